@@ -1,0 +1,1 @@
+//! Green threads, cooperative sockets and time, on hubs you can choose

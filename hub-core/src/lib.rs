@@ -1,0 +1,1 @@
+//! The contract of readiness backends (hubs), and the reactor built on it
