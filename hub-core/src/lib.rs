@@ -1,1 +1,24 @@
 //! The contract of readiness backends (hubs), and the reactor built on it
+//!
+//! A [`Hub`] watches descriptors with one system call: epoll, poll, select, or one that you write.
+//! A [`Reactor`] owns a hub, the table of descriptors and who waits for them, timers, and a waker.
+//! Neither knows what waits: a waiter is any value `W` that the reactor keeps and gives back.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod hub;
+mod reactor;
+mod ready;
+mod table;
+mod timers;
+mod token;
+mod waker;
+
+pub use clock::{Clock, VirtualClock};
+pub use hub::{Event, Hub, LONGEST_WAIT, Trigger};
+pub use reactor::{Cause, NotReady, ParkError, Reactor, Removed, Turn, Wakeup};
+pub use ready::{Direction, Interest, Ready};
+pub use table::FdTable;
+pub use timers::{TimerKey, Timers};
+pub use token::Token;
+pub use waker::Waker;

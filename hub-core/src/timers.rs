@@ -1,0 +1,267 @@
+use std::fmt;
+
+use slab::Slab;
+
+/// Timers: values that come back at their deadlines, in order, the earlier added first among
+/// equals.
+///
+/// A deadline is a number of nanoseconds on whatever clock the caller counts. Nothing here reads
+/// a clock or waits. The [`Reactor`](crate::Reactor) has one of these; it is useful alone too.
+///
+/// A deadline is kept in a heap, the value beside it in a slab. To cancel is to empty the place in
+/// the slab; the heap forgets the deadline later, at the latest when more than a thousand wait to
+/// be forgotten and they are the greater part.
+///
+/// ```
+/// use hub_core::Timers;
+/// let mut timers = Timers::new();
+/// let tea = timers.add(240, "tea");
+/// timers.add(180, "egg");
+/// assert_eq!(timers.cancel(tea), Some("tea"));
+/// assert_eq!(timers.next_deadline(), Some(180));
+/// assert_eq!(timers.expire(179), None);
+/// assert_eq!(timers.expire(180), Some((180, "egg")));
+/// assert!(timers.is_empty());
+/// ```
+pub struct Timers<T> {
+    heap: Vec<Node>,
+    live: Slab<Entry<T>>,
+    next_seq: u32,
+}
+
+/// Names a timer, to cancel it. A key outlives its timer harmlessly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TimerKey {
+    slot: u32,
+    seq: u32,
+}
+
+impl TimerKey {
+    /// The key as 64 bits, for callers that cannot hold it otherwise.
+    pub const fn into_raw(self) -> u64 {
+        (self.seq as u64) << 32 | self.slot as u64
+    }
+
+    /// The key from its 64 bits. Bits that never were a key cancel nothing.
+    pub const fn from_raw(raw: u64) -> TimerKey {
+        TimerKey {
+            slot: raw as u32,
+            seq: (raw >> 32) as u32,
+        }
+    }
+}
+
+struct Entry<T> {
+    seq: u32,
+    value: T,
+}
+
+/// Sixteen bytes, so that four siblings share a cache line.
+#[derive(Clone, Copy)]
+struct Node {
+    deadline: u64,
+    seq: u32,
+    slot: u32,
+}
+
+impl Node {
+    #[inline]
+    fn is_before(&self, other: &Node) -> bool {
+        if self.deadline != other.deadline {
+            return self.deadline < other.deadline;
+        }
+        // The counter wraps: what was added less than 2^31 additions later is later.
+        (self.seq.wrapping_sub(other.seq) as i32) < 0
+    }
+}
+
+/// Children per node. Four make the heap half as deep as two and still are one cache line.
+const ARITY: usize = 4;
+
+/// Fewer forgotten deadlines than this are not worth a pass over the heap.
+const PURGE_ABOVE: usize = 1000;
+
+impl<T> Timers<T> {
+    /// No timers.
+    pub const fn new() -> Timers<T> {
+        Timers {
+            heap: Vec::new(),
+            live: Slab::new(),
+            next_seq: 0,
+        }
+    }
+
+    /// Adds a timer.
+    ///
+    /// # Panics
+    /// With 2^32 live timers.
+    #[inline]
+    pub fn add(&mut self, deadline: u64, value: T) -> TimerKey {
+        let seq = self.next_seq;
+        self.next_seq = seq.wrapping_add(1);
+        let slot = self.live.insert(Entry { seq, value });
+        let slot = u32::try_from(slot).expect("fewer than 2^32 timers");
+        self.heap.push(Node {
+            deadline,
+            seq,
+            slot,
+        });
+        self.sift_up(self.heap.len() - 1);
+        TimerKey { slot, seq }
+    }
+
+    /// Takes a timer back before its deadline. `None` if it has expired or was cancelled.
+    #[inline]
+    pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
+        let slot = key.slot as usize;
+        if self.live.get(slot)?.seq != key.seq {
+            return None;
+        }
+        let value = self.live.remove(slot).value;
+        let forgotten = self.heap.len() - self.live.len();
+        if forgotten > PURGE_ABOVE && forgotten > self.live.len() {
+            self.purge();
+        }
+        self.settle();
+        Some(value)
+    }
+
+    /// The earliest deadline.
+    #[inline]
+    pub fn next_deadline(&self) -> Option<u64> {
+        Some(self.heap.first()?.deadline)
+    }
+
+    /// Takes the earliest timer whose deadline is not after `now`, with its deadline.
+    #[inline]
+    pub fn expire(&mut self, now: u64) -> Option<(u64, T)> {
+        let head = *self.heap.first()?;
+        if head.deadline > now {
+            return None;
+        }
+        let value = self.live.remove(head.slot as usize).value;
+        self.pop();
+        self.settle();
+        Some((head.deadline, value))
+    }
+
+    /// How many timers are live.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// How many deadlines are held, cancelled ones that are not yet forgotten included.
+    pub fn entries(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Drops every timer.
+    pub fn clear(&mut self) {
+        self.heap.clear();
+        self.live.clear();
+    }
+
+    /// Every live timer with its deadline, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.heap.iter().filter_map(|node| {
+            let entry = self.live.get(node.slot as usize)?;
+            (entry.seq == node.seq).then_some((node.deadline, &entry.value))
+        })
+    }
+
+    /// Keeps the invariant that the head of the heap is live, so that `next_deadline` and
+    /// `expire` need not look further.
+    #[inline]
+    fn settle(&mut self) {
+        while let Some(head) = self.heap.first() {
+            if self.is_live(head) {
+                return;
+            }
+            self.pop();
+        }
+    }
+
+    #[inline]
+    fn is_live(&self, node: &Node) -> bool {
+        let entry = self.live.get(node.slot as usize);
+        entry.is_some_and(|entry| entry.seq == node.seq)
+    }
+
+    #[inline]
+    fn pop(&mut self) {
+        self.heap.swap_remove(0);
+        self.sift_down(0);
+    }
+
+    #[inline]
+    fn sift_up(&mut self, mut child: usize) {
+        let node = self.heap[child];
+        while child > 0 {
+            let parent = (child - 1) / ARITY;
+            if !node.is_before(&self.heap[parent]) {
+                break;
+            }
+            self.heap[child] = self.heap[parent];
+            child = parent;
+        }
+        self.heap[child] = node;
+    }
+
+    fn sift_down(&mut self, mut parent: usize) {
+        let Some(&node) = self.heap.get(parent) else {
+            return;
+        };
+        loop {
+            let first = parent * ARITY + 1;
+            let end = self.heap.len().min(first + ARITY);
+            let Some(mut least) = (first < end).then_some(first) else {
+                break;
+            };
+            for child in first + 1..end {
+                if self.heap[child].is_before(&self.heap[least]) {
+                    least = child;
+                }
+            }
+            if !self.heap[least].is_before(&node) {
+                break;
+            }
+            self.heap[parent] = self.heap[least];
+            parent = least;
+        }
+        self.heap[parent] = node;
+    }
+
+    #[cold]
+    fn purge(&mut self) {
+        let live = &self.live;
+        self.heap.retain(|node| {
+            let entry = live.get(node.slot as usize);
+            entry.is_some_and(|entry| entry.seq == node.seq)
+        });
+        for parent in (0..self.heap.len().div_ceil(ARITY)).rev() {
+            self.sift_down(parent);
+        }
+    }
+}
+
+impl<T> Default for Timers<T> {
+    fn default() -> Timers<T> {
+        Timers::new()
+    }
+}
+
+impl<T> fmt::Debug for Timers<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timers")
+            .field("len", &self.len())
+            .field("next_deadline", &self.next_deadline())
+            .finish()
+    }
+}

@@ -1,0 +1,77 @@
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+/// Ends the wait of a reactor from any thread.
+///
+/// However often it rings before the reactor has answered, it costs one system call. Clones ring
+/// the same reactor; one that is gone is rung in vain, which is no error.
+#[derive(Clone)]
+pub struct Waker(Arc<Bell>);
+
+/// Both ends of the bell wire live as long as anyone holds one: writing to it can never meet a
+/// closed pipe, whose signal would end a program that does not ignore it.
+struct Bell {
+    rung: AtomicBool,
+    button: UnixStream,
+    wire: UnixStream,
+}
+
+impl Waker {
+    /// Makes the current or next wait of the reactor return, and its turn say that it rang.
+    pub fn wake(&self) {
+        if !self.0.rung.swap(true, Ordering::AcqRel) {
+            // A full wire rings as well, and the reactor drains it; nothing else can fail.
+            let _ = (&self.0.button).write(&[1]);
+        }
+    }
+}
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rung = self.0.rung.load(Ordering::Relaxed);
+        f.debug_struct("Waker").field("rung", &rung).finish()
+    }
+}
+
+/// The reactor's end of its wakers: a descriptor like any other.
+pub(crate) struct Ear(Arc<Bell>);
+
+impl Ear {
+    pub(crate) fn new() -> io::Result<Ear> {
+        let (button, wire) = UnixStream::pair()?;
+        button.set_nonblocking(true)?;
+        wire.set_nonblocking(true)?;
+        let rung = AtomicBool::new(false);
+        Ok(Ear(Arc::new(Bell { rung, button, wire })))
+    }
+
+    pub(crate) fn waker(&self) -> Waker {
+        Waker(self.0.clone())
+    }
+
+    /// Whether a waker exists outside the reactor.
+    pub(crate) fn is_held(&self) -> bool {
+        let held = Arc::strong_count(&self.0) > 1;
+        // Who sees that the last waker is gone also sees what it did before.
+        fence(Ordering::Acquire);
+        held
+    }
+
+    /// Silences the bell. The order is what loses no ring: first the wire, then the flag, and only
+    /// then may the caller look for what the ring was about.
+    pub(crate) fn answer(&self) {
+        let mut bytes = [0; 64];
+        while matches!((&self.0.wire).read(&mut bytes), Ok(n) if n == bytes.len()) {}
+        self.0.rung.swap(false, Ordering::AcqRel);
+    }
+}
+
+impl AsFd for Ear {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.wire.as_fd()
+    }
+}
