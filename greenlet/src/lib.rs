@@ -1,1 +1,29 @@
-//! Stackful coroutines with parents, typed values, throw and death: the context switch, no scheduler
+//! Stackful coroutines with parents, typed values, throw and death: the context switch, no scheduler.
+
+#[cfg(panic = "abort")]
+compile_error!(
+    "greenlets are ended by unwinding their stacks: build with panic = \"unwind\", not \"abort\""
+);
+
+mod arch;
+mod block;
+mod builder;
+mod death;
+mod error;
+mod greenlet;
+mod handle;
+mod message;
+mod prefetch;
+mod stack;
+mod stats;
+mod switch;
+mod thread;
+mod trace;
+
+pub use builder::Builder;
+pub use error::{GreenletExit, ParentError, SwitchError};
+pub use greenlet::Greenlet;
+pub use handle::{AnyGreenlet, current, main_greenlet};
+pub use stack::{MIN_STACK_SIZE, default_stack_size, set_default_stack_size};
+pub use stats::{Stats, stats};
+pub use trace::{TraceEvent, TraceHook, set_trace};

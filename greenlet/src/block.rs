@@ -1,0 +1,115 @@
+//! The control block of a greenlet.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ops::Deref;
+use std::panic::Location;
+use std::ptr::NonNull;
+
+use crate::arch::Entry;
+use crate::message::Type;
+use crate::stack::Stack;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// The stack has no greenlet. Zero, as in a page that was never touched.
+    Free = 0,
+    Unstarted,
+    /// Started and not dead: running or suspended.
+    Active,
+    Dead,
+}
+
+/// The two functions that know the type of a greenlet's closure.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) run: Entry,
+    pub(crate) drop: unsafe fn(Ptr),
+}
+
+/// A greenlet, on the top page of its own stack.
+///
+/// One of three things holds: it is running (`expects` is `None`), it can be switched to (`expects` is the type of the
+/// value that it waits for; the first switch of an unstarted one is no exception), or it is dead (`None`).
+#[repr(C, align(64))]
+pub(crate) struct Block {
+    // What a switch touches stands in the first cache line.
+    pub(crate) sp: Cell<*mut u8>,
+    pub(crate) expects: Cell<Option<&'static Type>>,
+    /// Handles and children. The one that runs needs none.
+    pub(crate) refs: Cell<u32>,
+    pub(crate) state: Cell<State>,
+    /// Owned: counted in the parent's `refs`. Only the main greenlet has none.
+    pub(crate) parent: Cell<Option<Ptr>>,
+    pub(crate) stack: Option<Stack>,
+    pub(crate) body: &'static Body,
+
+    pub(crate) id: u64,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) label: &'static str,
+    /// The next one in the graveyard.
+    pub(crate) next_grave: Cell<Option<Ptr>>,
+    /// While this one waits for the end of a child whose last handle it has dropped: that child.
+    pub(crate) reaping: Cell<Option<Ptr>>,
+}
+
+/// A pointer to the control block of a greenlet of this thread that is not freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ptr(NonNull<Block>);
+
+impl Ptr {
+    /// # Safety
+    /// The block is initialised, and not freed before the last use of the `Ptr`.
+    #[inline(always)]
+    pub(crate) unsafe fn new(block: NonNull<Block>) -> Ptr {
+        Ptr(block)
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_ptr(self) -> *mut Block {
+        self.0.as_ptr()
+    }
+
+    /// Counts one more handle.
+    #[inline(always)]
+    pub(crate) fn retain(self) {
+        match self.refs.get().checked_add(1) {
+            Some(refs) => self.refs.set(refs),
+            // Four billion handles can only be forgotten ones, and one more would free what they point to.
+            None => std::process::abort(),
+        }
+    }
+
+    /// Counts one handle less and says whether it was the last.
+    #[inline(always)]
+    pub(crate) fn release(self) -> bool {
+        let refs = self.refs.get() - 1;
+        self.refs.set(refs);
+        refs == 0
+    }
+}
+
+impl Deref for Ptr {
+    type Target = Block;
+
+    #[inline(always)]
+    fn deref(&self) -> &Block {
+        // SAFETY: the maker of the `Ptr` promised a block that lives; all that changes in it are cells.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// "greenlet 3 (spawned at src/main.rs:4:20)"
+impl fmt::Display for Ptr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.stack.is_none() {
+            return f.write_str("the main greenlet");
+        }
+        write!(
+            f,
+            "{} {} (spawned at {})",
+            self.label, self.id, self.location
+        )
+    }
+}

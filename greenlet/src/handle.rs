@@ -1,0 +1,258 @@
+//! Untyped handles.
+
+use std::any::Any;
+use std::backtrace::Backtrace;
+use std::fmt;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::thread::panicking;
+
+use crate::block::{Ptr, State};
+use crate::death;
+use crate::error::{ParentError, SwitchError};
+use crate::greenlet::Greenlet;
+use crate::switch;
+use crate::thread::{enter, thread};
+
+/// A greenlet of this thread whose types are not known: the current one, the main one, a parent.
+///
+/// Clones are handles of the same greenlet, and compare equal. What a switch carries is checked when it is made.
+pub struct AnyGreenlet {
+    ptr: Ptr,
+}
+
+impl AnyGreenlet {
+    /// One more handle.
+    #[inline(always)]
+    pub(crate) fn new(ptr: Ptr) -> AnyGreenlet {
+        ptr.retain();
+        AnyGreenlet { ptr }
+    }
+
+    /// A handle that has been counted already.
+    #[inline(always)]
+    pub(crate) fn adopt(ptr: Ptr) -> AnyGreenlet {
+        AnyGreenlet { ptr }
+    }
+
+    #[inline(always)]
+    pub(crate) fn ptr(&self) -> Ptr {
+        self.ptr
+    }
+
+    /// This greenlet if it is not dead, else its nearest ancestor that is not.
+    pub(crate) fn into_living(self) -> AnyGreenlet {
+        if self.ptr.state.get() != State::Dead {
+            return self;
+        }
+        AnyGreenlet::new(death::living_ancestor(self.ptr))
+    }
+
+    /// Switches to this greenlet. See [`Greenlet::switch`].
+    ///
+    /// # Errors
+    /// As for [`Greenlet::switch`].
+    ///
+    /// # Panics
+    /// If the greenlet does not wait for a `V`; also whatever is thrown into the running greenlet meanwhile.
+    #[inline]
+    #[track_caller]
+    pub fn switch<V: 'static, R: 'static>(&self, value: V) -> Result<R, SwitchError> {
+        switch::switch(self, value)
+    }
+
+    /// Like [`switch`](Self::switch), and lets this handle go before the switch.
+    ///
+    /// # Errors
+    /// As for [`Greenlet::switch`].
+    ///
+    /// # Panics
+    /// As for [`switch`](Self::switch).
+    #[inline]
+    #[track_caller]
+    pub fn switch_into<V: 'static, R: 'static>(self, value: V) -> Result<R, SwitchError> {
+        switch::switch_into(self, value)
+    }
+
+    /// Raises `payload` where this greenlet is suspended. See [`Greenlet::throw`].
+    ///
+    /// # Errors
+    /// As for [`Greenlet::throw`].
+    #[track_caller]
+    pub fn throw<E: Any + Send, R: 'static>(&self, payload: E) -> Result<R, SwitchError> {
+        switch::throw(self, Box::new(payload))
+    }
+
+    /// A typed handle of the same greenlet.
+    ///
+    /// Nothing is checked here: each switch checks its value against what the greenlet waits for at that time.
+    pub fn typed<In: 'static, Out: 'static>(&self) -> Greenlet<In, Out> {
+        Greenlet::from_any(self.clone())
+    }
+
+    /// True once the body has returned or unwound, or will never run.
+    #[inline]
+    pub fn is_dead(&self) -> bool {
+        self.ptr.state.get() == State::Dead
+    }
+
+    /// True once the body has been entered.
+    #[inline]
+    pub fn is_started(&self) -> bool {
+        self.ptr.state.get() != State::Unstarted
+    }
+
+    /// True while the greenlet is started and not dead.
+    #[inline]
+    pub fn is_active(&self) -> bool {
+        self.ptr.state.get() == State::Active
+    }
+
+    /// True for the greenlet that is running.
+    #[inline]
+    pub fn is_current(&self) -> bool {
+        thread().current() == self.ptr
+    }
+
+    /// The greenlet that gets the result or the panic of this one; none for the main greenlet.
+    pub fn parent(&self) -> Option<AnyGreenlet> {
+        self.ptr.parent.get().map(AnyGreenlet::new)
+    }
+
+    /// Makes `parent` the parent of this greenlet, at any time of its life.
+    ///
+    /// Takes as many steps as `parent` has ancestors.
+    ///
+    /// # Errors
+    /// [`ParentError::Cycle`] if `parent` is this greenlet or descends from it, [`ParentError::Main`] if this is the main
+    /// greenlet. Nothing has changed then.
+    pub fn set_parent(&self, parent: &AnyGreenlet) -> Result<(), ParentError> {
+        let Some(old) = self.ptr.parent.get() else {
+            return Err(ParentError::Main);
+        };
+        let mut ancestor = Some(parent.ptr);
+        while let Some(block) = ancestor {
+            if block == self.ptr {
+                return Err(ParentError::Cycle);
+            }
+            ancestor = block.parent.get();
+        }
+        parent.ptr.retain();
+        self.ptr.parent.set(Some(parent.ptr));
+        drop(AnyGreenlet::adopt(old));
+        Ok(())
+    }
+
+    /// A small number: 0 for the main greenlet, then counted from 1 on each thread, unless the
+    /// [builder](crate::Builder::id) said otherwise.
+    #[inline]
+    pub fn id(&self) -> u64 {
+        self.ptr.id
+    }
+
+    /// What reports call it: `greenlet` unless the [builder](crate::Builder::label) said otherwise.
+    #[inline]
+    pub fn label(&self) -> &'static str {
+        self.ptr.label
+    }
+
+    /// Where the greenlet was made.
+    #[inline]
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.ptr.location
+    }
+
+    /// The bytes of its stack without the guard; 0 for the main greenlet, whose stack is the thread's own.
+    pub fn stack_size(&self) -> usize {
+        self.ptr.stack.map_or(0, |stack| stack.size())
+    }
+
+    /// The bytes of its stack that are backed by memory, counted in whole pages from the top: the deepest it has been.
+    ///
+    /// A stack that is used again remembers how deep the greenlets before went. 0 for the main greenlet.
+    pub fn stack_high_water(&self) -> usize {
+        self.ptr.stack.map_or(0, |stack| stack.high_water())
+    }
+
+    /// The frames of the greenlet, innermost first; none if it is unstarted or dead.
+    ///
+    /// A suspended greenlet is woken to walk its own stack and put back to sleep; this takes about 8 KiB of that stack.
+    /// Also none, except for the running greenlet itself, while the thread unwinds.
+    pub fn backtrace(&self) -> Option<Backtrace> {
+        if !self.is_active() {
+            return None;
+        }
+        if self.is_current() {
+            return Some(Backtrace::force_capture());
+        }
+        if panicking() {
+            return None;
+        }
+        switch::run_there(self.ptr, Backtrace::force_capture)
+    }
+
+    /// Starts to load the cache lines that the next switch to this greenlet touches.
+    ///
+    /// Helps where there are thousands of suspended greenlets and it is known in advance which one is next.
+    #[inline]
+    pub fn prefetch(&self) {
+        crate::prefetch::prefetch(self.ptr);
+    }
+}
+
+impl Clone for AnyGreenlet {
+    #[inline]
+    fn clone(&self) -> AnyGreenlet {
+        AnyGreenlet::new(self.ptr)
+    }
+}
+
+impl Drop for AnyGreenlet {
+    #[inline]
+    fn drop(&mut self) {
+        if self.ptr.release() {
+            death::unowned(self.ptr);
+        }
+    }
+}
+
+impl PartialEq for AnyGreenlet {
+    #[inline]
+    fn eq(&self, other: &AnyGreenlet) -> bool {
+        self.ptr == other.ptr
+    }
+}
+
+impl Eq for AnyGreenlet {}
+
+// A handle shows the same greenlet in the same state on either side of an unwinding.
+impl UnwindSafe for AnyGreenlet {}
+impl RefUnwindSafe for AnyGreenlet {}
+
+impl fmt::Debug for AnyGreenlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyGreenlet")
+            .field("id", &self.id())
+            .field("state", &self.ptr.state.get())
+            .field("spawned_at", &format_args!("{}", self.spawned_at()))
+            .finish()
+    }
+}
+
+/// "greenlet 3 (spawned at src/main.rs:4:20)"
+impl fmt::Display for AnyGreenlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ptr.fmt(f)
+    }
+}
+
+/// The running greenlet: the main one of the thread, unless the caller runs inside another.
+#[inline]
+pub fn current() -> AnyGreenlet {
+    AnyGreenlet::new(enter().current())
+}
+
+/// The main greenlet of this thread: the one that runs on the thread's own stack. It is never dead.
+#[inline]
+pub fn main_greenlet() -> AnyGreenlet {
+    AnyGreenlet::new(enter().main())
+}

@@ -1,0 +1,29 @@
+//! A hint to the processor.
+
+use crate::block::Ptr;
+
+/// The control block, and the lines at the saved stack pointer.
+#[inline(always)]
+pub(crate) fn prefetch(block: Ptr) {
+    line(block.as_ptr().cast());
+    let sp = block.sp.get().cast_const();
+    line(sp);
+    line(sp.wrapping_add(64));
+    line(sp.wrapping_add(128));
+}
+
+#[inline(always)]
+fn line(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch touches nothing, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch touches nothing, whatever the address.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) address, options(nostack, readonly, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = address;
+}

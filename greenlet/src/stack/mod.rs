@@ -1,0 +1,11 @@
+//! Stacks: where they come from and where they go.
+
+mod guard;
+mod pool;
+mod size;
+mod slab;
+
+pub(crate) use pool::Pool;
+pub(crate) use size::size_for;
+pub use size::{MIN_STACK_SIZE, default_stack_size, set_default_stack_size};
+pub(crate) use slab::{Stack, alone};
