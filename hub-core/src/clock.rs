@@ -1,6 +1,9 @@
 use std::cell::Cell;
+use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+use crate::{Event, Hub};
 
 /// Where a reactor reads the time.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +52,30 @@ impl VirtualClock {
     }
 
     /// Moves it forward.
+    ///
+    /// # Panics
+    /// If the time is beyond what an [`Instant`] can hold.
     pub fn advance(&self, by: Duration) {
         self.0.set(self.0.get() + by);
+    }
+
+    /// The wait of a reactor on this clock: it looks without sleeping, and jumps if there is
+    /// nothing. Without a deadline there is nowhere to jump to; only then it sleeps.
+    pub(crate) fn wait(
+        &self,
+        timeout: Option<Duration>,
+        hub: &mut dyn Hub,
+        events: &mut Vec<Event>,
+    ) -> io::Result<()> {
+        let target = timeout.and_then(|timeout| self.now().checked_add(timeout));
+        let Some(target) = target else {
+            return hub.wait(None, events);
+        };
+        hub.wait(Some(Duration::ZERO), events)?;
+        if events.is_empty() {
+            self.0.set(target);
+        }
+        Ok(())
     }
 }
 

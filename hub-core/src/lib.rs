@@ -5,19 +5,23 @@
 //! Neither knows what waits: a waiter is any value `W` that the reactor keeps and gives back.
 #![forbid(unsafe_code)]
 
+mod always;
 mod clock;
 mod hub;
 mod reactor;
 mod ready;
+mod sources;
 mod table;
 mod timers;
 mod token;
 mod waker;
 
+pub use always::AlwaysReady;
 pub use clock::{Clock, VirtualClock};
 pub use hub::{Event, Hub, LONGEST_WAIT, Trigger};
-pub use reactor::{Cause, NotReady, ParkError, Reactor, Removed, Turn, Wakeup};
+pub use reactor::{Cause, NotReady, ParkError, Reactor, Turn, Wakeup};
 pub use ready::{Direction, Interest, Ready};
+pub use sources::Removed;
 pub use table::FdTable;
 pub use timers::{TimerKey, Timers};
 pub use token::Token;

@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -6,79 +5,59 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use slab::Slab;
-
-use crate::waker::Ear;
+use crate::sources::{Removed, Sources};
+use crate::waker::{Ear, Waker};
 use crate::{Clock, Direction, Event, Hub, Interest, Ready, TimerKey, Timers, Token, Trigger};
-use crate::{VirtualClock, Waker};
 
 /// A hub with what it lacks: who waits for which descriptor, timers, and a waker.
 ///
 /// `W` is whatever waits: a greenthread, a task, a callback. The reactor keeps waiters and gives
-/// them back when they are due; it runs none of them, and nothing of theirs runs inside it.
+/// them back when they are due. It runs none of them, and drops none but with itself.
 ///
-/// The use of a descriptor is one loop: if it [`is_ready`](Reactor::is_ready), try the system
-/// call; tell [`clear_ready`](Reactor::clear_ready) what it said; [`park`](Reactor::park) and try
-/// again after a [`turn`](Reactor::turn) has given the waiter back.
+/// The use of a descriptor is one loop: try the system call if the direction
+/// [`is_ready`](Reactor::is_ready), tell [`clear_ready`](Reactor::clear_ready) what it said,
+/// [`park`](Reactor::park), and try again when a [`turn`](Reactor::turn) has given the waiter
+/// back.
+///
+/// ```
+/// use hub_core::{Direction, NotReady, Reactor};
+/// use std::io::{ErrorKind, Read, Write};
+/// use std::os::unix::net::UnixStream;
+/// use std::rc::Rc;
+///
+/// let mut reactor = Reactor::new(Box::new(hub_poll::Poll::new()?));
+/// let (near, far) = UnixStream::pair()?;
+/// let far = Rc::new(far);
+/// far.set_nonblocking(true)?;
+/// let token = reactor.add(far.clone())?;
+///
+/// assert!(reactor.is_ready(token, Direction::Read));
+/// let nothing = (&*far).read(&mut [0; 8]).unwrap_err();
+/// assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+/// reactor.clear_ready(token, Direction::Read, NotReady::WouldBlock);
+/// reactor.park(token, Direction::Read, "who waits").expect("nobody else waits");
+///
+/// (&near).write_all(b"word")?;
+/// let mut woken = Vec::new();
+/// while woken.is_empty() {
+///     reactor.turn(None, &mut woken)?;
+/// }
+/// assert_eq!(woken[0].waiter, "who waits");
+/// assert_eq!((&*far).read(&mut [0; 8])?, 4);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Reactor<W> {
     hub: Box<dyn Hub>,
-    sources: Slab<Source<W>>,
-    next_generation: u32,
+    sources: Sources<W>,
     allow_many: bool,
-    parked: [usize; 2],
-    /// Descriptors whose next waiter was promoted by the last turn: see `settle_promoted`.
-    promoted: Vec<(Token, Direction)>,
-    events: Vec<Event>,
-    clock: Clock,
-    epoch: Instant,
     timers: Timers<W>,
+    clock: Clock,
+    /// What the timers count from.
+    epoch: Instant,
     ear: Option<Rc<Ear>>,
     ear_token: Token,
-}
-
-struct Source<W> {
-    generation: u32,
-    state: State,
-    trigger: Trigger,
-    source: Rc<dyn AsFd>,
-    waiter: [Option<W>; 2],
-    /// Those behind the waiter of each direction, if more than one is allowed.
-    queue: Option<Box<[VecDeque<W>; 2]>>,
-}
-
-/// Per direction, whether the next system call is worth its price, and whether a hang-up or error
-/// has been seen, which no second report will follow.
-#[derive(Clone, Copy)]
-struct State(u8);
-
-impl State {
-    const FRESH: State = State(0b0011);
-
-    #[inline]
-    fn is_ready(self, direction: Direction) -> bool {
-        self.0 >> direction as u8 & 1 != 0
-    }
-
-    #[inline]
-    fn report(&mut self, ready: Ready) {
-        let broken = ready.has(Ready::HUP | Ready::ERR | Ready::NVAL);
-        let ended = broken || ready.has(Ready::RDHUP);
-        self.0 |= ready.is_readable() as u8
-            | (ready.is_writable() as u8) << 1
-            | (ended as u8) << 2
-            | (broken as u8) << 3;
-    }
-
-    #[inline]
-    fn clear(&mut self, direction: Direction, why: NotReady) {
-        let flag = 0b0001 << direction as u8;
-        let sticky = 0b0100 << direction as u8;
-        match why {
-            NotReady::WouldBlock => self.0 &= !(flag | sticky),
-            NotReady::ShortTransfer if self.0 & sticky == 0 => self.0 &= !flag,
-            NotReady::ShortTransfer => {}
-        }
-    }
+    /// Filled and emptied by each turn.
+    events: Vec<Event>,
 }
 
 /// How a system call has shown that the next one would find nothing.
@@ -87,7 +66,7 @@ pub enum NotReady {
     /// It said so.
     WouldBlock,
     /// It transferred less than was asked, on a stream: its buffer is empty, or full. After a
-    /// hang-up or error this proves nothing, and the direction stays ready.
+    /// hang-up or an error this proves nothing, and the direction stays ready.
     ShortTransfer,
 }
 
@@ -112,7 +91,7 @@ pub enum Cause {
 /// What a turn has to say beside who is due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
-    /// A [`Waker`] rang since the last turn: now is the time to look for what it was about.
+    /// A [`Waker`] has rung since the last turn: now look for what it was about.
     pub rang: bool,
 }
 
@@ -127,16 +106,6 @@ pub enum ParkError<W> {
     Io(io::Error, W),
 }
 
-/// What a registration leaves behind. The reactor drops nothing of it.
-pub struct Removed<W> {
-    /// The descriptor.
-    pub source: Rc<dyn AsFd>,
-    /// Who waited: those for reading, then those for writing, each in the order they came.
-    pub waiters: Vec<(Direction, W)>,
-}
-
-const DIRECTIONS: [Direction; 2] = [Direction::Read, Direction::Write];
-
 /// No registration has this token: a table is never that long.
 const NO_TOKEN: Token = Token::from_raw(u64::MAX);
 
@@ -145,17 +114,14 @@ impl<W> Reactor<W> {
     pub fn new(hub: Box<dyn Hub>) -> Reactor<W> {
         Reactor {
             hub,
-            sources: Slab::new(),
-            next_generation: 0,
+            sources: Sources::new(),
             allow_many: false,
-            parked: [0; 2],
-            promoted: Vec::new(),
-            events: Vec::new(),
+            timers: Timers::new(),
             clock: Clock::Monotonic,
             epoch: Instant::now(),
-            timers: Timers::new(),
             ear: None,
             ear_token: NO_TOKEN,
+            events: Vec::new(),
         }
     }
 
@@ -165,26 +131,23 @@ impl<W> Reactor<W> {
     }
 
     /// Puts another hub in charge of every registration, waiter and timer, and of the waker. It
-    /// must have no registrations. The old one comes back as it was: drop it.
+    /// must have no registrations. The old one comes back with those it had: drop it.
     ///
     /// # Errors
-    /// If the new hub refuses a descriptor the error names both, and the old hub stays in charge.
+    /// If the new hub refuses a descriptor. The error names it, and the old hub stays in charge.
     pub fn replace_hub(&mut self, mut hub: Box<dyn Hub>) -> io::Result<Box<dyn Hub>> {
-        for (index, source) in &self.sources {
-            let fd = source.source.as_fd();
-            let token = Token::new(index as u32, source.generation);
-            let mut wanted = source.interest();
-            if token == self.ear_token {
-                wanted = Interest::READ;
-            }
-            let moved = hub.add(fd, token, source.trigger).and_then(|()| {
-                if wanted.is_none() {
-                    return Ok(());
-                }
-                hub.arm(fd, token, wanted)
+        for (token, source) in self.sources.iter() {
+            let wanted = match token == self.ear_token {
+                true => Interest::READ,
+                false => source.interest(),
+            };
+            let added = hub.add(source.fd(), token, source.trigger);
+            let moved = added.and_then(|()| match wanted.is_none() {
+                true => Ok(()),
+                false => hub.arm(source.fd(), token, wanted),
             });
             moved.map_err(|error| {
-                let (fd, from, to) = (fd.as_raw_fd(), self.hub.name(), hub.name());
+                let (fd, from, to) = (source.fd().as_raw_fd(), self.hub.name(), hub.name());
                 let what = format!("cannot move descriptor {fd} from hub {from} to {to}: {error}");
                 io::Error::new(error.kind(), what)
             })?;
@@ -201,81 +164,56 @@ impl<W> Reactor<W> {
         self.add_with(source, Trigger::Edge)
     }
 
-    /// Registers a descriptor for other rules than try first, then wait: with
-    /// [`Trigger::Oneshot`] a waiter may be parked at any time, and is back at once if the
+    /// Registers a descriptor for other rules than first try, then wait: with
+    /// [`Trigger::Oneshot`] a waiter may be parked at any time, and is due at once if the
     /// descriptor is ready.
     ///
     /// # Errors
-    /// What the hub says, and `InvalidInput` for [`Trigger::Level`], which has no waiters.
+    /// What the hub says, and `InvalidInput` for [`Trigger::Level`], which knows no waiters.
     pub fn add_with(&mut self, source: Rc<dyn AsFd>, trigger: Trigger) -> io::Result<Token> {
         if trigger == Trigger::Level {
-            let what = "a reactor wakes a waiter once: use Trigger::Edge or Trigger::Oneshot";
+            let what = "a reactor wakes a waiter once: take Trigger::Edge or Trigger::Oneshot";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
-        let entry = self.sources.vacant_entry();
-        let token = Token::new(entry.key() as u32, self.next_generation);
+        let token = self.sources.next_token();
         self.hub.add(source.as_fd(), token, trigger)?;
-        self.next_generation = self.next_generation.wrapping_add(1);
-        entry.insert(Source {
-            generation: token.generation(),
-            state: State::FRESH,
-            trigger,
-            source,
-            waiter: [None, None],
-            queue: None,
-        });
-        Ok(token)
+        Ok(self.sources.insert(source, trigger))
     }
 
-    /// Ends a registration and gives back what it held; the waiters are to be told. `None` if it
-    /// has ended before.
+    /// Ends a registration and gives back what it held; those who waited are to be told. `None`
+    /// if it has ended before.
     pub fn remove(&mut self, token: Token) -> Option<Removed<W>> {
-        self.source(token)?;
-        let source = self.sources.remove(token.index() as usize);
-        if let Err(error) = self.hub.remove(source.source.as_fd(), token) {
-            let (fd, hub) = (source.source.as_fd().as_raw_fd(), self.hub.name());
-            log::debug!("hub {hub}: removing descriptor {fd}: {error}");
+        let removed = self.sources.remove(token)?;
+        let fd = removed.source.as_fd();
+        if let Err(error) = self.hub.remove(fd, token) {
+            let (fd, hub) = (fd.as_raw_fd(), self.hub.name());
+            log::warn!("hub {hub}: removing descriptor {fd}: {error}");
         }
-        let mut waiters = Vec::new();
-        let mut queue = source.queue;
-        for (direction, waiter) in DIRECTIONS.into_iter().zip(source.waiter) {
-            let queued = queue
-                .as_mut()
-                .map(|queue| mem::take(&mut queue[direction as usize]));
-            let all = waiter.into_iter().chain(queued.into_iter().flatten());
-            let before = waiters.len();
-            waiters.extend(all.map(|waiter| (direction, waiter)));
-            self.parked[direction as usize] -= waiters.len() - before;
-        }
-        Some(Removed {
-            source: source.source,
-            waiters,
-        })
+        Some(removed)
     }
 
-    /// Whether to try the system call before waiting. It is a hint, true at first; a stale token
-    /// is ready, since the system call finds its error.
+    /// Whether to try the system call before waiting. It is a hint, true at first; and true for a
+    /// stale token, whose system call finds the error.
     #[inline]
     pub fn is_ready(&self, token: Token, direction: Direction) -> bool {
-        match self.source(token) {
-            Some(source) => source.state.is_ready(direction),
-            None => true,
-        }
+        let source = self.sources.get(token);
+        source.is_none_or(|source| source.state.is_ready(direction))
     }
 
-    /// Takes note that the system call after this would find nothing.
+    /// Takes note that a system call in this direction would now find nothing.
     #[inline]
     pub fn clear_ready(&mut self, token: Token, direction: Direction, why: NotReady) {
-        if let Some(source) = self.source_mut(token) {
+        if let Some(source) = self.sources.get_mut(token) {
             source.state.clear(direction, why);
         }
     }
 
-    /// Parks a waiter until this direction is ready. Call it when a system call has shown that it
-    /// is not, and [`clear_ready`](Reactor::clear_ready) has been told.
+    /// Parks a waiter until this direction is ready. Call it when
+    /// [`clear_ready`](Reactor::clear_ready) has been told that it is not.
     ///
     /// # Errors
-    /// One waiter a direction, unless [`set_allow_many`](Reactor::set_allow_many) says otherwise.
+    /// See [`ParkError`]: one waiter a direction, unless
+    /// [`set_allow_many`](Reactor::set_allow_many) says otherwise.
     #[inline]
     pub fn park(
         &mut self,
@@ -283,71 +221,57 @@ impl<W> Reactor<W> {
         direction: Direction,
         waiter: W,
     ) -> Result<(), ParkError<W>> {
-        let source = match self.sources.get_mut(token.index() as usize) {
-            Some(source) if source.generation == token.generation() => source,
-            _ => return Err(ParkError::Gone(waiter)),
+        let Some(source) = self.sources.get(token) else {
+            return Err(ParkError::Gone(waiter));
         };
-        let place = &mut source.waiter[direction as usize];
-        if place.is_some() {
+        if source.waiter(direction).is_some() {
             if !self.allow_many {
                 return Err(ParkError::Busy(waiter));
             }
-            source.queue.get_or_insert_default()[direction as usize].push_back(waiter);
-            self.parked[direction as usize] += 1;
+            self.sources.queue(token, direction, waiter);
             return Ok(());
         }
-        if let Err(error) = self.hub.arm(source.source.as_fd(), token, direction.into()) {
+        if let Err(error) = self.hub.arm(source.fd(), token, direction.into()) {
             return Err(ParkError::Io(error, waiter));
         }
-        *place = Some(waiter);
-        self.parked[direction as usize] += 1;
+        self.sources.park(token, direction, waiter);
         Ok(())
     }
 
-    /// Takes back the first waiter that matches: it has timed out, or was killed.
+    /// Takes back the first waiter that matches: it has timed out, or was killed. Of those behind
+    /// it the next moves up.
     pub fn unpark(
         &mut self,
         token: Token,
         direction: Direction,
-        mut matches: impl FnMut(&W) -> bool,
+        matches: impl FnMut(&W) -> bool,
     ) -> Option<W> {
-        let source = self.source_mut(token)?;
-        let queue = source
-            .queue
-            .as_mut()
-            .map(|queue| &mut queue[direction as usize]);
-        let place = &mut source.waiter[direction as usize];
-        let waiter = if matches(place.as_ref()?) {
-            // The hub stays armed, for the one behind or in vain.
-            mem::replace(place, queue.and_then(VecDeque::pop_front))?
-        } else {
-            let queue = queue?;
-            let position = queue.iter().position(matches)?;
-            queue.remove(position)?
-        };
-        self.parked[direction as usize] -= 1;
-        Some(waiter)
+        self.sources.unpark(token, direction, matches)
     }
 
-    /// Who waits for this direction; the first if there are many.
+    /// Who waits for this direction; the first, if there are many.
     pub fn waiter(&self, token: Token, direction: Direction) -> Option<&W> {
-        self.source(token)?.waiter[direction as usize].as_ref()
+        self.sources.get(token)?.waiter(direction)
     }
 
-    /// Whether a second waiter for the same direction of a descriptor queues up behind the first
-    /// (true) or is refused (false, as at first).
+    /// Whether a second waiter for one direction of a descriptor queues up behind the first
+    /// (`true`) or is refused (`false`, as at first).
     pub fn set_allow_many(&mut self, allow: bool) {
         self.allow_many = allow;
     }
 
-    /// The time, on the reactor's clock.
+    /// The time on the reactor's clock.
     #[inline]
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
 
-    /// Reads the time elsewhere from now on: for tests.
+    /// Reads the time elsewhere from now on. Timers that run already keep their distance from
+    /// the time that the old clock shows.
     pub fn set_clock(&mut self, clock: Clock) {
+        let elapsed = self.since_epoch(self.now());
+        let start = clock.now().checked_sub(Duration::from_nanos(elapsed));
+        self.epoch = start.unwrap_or_else(|| clock.now());
         self.clock = clock;
     }
 
@@ -370,43 +294,46 @@ impl<W> Reactor<W> {
     }
 
     /// Waits until something is ready, a deadline is over, a waker rings, a signal arrives, or
-    /// `timeout` has passed (`None`: no bound of its own), and appends who is due to `woken`:
-    /// first those whose descriptor is ready, in the order the hub reports them, then those whose
+    /// `timeout` has passed (`None`: it sets no bound), and appends who is due to `woken`: first
+    /// those whose descriptor is ready, in the order that the hub reports them, then those whose
     /// deadline is over. It resumes nobody.
     ///
     /// # Errors
-    /// Only if the hub itself is unusable. Nothing is lost then.
+    /// Only if the hub itself is unusable. No waiter is lost.
     pub fn turn(
         &mut self,
         timeout: Option<Duration>,
         woken: &mut Vec<Wakeup<W>>,
     ) -> io::Result<Turn> {
-        let mut bound = timeout;
-        if !self.promoted.is_empty() && self.settle_promoted(woken) {
-            bound = Some(Duration::ZERO);
-        }
-        if let Some(deadline) = self.timers.next_deadline() {
-            if bound != Some(Duration::ZERO) {
-                let now = self.since_epoch(self.now());
-                let until = Duration::from_nanos(deadline.saturating_sub(now));
-                bound = Some(bound.map_or(until, |bound| bound.min(until)));
+        let hub = &mut self.hub;
+        let due = self.sources.settle(woken, |fd, token, direction| {
+            if let Err(error) = hub.arm(fd, token, direction.into()) {
+                log::error!("hub {}: arming descriptor {fd:?}: {error}", hub.name());
             }
-        }
-        let mut events = mem::take(&mut self.events);
-        let waited = match self.clock.clone() {
-            Clock::Monotonic => self.hub.wait(bound, &mut events),
-            Clock::Virtual(clock) => self.wait_virtually(bound, &mut events, &clock),
+        });
+        let timeout = match due {
+            true => Some(Duration::ZERO),
+            false => self.bound(timeout),
         };
-        let mut turn = Turn::default();
-        for event in events.drain(..) {
-            if event.token == self.ear_token {
-                turn.rang = self.answer();
-            } else {
-                self.report(event, woken);
+        match &self.clock {
+            Clock::Monotonic => self.hub.wait(timeout, &mut self.events)?,
+            Clock::Virtual(clock) => {
+                clock
+                    .clone()
+                    .wait(timeout, &mut *self.hub, &mut self.events)?;
             }
         }
-        self.events = events;
-        waited?;
+        let mut turn = Turn::default();
+        for event in self.events.drain(..) {
+            if event.token == self.ear_token {
+                turn.rang = true;
+            } else {
+                self.sources.report(event, woken);
+            }
+        }
+        if turn.rang {
+            self.answer();
+        }
         if !self.timers.is_empty() {
             let now = self.since_epoch(self.now());
             while let Some((_, waiter)) = self.timers.expire(now) {
@@ -422,42 +349,39 @@ impl<W> Reactor<W> {
     /// # Errors
     /// The first call makes a pair of descriptors and registers one of them.
     pub fn waker(&mut self) -> io::Result<Waker> {
-        let ear = match &self.ear {
-            Some(ear) => ear.clone(),
-            None => {
-                let ear = Rc::new(Ear::new()?);
-                let token = self.add(ear.clone())?;
-                if let Err(error) = self.hub.arm(ear.as_fd(), token, Interest::READ) {
-                    self.remove(token);
-                    return Err(error);
-                }
-                self.ear_token = token;
-                self.ear.insert(ear).clone()
-            }
-        };
-        Ok(ear.waker())
+        if let Some(ear) = &self.ear {
+            return Ok(ear.waker());
+        }
+        let ear = Rc::new(Ear::new()?);
+        let token = self.add(ear.clone())?;
+        if let Err(error) = self.hub.arm(ear.as_fd(), token, Interest::READ) {
+            self.remove(token);
+            return Err(error);
+        }
+        self.ear_token = token;
+        Ok(self.ear.insert(ear).waker())
     }
 
-    /// Whether a [`Waker`] exists somewhere. If not, and nobody is parked and no timer runs, a
-    /// turn without a timeout would wait for ever. A waker that has just gone may have rung: take
-    /// a turn with no wait before believing it.
+    /// Whether a [`Waker`] exists outside. If not, and nobody is parked and no timer runs, a turn
+    /// without a timeout waits for ever. A waker that has just gone may have rung before: take a
+    /// turn without waiting, to be sure.
     pub fn is_wakeable(&self) -> bool {
         self.ear.as_ref().is_some_and(|ear| ear.is_held())
     }
 
     /// Whether anybody is parked at a descriptor.
     pub fn has_waiters(&self) -> bool {
-        self.parked != [0, 0]
+        self.readers() + self.writers() > 0
     }
 
     /// How many are parked for reading.
     pub fn readers(&self) -> usize {
-        self.parked[Direction::Read as usize]
+        self.sources.parked(Direction::Read)
     }
 
     /// How many are parked for writing.
     pub fn writers(&self) -> usize {
-        self.parked[Direction::Write as usize]
+        self.sources.parked(Direction::Write)
     }
 
     /// How many timers run.
@@ -472,20 +396,7 @@ impl<W> Reactor<W> {
 
     /// Everybody who is parked, and where.
     pub fn waiters(&self) -> impl Iterator<Item = (Token, RawFd, Direction, &W)> {
-        self.sources.iter().flat_map(|(index, source)| {
-            let token = Token::new(index as u32, source.generation);
-            let fd = source.source.as_fd().as_raw_fd();
-            DIRECTIONS.into_iter().flat_map(move |direction| {
-                let first = source.waiter[direction as usize].iter();
-                let behind = source
-                    .queue
-                    .iter()
-                    .flat_map(move |queue| &queue[direction as usize]);
-                first
-                    .chain(behind)
-                    .map(move |waiter| (token, fd, direction, waiter))
-            })
-        })
+        self.sources.waiters()
     }
 
     /// Every timer, in no particular order.
@@ -494,134 +405,37 @@ impl<W> Reactor<W> {
         timers.map(|(deadline, waiter)| (self.epoch + Duration::from_nanos(deadline), waiter))
     }
 
-    #[inline]
-    fn source(&self, token: Token) -> Option<&Source<W>> {
-        let source = self.sources.get(token.index() as usize)?;
-        (source.generation == token.generation()).then_some(source)
-    }
-
-    #[inline]
-    fn source_mut(&mut self, token: Token) -> Option<&mut Source<W>> {
-        let source = self.sources.get_mut(token.index() as usize)?;
-        (source.generation == token.generation()).then_some(source)
-    }
-
-    /// Nanoseconds since this reactor was made: what its timers count in.
+    /// Nanoseconds since the epoch; an earlier time is the epoch.
     #[inline]
     fn since_epoch(&self, time: Instant) -> u64 {
         let since = time.saturating_duration_since(self.epoch);
-        since
-            .as_secs()
-            .saturating_mul(1_000_000_000)
-            .saturating_add(u64::from(since.subsec_nanos()))
+        let seconds = since.as_secs().saturating_mul(1_000_000_000);
+        seconds.saturating_add(u64::from(since.subsec_nanos()))
     }
 
+    /// How long a turn may wait: until the next deadline at most.
     #[inline]
-    fn report(&mut self, event: Event, woken: &mut Vec<Wakeup<W>>) {
-        let Some(source) = self.source_mut(event.token) else {
-            return;
+    fn bound(&self, timeout: Option<Duration>) -> Option<Duration> {
+        let Some(deadline) = self.timers.next_deadline() else {
+            return timeout;
         };
-        source.state.report(event.ready);
-        let cause = Cause::Ready(event.ready);
-        for direction in DIRECTIONS {
-            if !event.ready.is(direction) {
-                continue;
-            }
-            let Some(source) = self.source_mut(event.token) else {
-                return;
-            };
-            if let Some(waiter) = source.waiter[direction as usize].take() {
-                self.promote(event.token, direction);
-                self.parked[direction as usize] -= 1;
-                woken.push(Wakeup { waiter, cause });
-            }
+        if timeout == Some(Duration::ZERO) {
+            return timeout;
         }
-    }
-
-    /// The first waiter of a direction was woken: the next one in its queue takes its place.
-    #[inline]
-    fn promote(&mut self, token: Token, direction: Direction) {
-        let Some(source) = self.source_mut(token) else {
-            return;
-        };
-        let Some(queue) = &mut source.queue else {
-            return;
-        };
-        let next = queue[direction as usize].pop_front();
-        if next.is_some() {
-            source.waiter[direction as usize] = next;
-            self.promoted.push((token, direction));
-        }
-    }
-
-    /// Those promoted by the last turn: if the one before left the direction ready (it was killed,
-    /// or wanted less) nothing will be reported again, so they are due; else the hub is armed for
-    /// them. Says whether any is due.
-    #[cold]
-    fn settle_promoted(&mut self, woken: &mut Vec<Wakeup<W>>) -> bool {
-        let before = woken.len();
-        for (token, direction) in mem::take(&mut self.promoted) {
-            let Some(source) = self.source_mut(token) else {
-                continue;
-            };
-            let place = &mut source.waiter[direction as usize];
-            if place.is_none() {
-                continue;
-            }
-            if source.state.is_ready(direction) {
-                let waiter = place.take();
-                self.promote(token, direction);
-                self.parked[direction as usize] -= 1;
-                let cause = Cause::Ready(Interest::of(direction).into());
-                woken.extend(waiter.map(|waiter| Wakeup { waiter, cause }));
-            } else {
-                let fd = source.source.clone();
-                if let Err(error) = self.hub.arm(fd.as_fd(), token, direction.into()) {
-                    log::error!("cannot arm descriptor {}: {error}", fd.as_fd().as_raw_fd());
-                }
-            }
-        }
-        woken.len() > before
-    }
-
-    /// Never sleeps while a deadline is in sight: if nothing is ready the clock jumps to it.
-    #[cold]
-    fn wait_virtually(
-        &mut self,
-        bound: Option<Duration>,
-        events: &mut Vec<Event>,
-        clock: &VirtualClock,
-    ) -> io::Result<()> {
-        let Some(bound) = bound else {
-            return self.hub.wait(None, events);
-        };
-        self.hub.wait(Some(Duration::ZERO), events)?;
-        if events.is_empty() {
-            clock.advance(bound);
-        }
-        Ok(())
+        let now = self.since_epoch(self.now());
+        let until = Duration::from_nanos(deadline.saturating_sub(now));
+        Some(timeout.map_or(until, |timeout| timeout.min(until)))
     }
 
     #[cold]
-    fn answer(&mut self) -> bool {
+    fn answer(&mut self) {
         let Some(ear) = &self.ear else {
-            return false;
+            return;
         };
         ear.answer();
         if let Err(error) = self.hub.arm(ear.as_fd(), self.ear_token, Interest::READ) {
-            log::error!("cannot arm the waker: {error}");
+            log::error!("hub {}: arming the waker: {error}", self.hub.name());
         }
-        true
-    }
-}
-
-impl<W> Source<W> {
-    /// Which directions are waited for.
-    fn interest(&self) -> Interest {
-        let waited = DIRECTIONS
-            .into_iter()
-            .filter(|dir| self.waiter[*dir as usize].is_some());
-        waited.fold(Interest::NONE, |all, direction| all | direction.into())
     }
 }
 
@@ -633,15 +447,6 @@ impl<W> fmt::Debug for Reactor<W> {
             .field("readers", &self.readers())
             .field("writers", &self.writers())
             .field("timers", &self.timers)
-            .finish()
-    }
-}
-
-impl<W: fmt::Debug> fmt::Debug for Removed<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Removed")
-            .field("fd", &self.source.as_fd().as_raw_fd())
-            .field("waiters", &self.waiters)
             .finish()
     }
 }

@@ -1,15 +1,20 @@
 //! The epoll hub
 //!
-//! A descriptor is registered with the kernel once, edge-triggered: waiting for it again costs no
-//! system call. The kernel reports only what is active, so idle descriptors cost nothing.
+//! The kernel keeps the set of descriptors and reports only those that are active: idle ones cost
+//! nothing. With [`Trigger::Edge`] a descriptor is registered once, and waiting for it again costs
+//! no system call.
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+use std::fmt;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
-use hub_core::{Event, FdTable, Hub, Interest, LONGEST_WAIT, Ready, Token, Trigger};
+use hub_core::{
+    AlwaysReady, Direction, Event, FdTable, Hub, Interest, LONGEST_WAIT, Ready, Token, Trigger,
+};
 use libc::c_int;
 
 /// Reports collected by one system call.
@@ -36,76 +41,57 @@ const BATCH: usize = 1024;
 pub struct Epoll {
     epoll: OwnedFd,
     table: FdTable<Entry>,
-    /// Armed descriptors that the kernel refuses to watch because they never block: files.
-    files: Vec<RawFd>,
     next_seq: u32,
-    reports: Vec<libc::epoll_event>,
+    files: AlwaysReady,
+    reports: Box<[libc::epoll_event]>,
     has_pwait2: bool,
 }
 
 struct Entry {
-    /// Tells a registration from an earlier one of the same number, in the kernel's reports.
+    /// Tells this registration from an earlier one of the same number in the kernel's reports.
     seq: u32,
     trigger: Trigger,
-    /// What is armed. For `Edge`: whether the kernel was asked for WRITE too.
+    /// What is armed. With `Edge`, what the kernel was asked for beside reading.
     interest: Interest,
-    is_file: bool,
 }
 
 impl Epoll {
     /// A hub with no registrations.
     ///
     /// # Errors
-    /// What `epoll_create1` says: the process or the system has too many descriptors open.
+    /// What `epoll_create1` says: too many descriptors are open.
     pub fn new() -> io::Result<Epoll> {
-        // SAFETY: it takes no pointers.
-        let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         Ok(Epoll {
-            // SAFETY: the call above has made this descriptor, and nobody else knows it.
-            epoll: unsafe { OwnedFd::from_raw_fd(epoll) },
+            epoll: create()?,
             table: FdTable::new(),
-            files: Vec::new(),
             next_seq: 0,
-            reports: vec![libc::epoll_event { events: 0, u64: 0 }; BATCH],
+            files: AlwaysReady::new(),
+            reports: vec![libc::epoll_event { events: 0, u64: 0 }; BATCH].into(),
             has_pwait2: true,
         })
     }
 
-    fn control(&self, operation: c_int, fd: RawFd, mask: u32, seq: u32) -> io::Result<()> {
-        let mut event = libc::epoll_event {
-            events: mask,
-            u64: u64::from(seq) << 32 | fd as u64,
-        };
-        // SAFETY: `event` is a valid epoll_event, read during the call.
-        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })?;
-        Ok(())
-    }
-
-    /// Lets the kernel fill `self.reports`; says how many there are. `None` waits for ever.
+    /// Lets the kernel fill `reports`; says how many there are.
     fn collect(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
         let (epoll, reports) = (self.epoll.as_raw_fd(), self.reports.as_mut_ptr());
         if self.has_pwait2 {
-            let limit = timeout.map(|timeout| KernelTimespec {
-                seconds: timeout.as_secs() as i64,
-                nanoseconds: i64::from(timeout.subsec_nanos()),
-            });
-            let limit = limit
-                .as_ref()
-                .map_or(ptr::null(), |limit| limit as *const _);
-            // SAFETY: `reports` has room for BATCH, `limit` is null or valid, no signal mask.
-            let count = check(unsafe {
-                let no_mask = ptr::null::<libc::sigset_t>();
+            let limit = timeout.map(KernelTimespec::from);
+            let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
+            let no_mask = ptr::null::<libc::sigset_t>();
+            let call = libc::SYS_epoll_pwait2;
+            // SAFETY: `reports` has room for BATCH; `limit` is null or lives on this stack.
+            let count = unsafe {
                 libc::syscall(
-                    libc::SYS_epoll_pwait2,
+                    call,
                     epoll,
                     reports,
-                    BATCH,
+                    BATCH as c_int,
                     limit,
                     no_mask,
-                    0,
+                    0_usize,
                 )
-            } as c_int);
-            match count {
+            };
+            match check(count as c_int) {
                 Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => self.has_pwait2 = false,
                 count => return Ok(count? as usize),
             }
@@ -114,23 +100,25 @@ impl Epoll {
             c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
         });
         // SAFETY: `reports` has room for BATCH.
-        Ok(check(unsafe { libc::epoll_wait(epoll, reports, BATCH as c_int, limit) })? as usize)
+        let count = unsafe { libc::epoll_wait(epoll, reports, BATCH as c_int, limit) };
+        Ok(check(count)? as usize)
     }
 
-    /// Reports of the descriptors that are always ready.
-    fn report_files(&mut self, events: &mut Vec<Event>) {
-        let table = &mut self.table;
-        self.files.retain(|&fd| {
-            let Some((token, entry)) = table.by_fd_mut(fd) else {
-                return false;
-            };
-            let ready = entry.interest.into();
-            events.push(Event { token, ready });
-            if entry.trigger != Trigger::Level {
-                entry.interest = Interest::NONE;
-            }
-            entry.trigger == Trigger::Level
-        });
+    /// Starts afresh with what is registered. A descriptor was closed before it was removed and a
+    /// duplicate of it lives on, in a child process perhaps: the kernel goes on reporting it, and
+    /// nothing that is left could name it to the kernel.
+    #[cold]
+    fn rebuild(&mut self) -> io::Result<()> {
+        log::warn!("hub epoll: a descriptor was closed before it was removed");
+        let fresh = create()?;
+        for (fd, _, entry) in self.table.iter() {
+            // One that was closed as well is refused, and is better off outside.
+            let _ = control(&fresh, libc::EPOLL_CTL_ADD, fd, entry);
+        }
+        let (new, old) = (fresh.as_raw_fd(), self.epoll.as_raw_fd());
+        // SAFETY: both are open and ours; who knows the old number finds the new set behind it.
+        check(unsafe { libc::dup3(new, old, libc::O_CLOEXEC) })?;
+        Ok(())
     }
 }
 
@@ -142,104 +130,97 @@ impl Hub for Epoll {
     fn add(&mut self, fd: BorrowedFd<'_>, token: Token, trigger: Trigger) -> io::Result<()> {
         let fd = fd.as_raw_fd();
         self.table.vacant(fd)?;
-        let seq = self.next_seq;
-        let added = self.control(libc::EPOLL_CTL_ADD, fd, mask(trigger, Interest::NONE), seq);
-        let is_file = match added {
-            Ok(()) => false,
-            Err(error) if error.raw_os_error() == Some(libc::EPERM) => true,
-            Err(error) => return Err(error),
-        };
-        self.next_seq = seq.wrapping_add(1);
-        let interest = Interest::NONE;
         let entry = Entry {
-            seq,
+            seq: self.next_seq,
             trigger,
-            interest,
-            is_file,
+            interest: Interest::NONE,
         };
+        if let Err(error) = control(&self.epoll, libc::EPOLL_CTL_ADD, fd, &entry) {
+            match error.raw_os_error() {
+                Some(libc::EPERM) => return self.files.add(fd, token, trigger),
+                // An earlier owner of the number was closed, and its file came back to it.
+                Some(libc::EEXIST) => control(&self.epoll, libc::EPOLL_CTL_MOD, fd, &entry)?,
+                _ => return Err(error),
+            }
+        }
+        self.next_seq = self.next_seq.wrapping_add(1);
         self.table.insert(fd, token, entry)
     }
 
+    #[inline]
     fn arm(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
         let fd = fd.as_raw_fd();
-        let entry = self.table.get_mut(fd, token)?;
+        let entry = match self.table.get_mut(fd, token) {
+            Err(_) if self.files.holds(fd) => return self.files.arm(fd, token, interest),
+            entry => entry?,
+        };
         let wanted = match entry.trigger {
-            Trigger::Edge | Trigger::Oneshot => entry.interest | interest,
+            Trigger::Edge => entry.interest | interest.without(Interest::READ),
+            Trigger::Oneshot => entry.interest | interest,
             Trigger::Level => interest,
         };
-        if entry.is_file {
-            entry.interest = wanted;
-            self.files.retain(|&file| file != fd);
-            if !wanted.is_none() {
-                self.files.push(fd);
-            }
+        if wanted == entry.interest {
             return Ok(());
         }
-        if entry.trigger == Trigger::Edge {
-            // Reading is always watched; writing from the first time it is wanted.
-            if wanted.without(Interest::READ) == entry.interest {
-                return Ok(());
-            }
-        }
-        let (trigger, seq) = (entry.trigger, entry.seq);
-        self.control(libc::EPOLL_CTL_MOD, fd, mask(trigger, wanted), seq)
-            .map_err(dropped)?;
-        let kept = match trigger {
-            Trigger::Edge => wanted.without(Interest::READ),
-            Trigger::Oneshot | Trigger::Level => wanted,
-        };
-        self.table.get_mut(fd, token)?.interest = kept;
-        Ok(())
+        let before = mem::replace(&mut entry.interest, wanted);
+        control(&self.epoll, libc::EPOLL_CTL_MOD, fd, entry).map_err(|error| {
+            entry.interest = before;
+            forgotten(error)
+        })
     }
 
     fn remove(&mut self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
         let fd = fd.as_raw_fd();
-        let entry = self.table.remove(fd, token)?;
-        if entry.is_file {
-            self.files.retain(|&file| file != fd);
-            return Ok(());
+        if self.files.holds(fd) {
+            return self.files.remove(fd, token);
         }
-        match self.control(libc::EPOLL_CTL_DEL, fd, 0, 0).map_err(dropped) {
-            // It was closed before: the kernel has forgotten it.
+        let entry = self.table.remove(fd, token)?;
+        match control(&self.epoll, libc::EPOLL_CTL_DEL, fd, &entry).map_err(forgotten) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
         }
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        let timeout = match timeout {
-            _ if !self.files.is_empty() => Some(Duration::ZERO),
-            timeout => timeout.map(|timeout| timeout.min(LONGEST_WAIT)),
+        let timeout = match self.files.is_due() {
+            true => Some(Duration::ZERO),
+            false => timeout.map(|timeout| timeout.min(LONGEST_WAIT)),
         };
         let count = match self.collect(timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             count => count?,
         };
+        let mut strangers = false;
         for report in &self.reports[..count] {
-            let (fd, seq) = (report.u64 as u32 as RawFd, (report.u64 >> 32) as u32);
-            let Some((token, entry)) = self.table.by_fd_mut(fd) else {
-                continue;
+            let (fd, seq) = (report.u64 as RawFd, (report.u64 >> 32) as u32);
+            let (token, entry) = match self.table.by_fd_mut(fd) {
+                Some((token, entry)) if entry.seq == seq => (token, entry),
+                _ => {
+                    strangers = true;
+                    continue;
+                }
             };
-            if entry.seq != seq {
-                continue;
-            }
             let ready = ready(report.events);
             if entry.trigger != Trigger::Edge {
                 if entry.interest.is_none() {
-                    continue; // A hang-up, which the kernel reports unasked, once.
+                    continue; // A hang-up, reported unasked, and once.
                 }
                 if entry.trigger == Trigger::Oneshot {
                     entry.interest = entry.interest.without(Interest::answered_by(ready));
-                    let rest = mask(entry.trigger, entry.interest);
-                    // The kernel has disarmed all of it. A failure means that it was closed.
                     if !entry.interest.is_none() {
-                        let _ = self.control(libc::EPOLL_CTL_MOD, fd, rest, seq);
+                        // The kernel has disarmed all of it. It fails if it was closed.
+                        let _ = control(&self.epoll, libc::EPOLL_CTL_MOD, fd, entry);
                     }
                 }
             }
             events.push(Event { token, ready });
         }
-        self.report_files(events);
+        if self.files.is_due() {
+            self.files.report(events);
+        }
+        if strangers {
+            self.rebuild()?;
+        }
         Ok(())
     }
 
@@ -248,43 +229,63 @@ impl Hub for Epoll {
     }
 }
 
-impl std::fmt::Debug for Epoll {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let fd = self.epoll.as_raw_fd();
+impl fmt::Debug for Epoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let epoll = self.epoll.as_raw_fd();
         f.debug_struct("Epoll")
-            .field("fd", &fd)
+            .field("fd", &epoll)
             .finish_non_exhaustive()
     }
 }
 
-/// The timeout of `epoll_pwait2`, which has 64 bits on every processor.
+/// What `epoll_pwait2` takes: 64 bits on every processor.
 #[repr(C)]
 struct KernelTimespec {
     seconds: i64,
     nanoseconds: i64,
 }
 
-fn mask(trigger: Trigger, interest: Interest) -> u32 {
-    let mut mask = 0;
-    if interest.has(hub_core::Direction::Read) {
-        mask |= libc::EPOLLIN;
+impl From<Duration> for KernelTimespec {
+    fn from(timeout: Duration) -> KernelTimespec {
+        KernelTimespec {
+            seconds: timeout.as_secs() as i64,
+            nanoseconds: timeout.subsec_nanos().into(),
+        }
     }
-    if interest.has(hub_core::Direction::Write) {
-        mask |= libc::EPOLLOUT;
-    }
-    mask |= match trigger {
+}
+
+fn create() -> io::Result<OwnedFd> {
+    // SAFETY: it takes no pointers.
+    let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+    // SAFETY: the call above has made this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(epoll) })
+}
+
+fn control(epoll: &OwnedFd, operation: c_int, fd: RawFd, entry: &Entry) -> io::Result<()> {
+    let mut mask = match entry.trigger {
         Trigger::Edge => libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET,
         Trigger::Oneshot => libc::EPOLLONESHOT,
-        // HUP and ERR cannot be masked: reported once at most while disarmed.
-        Trigger::Level if interest.is_none() => libc::EPOLLONESHOT,
+        // A hang-up cannot be masked; like this it is reported only once.
+        Trigger::Level if entry.interest.is_none() => libc::EPOLLONESHOT,
         Trigger::Level => 0,
     };
-    mask as u32
+    if entry.interest.has(Direction::Read) {
+        mask |= libc::EPOLLIN;
+    }
+    if entry.interest.has(Direction::Write) {
+        mask |= libc::EPOLLOUT;
+    }
+    let mut event = libc::epoll_event {
+        events: mask as u32,
+        u64: u64::from(entry.seq) << 32 | fd as u64,
+    };
+    // SAFETY: `event` lives on this stack.
+    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd, &mut event) })?;
+    Ok(())
 }
 
 #[inline]
 fn ready(mask: u32) -> Ready {
-    let mask = mask as c_int;
     let bits = [
         (libc::EPOLLIN, Ready::READ),
         (libc::EPOLLOUT, Ready::WRITE),
@@ -292,10 +293,11 @@ fn ready(mask: u32) -> Ready {
         (libc::EPOLLERR, Ready::ERR),
         (libc::EPOLLRDHUP, Ready::RDHUP),
     ];
-    let set = bits.into_iter().filter(|(bit, _)| mask & bit != 0);
+    let set = bits.into_iter().filter(|(bit, _)| mask & *bit as u32 != 0);
     set.fold(Ready::NONE, |all, (_, ready)| all | ready)
 }
 
+#[inline]
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 {
         return Err(io::Error::last_os_error());
@@ -303,11 +305,11 @@ fn check(result: c_int) -> io::Result<c_int> {
     Ok(result)
 }
 
-/// The kernel no longer knows a registration: its descriptor was closed.
-fn dropped(error: io::Error) -> io::Error {
+/// What the kernel says of a registration whose descriptor was closed.
+fn forgotten(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::EBADF) => {
-            let what = "the descriptor was closed while it was registered";
+            let what = "the descriptor was closed while it was registered; remove it";
             io::Error::new(io::ErrorKind::NotFound, what)
         }
         _ => error,

@@ -1,0 +1,295 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::rc::Rc;
+
+use slab::Slab;
+
+use crate::{Cause, Direction, Event, Interest, NotReady, Ready, Token, Trigger, Wakeup};
+
+/// The reactor's table: which descriptors are registered, and who waits for them. It knows no hub.
+pub(crate) struct Sources<W> {
+    slab: Slab<Source<W>>,
+    next_generation: u32,
+    parked: [usize; 2],
+    /// Waiters that have moved up since the last turn: see `settle`.
+    promoted: Vec<(Token, Direction)>,
+}
+
+pub(crate) struct Source<W> {
+    generation: u32,
+    pub(crate) state: State,
+    pub(crate) trigger: Trigger,
+    source: Rc<dyn AsFd>,
+    waiter: [Option<W>; 2],
+    /// Those behind the waiter of each direction, if more than one is allowed.
+    queue: Option<Box<[VecDeque<W>; 2]>>,
+}
+
+/// What a registration leaves behind. The reactor drops nothing of it.
+pub struct Removed<W> {
+    /// The descriptor.
+    pub source: Rc<dyn AsFd>,
+    /// Who waited: those for reading, then those for writing, each in the order they came.
+    pub waiters: Vec<(Direction, W)>,
+}
+
+/// Per direction, whether the next system call is worth its price, and whether a hang-up or error
+/// has been seen, which no second report will follow.
+#[derive(Clone, Copy)]
+pub(crate) struct State(u8);
+
+impl State {
+    const FRESH: State = State(0b0011);
+
+    #[inline]
+    pub(crate) fn is_ready(self, direction: Direction) -> bool {
+        self.0 >> direction as u8 & 1 != 0
+    }
+
+    #[inline]
+    fn report(&mut self, ready: Ready) {
+        let broken = ready.has(Ready::HUP | Ready::ERR | Ready::NVAL);
+        let ended = broken || ready.has(Ready::RDHUP);
+        self.0 |= ready.is_readable() as u8
+            | (ready.is_writable() as u8) << 1
+            | (ended as u8) << 2
+            | (broken as u8) << 3;
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self, direction: Direction, why: NotReady) {
+        let flag = 0b0001 << direction as u8;
+        let sticky = 0b0100 << direction as u8;
+        match why {
+            NotReady::WouldBlock => self.0 &= !(flag | sticky),
+            NotReady::ShortTransfer if self.0 & sticky == 0 => self.0 &= !flag,
+            NotReady::ShortTransfer => {}
+        }
+    }
+}
+
+const DIRECTIONS: [Direction; 2] = [Direction::Read, Direction::Write];
+
+impl<W> Sources<W> {
+    pub(crate) const fn new() -> Sources<W> {
+        Sources {
+            slab: Slab::new(),
+            next_generation: 0,
+            parked: [0; 2],
+            promoted: Vec::new(),
+        }
+    }
+
+    /// The token that the next `insert` gives out.
+    pub(crate) fn next_token(&self) -> Token {
+        Token::new(self.slab.vacant_key() as u32, self.next_generation)
+    }
+
+    pub(crate) fn insert(&mut self, source: Rc<dyn AsFd>, trigger: Trigger) -> Token {
+        let token = self.next_token();
+        self.next_generation = self.next_generation.wrapping_add(1);
+        self.slab.insert(Source {
+            generation: token.generation(),
+            state: State::FRESH,
+            trigger,
+            source,
+            waiter: [None, None],
+            queue: None,
+        });
+        token
+    }
+
+    pub(crate) fn remove(&mut self, token: Token) -> Option<Removed<W>> {
+        self.get(token)?;
+        let source = self.slab.remove(token.index() as usize);
+        let mut waiters = Vec::new();
+        let mut queue = source.queue.map_or_else(Default::default, |queue| *queue);
+        for (direction, waiter) in DIRECTIONS.into_iter().zip(source.waiter) {
+            let queued = mem::take(&mut queue[direction as usize]);
+            let before = waiters.len();
+            let all = waiter.into_iter().chain(queued);
+            waiters.extend(all.map(|waiter| (direction, waiter)));
+            self.parked[direction as usize] -= waiters.len() - before;
+        }
+        let source = source.source;
+        Some(Removed { source, waiters })
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, token: Token) -> Option<&Source<W>> {
+        let source = self.slab.get(token.index() as usize)?;
+        (source.generation == token.generation()).then_some(source)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut Source<W>> {
+        let source = self.slab.get_mut(token.index() as usize)?;
+        (source.generation == token.generation()).then_some(source)
+    }
+
+    /// Parks the first waiter of a direction.
+    #[inline]
+    pub(crate) fn park(&mut self, token: Token, direction: Direction, waiter: W) {
+        if let Some(source) = self.get_mut(token) {
+            source.waiter[direction as usize] = Some(waiter);
+            self.parked[direction as usize] += 1;
+        }
+    }
+
+    /// Parks a waiter behind those who wait already.
+    pub(crate) fn queue(&mut self, token: Token, direction: Direction, waiter: W) {
+        if let Some(source) = self.get_mut(token) {
+            let queue = source.queue.get_or_insert_default();
+            queue[direction as usize].push_back(waiter);
+            self.parked[direction as usize] += 1;
+        }
+    }
+
+    pub(crate) fn unpark(
+        &mut self,
+        token: Token,
+        direction: Direction,
+        mut matches: impl FnMut(&W) -> bool,
+    ) -> Option<W> {
+        let source = self.get_mut(token)?;
+        let waiter = if matches(source.waiter(direction)?) {
+            // The hub stays armed, for the one behind or in vain.
+            source.take(direction)?
+        } else {
+            let queue = &mut source.queue.as_mut()?[direction as usize];
+            let position = queue.iter().position(matches)?;
+            queue.remove(position)?
+        };
+        self.parked[direction as usize] -= 1;
+        Some(waiter)
+    }
+
+    /// Takes note of an event and appends who waited for it.
+    #[inline]
+    pub(crate) fn report(&mut self, event: Event, woken: &mut Vec<Wakeup<W>>) {
+        let Event { token, ready } = event;
+        let source = match self.slab.get_mut(token.index() as usize) {
+            Some(source) if source.generation == token.generation() => source,
+            _ => return,
+        };
+        source.state.report(ready);
+        for direction in DIRECTIONS {
+            if !ready.is(direction) {
+                continue;
+            }
+            let Some(waiter) = source.take(direction) else {
+                continue;
+            };
+            if source.waiter(direction).is_some() {
+                self.promoted.push((token, direction));
+            }
+            self.parked[direction as usize] -= 1;
+            let cause = Cause::Ready(ready);
+            woken.push(Wakeup { waiter, cause });
+        }
+    }
+
+    /// Looks after the waiters that moved up in the last turn. If the one before has left the
+    /// direction ready (it was killed, or wanted less) nothing will be reported again, so its
+    /// successor is due now; else the hub must be armed for it. Says whether anyone is due.
+    #[inline]
+    pub(crate) fn settle(
+        &mut self,
+        woken: &mut Vec<Wakeup<W>>,
+        arm: impl FnMut(BorrowedFd<'_>, Token, Direction),
+    ) -> bool {
+        !self.promoted.is_empty() && self.settle_promoted(woken, arm)
+    }
+
+    #[cold]
+    fn settle_promoted(
+        &mut self,
+        woken: &mut Vec<Wakeup<W>>,
+        mut arm: impl FnMut(BorrowedFd<'_>, Token, Direction),
+    ) -> bool {
+        let before = woken.len();
+        for (token, direction) in mem::take(&mut self.promoted) {
+            let Some(source) = self.get_mut(token) else {
+                continue;
+            };
+            if source.waiter(direction).is_none() {
+                continue;
+            }
+            if source.state.is_ready(direction) {
+                let ready = Interest::of(direction).into();
+                self.report(Event { token, ready }, woken);
+            } else {
+                arm(source.fd(), token, direction);
+            }
+        }
+        woken.len() > before
+    }
+
+    pub(crate) fn parked(&self, direction: Direction) -> usize {
+        self.parked[direction as usize]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Token, &Source<W>)> {
+        let sources = self.slab.iter();
+        sources.map(|(index, source)| (Token::new(index as u32, source.generation), source))
+    }
+
+    pub(crate) fn waiters(&self) -> impl Iterator<Item = (Token, RawFd, Direction, &W)> {
+        self.iter().flat_map(|(token, source)| {
+            let fd = source.fd().as_raw_fd();
+            DIRECTIONS.into_iter().flat_map(move |direction| {
+                let first = source.waiter[direction as usize].iter();
+                let queue = source.queue.iter();
+                let behind = queue.flat_map(move |queue| &queue[direction as usize]);
+                first
+                    .chain(behind)
+                    .map(move |waiter| (token, fd, direction, waiter))
+            })
+        })
+    }
+}
+
+impl<W> Source<W> {
+    #[inline]
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
+    }
+
+    #[inline]
+    pub(crate) fn waiter(&self, direction: Direction) -> Option<&W> {
+        self.waiter[direction as usize].as_ref()
+    }
+
+    /// Which directions are waited for.
+    pub(crate) fn interest(&self) -> Interest {
+        let waited = DIRECTIONS
+            .into_iter()
+            .filter(|&direction| self.waiter(direction).is_some());
+        waited.fold(Interest::NONE, |all, direction| all | direction.into())
+    }
+
+    /// Takes the first waiter; the one behind it moves up.
+    #[inline]
+    fn take(&mut self, direction: Direction) -> Option<W> {
+        let next = match &mut self.queue {
+            Some(queue) => queue[direction as usize].pop_front(),
+            None => None,
+        };
+        mem::replace(&mut self.waiter[direction as usize], next)
+    }
+}
+
+impl<W: fmt::Debug> fmt::Debug for Removed<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Removed")
+            .field("fd", &self.source.as_fd().as_raw_fd())
+            .field("waiters", &self.waiters)
+            .finish()
+    }
+}
