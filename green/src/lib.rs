@@ -1,1 +1,63 @@
-//! Green threads, cooperative sockets and time, on hubs you can choose
+//! Green threads, cooperative sockets and time, on hubs you can choose.
+//!
+//! A program is written in plain blocking style. Every call that would wait parks one greenthread and lets another
+//! run; the event loop underneath, the hub, is chosen at run time. There is no `async` and no `run()`: `fn main` is
+//! a greenthread already.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use green::net::{TcpListener, TcpStream};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! green::spawn_n(move || {
+//!     let (mut stream, _) = listener.accept().unwrap();
+//!     stream.write_all(b"hello").unwrap();
+//! });
+//! let mut stream = TcpStream::connect(address)?;
+//! let mut text = String::new();
+//! stream.read_to_string(&mut text)?;
+//! assert_eq!(text, "hello");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+#[cfg(panic = "abort")]
+compile_error!(
+    "green needs unwinding: kill and timeouts leave a greenthread by it. Remove panic = \"abort\" from the profile."
+);
+
+mod greenthread;
+pub mod hubs;
+pub mod net;
+mod runtime;
+pub mod time;
+mod timeout;
+mod trampoline;
+
+pub use greenthread::{
+    AnyGreenThread, Builder, Exit, GreenThread, LinkId, Panic, current, spawn, spawn_after,
+    spawn_after_local, spawn_n,
+};
+pub use runtime::resume_if_control;
+pub use time::{sleep, sleep_until, yield_now};
+pub use timeout::{Elapsed, Timeout, is_timeout, with_timeout};
+
+/// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
+///
+/// It is for the few lines that must not be left half done. Waits inside work as ever.
+///
+/// ```
+/// let done = green::spawn(|| {
+///     green::mask(|| {
+///         green::yield_now();
+///         1
+///     })
+/// });
+/// green::yield_now();
+/// done.kill();
+/// assert_eq!(done.join().unwrap(), 1);
+/// ```
+pub fn mask<T>(f: impl FnOnce() -> T) -> T {
+    runtime::Runtime::with(|runtime| runtime.mask(f))
+}

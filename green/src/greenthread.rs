@@ -1,0 +1,745 @@
+//! Greenthreads: spawn, wait, kill, link.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::runtime::{
+    Alarm, Killed, Reason, Runtime, State, Task, Wake, contain, message,
+};
+
+/// Why a greenthread ended without a value.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Exit {
+    /// It was killed, with the reason that [`GreenThread::kill_with`] gave.
+    Killed(Option<Rc<dyn Any>>),
+    /// It was cancelled before it ran.
+    Cancelled,
+    /// It panicked.
+    Panicked(Panic),
+    /// Not its end: the thread of the waiter is unwinding, and so the wait was refused.
+    Unwinding,
+}
+
+impl Exit {
+    /// Raises in the current greenthread what ended the other: its panic, or else a panic that says how it ended.
+    pub fn raise(self) -> ! {
+        match self {
+            Exit::Panicked(panic) => panic.raise(),
+            other => panic!("{other}"),
+        }
+    }
+
+    /// The reason of a kill, if it is of this type.
+    ///
+    /// ```
+    /// let gt = green::spawn(|| green::sleep(std::time::Duration::from_secs(60)));
+    /// gt.kill_with("no longer wanted");
+    /// assert_eq!(gt.join().unwrap_err().reason::<&str>(), Some(&"no longer wanted"));
+    /// ```
+    pub fn reason<R: 'static>(&self) -> Option<&R> {
+        match self {
+            Exit::Killed(Some(reason)) => reason.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Killed(_) => f.write_str("the greenthread was killed"),
+            Exit::Cancelled => f.write_str("the greenthread was cancelled before it ran"),
+            Exit::Panicked(panic) => write!(f, "the greenthread panicked: {}", panic.message()),
+            Exit::Unwinding => f.write_str("cannot wait for a greenthread while unwinding"),
+        }
+    }
+}
+
+impl fmt::Debug for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Killed(reason) => write!(f, "Killed({})", reason.is_some()),
+            Exit::Cancelled => f.write_str("Cancelled"),
+            Exit::Panicked(panic) => write!(f, "Panicked({:?})", panic.message()),
+            Exit::Unwinding => f.write_str("Unwinding"),
+        }
+    }
+}
+
+impl Error for Exit {}
+
+/// What a greenthread panicked with, shared by all who wait for it.
+#[derive(Clone)]
+pub struct Panic {
+    message: Rc<str>,
+    payload: Rc<RefCell<Option<Box<dyn Any + Send>>>>,
+}
+
+impl Panic {
+    fn new(payload: Box<dyn Any + Send>) -> Panic {
+        Panic {
+            message: Rc::from(message(&*payload)),
+            payload: Rc::new(RefCell::new(Some(payload))),
+        }
+    }
+
+    /// The text of the panic, if it was a text.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What was panicked with, for the first who asks.
+    pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
+        self.payload.borrow_mut().take()
+    }
+
+    /// Panics with the same payload, or with its text if somebody took that. The panic hook does not run again.
+    pub fn raise(self) -> ! {
+        let payload = self.take_payload();
+        panic::resume_unwind(payload.unwrap_or_else(|| Box::new(String::from(self.message()))))
+    }
+}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Panic({:?})", self.message())
+    }
+}
+
+/// Names a link, for [`GreenThread::unlink`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkId(u64);
+
+type Link<T> = Box<dyn FnOnce(&GreenThread<T>)>;
+
+/// The end of a greenthread: its result, and who asked to be called.
+struct Packet<T> {
+    result: RefCell<Option<Result<T, Exit>>>,
+    links: RefCell<Vec<(LinkId, Link<T>)>>,
+    next_link: Cell<u64>,
+}
+
+/// A greenthread that was spawned: wait for its value, kill it, be told of its end.
+///
+/// Dropping it detaches: the greenthread runs on.
+///
+/// It belongs to the OS thread that spawned it:
+///
+/// ```compile_fail
+/// let gt = green::spawn(|| 1);
+/// std::thread::spawn(move || gt.join());
+/// ```
+pub struct GreenThread<T> {
+    any: AnyGreenThread,
+    packet: Rc<Packet<T>>,
+}
+
+/// Runs `f` in a new greenthread, which gets its turn when this one next waits.
+///
+/// Greenthreads start in the order of their spawn. They live and die on the OS thread that spawned them, so `f`
+/// need not be `Send`.
+///
+/// # Panics
+/// If no stack can be had (see [`Builder::spawn`] for an error instead), or if the thread is ending.
+///
+/// ```
+/// let gt = green::spawn(|| 6 * 7);
+/// assert_eq!(gt.join().unwrap(), 42);
+/// ```
+#[track_caller]
+#[inline]
+pub fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> GreenThread<T> {
+    expect(Builder::new().spawn(f))
+}
+
+/// Runs `f` in a new greenthread whose end nobody can wait for. Cheaper than [`spawn`].
+///
+/// # Panics
+/// As [`spawn`]. A panic of `f` is printed by the panic hook and goes no further.
+///
+/// ```
+/// green::spawn_n(|| println!("hello"));
+/// green::yield_now();
+/// ```
+#[track_caller]
+#[inline]
+pub fn spawn_n(f: impl FnOnce() + 'static) {
+    let spawned_at = Location::caller();
+    expect(Runtime::with(|runtime| {
+        runtime.spawn(None, spawned_at, State::Fresh, |_| detached(f))
+    }));
+}
+
+/// Runs `f` in a new greenthread that starts after `delay`, even if the caller has ended by then.
+///
+/// # Panics
+/// As [`spawn`].
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// let gt = green::spawn_after(Duration::from_millis(5), Instant::now);
+/// assert!(gt.join().unwrap() - start >= Duration::from_millis(5));
+/// ```
+#[track_caller]
+pub fn spawn_after<T: 'static>(
+    delay: Duration,
+    f: impl FnOnce() -> T + 'static,
+) -> GreenThread<T> {
+    expect(Builder::new().spawn_after(delay, f))
+}
+
+/// As [`spawn_after`], but `f` does not run if the caller has ended by then: it is cancelled.
+///
+/// # Panics
+/// As [`spawn`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let inner = green::spawn(|| green::spawn_after_local(Duration::from_millis(1), || 1)).join().unwrap();
+/// assert!(matches!(inner.join(), Err(green::Exit::Cancelled)));
+/// ```
+#[track_caller]
+pub fn spawn_after_local<T: 'static>(
+    delay: Duration,
+    f: impl FnOnce() -> T + 'static,
+) -> GreenThread<T> {
+    let creator = Runtime::with(Runtime::current);
+    let gt = expect(Builder::new().delayed(f));
+    let task = Rc::clone(&gt.any.task);
+    start_after(delay, move |runtime| {
+        if creator.is_dead() {
+            runtime.abandon(&task);
+        } else {
+            runtime.start(&task);
+        }
+    });
+    gt
+}
+
+fn start_after(delay: Duration, start: impl FnOnce(&Runtime) + 'static) {
+    Runtime::with(|runtime| match runtime.deadline(Some(delay)) {
+        Some(deadline) => {
+            let call = Box::new(move || Runtime::with(start));
+            runtime.add_timer(deadline, Alarm::Call(call));
+        }
+        None => log::warn!("a delay of {delay:?} is beyond the clock: the greenthread never starts"),
+    });
+}
+
+#[track_caller]
+#[inline]
+fn expect<T>(spawned: io::Result<T>) -> T {
+    match spawned {
+        Ok(spawned) => spawned,
+        Err(error) => panic!("cannot spawn a greenthread: {error}"),
+    }
+}
+
+/// A greenthread's body without a result: nothing gets out of it.
+fn detached(f: impl FnOnce() + 'static) -> impl FnOnce() + 'static {
+    move || {
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
+            contain("the destructor of a panic's payload", || drop(payload));
+        }
+    }
+}
+
+#[track_caller]
+pub(crate) fn spawn_boxed(f: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    let spawned_at = Location::caller();
+    Runtime::with(|runtime| runtime.spawn(None, spawned_at, State::Fresh, |_| detached(f)))?;
+    Ok(())
+}
+
+/// A greenthread to be: its name and the size of its stack.
+///
+/// ```
+/// let gt = green::Builder::new().name("parser").stack_size(1 << 20).spawn(|| 7)?;
+/// assert_eq!(gt.name().as_deref(), Some("parser"));
+/// assert_eq!(gt.join().unwrap(), 7);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Builder {
+    name: Option<Rc<str>>,
+    stack_size: Option<usize>,
+}
+
+impl Builder {
+    /// No name, and a stack of the default size: 256 KiB of address space, of which only touched pages cost memory.
+    #[inline]
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// A name for reports and dumps.
+    pub fn name(mut self, name: impl Into<Rc<str>>) -> Builder {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The size of the stack in bytes, rounded up to whole pages.
+    pub fn stack_size(mut self, bytes: usize) -> Builder {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Spawns `f`. See [`spawn`](crate::spawn).
+    ///
+    /// # Errors
+    /// If no stack of that size can be had, or if the thread is ending.
+    #[track_caller]
+    #[inline]
+    pub fn spawn<T: 'static>(self, f: impl FnOnce() -> T + 'static) -> io::Result<GreenThread<T>> {
+        self.make(State::Fresh, f)
+    }
+
+    /// Spawns `f`, to start after `delay`. See [`spawn_after`](crate::spawn_after).
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`].
+    #[track_caller]
+    pub fn spawn_after<T: 'static>(
+        self,
+        delay: Duration,
+        f: impl FnOnce() -> T + 'static,
+    ) -> io::Result<GreenThread<T>> {
+        let gt = self.delayed(f)?;
+        let task = Rc::clone(&gt.any.task);
+        start_after(delay, move |runtime| {
+            runtime.start(&task);
+        });
+        Ok(gt)
+    }
+
+    #[track_caller]
+    fn delayed<T: 'static>(self, f: impl FnOnce() -> T + 'static) -> io::Result<GreenThread<T>> {
+        self.make(State::Delayed, f)
+    }
+
+    #[track_caller]
+    #[inline]
+    fn make<T: 'static>(
+        self,
+        state: State,
+        f: impl FnOnce() -> T + 'static,
+    ) -> io::Result<GreenThread<T>> {
+        let spawned_at = Location::caller();
+        let packet = Rc::new(Packet {
+            result: RefCell::new(None),
+            links: RefCell::new(Vec::new()),
+            next_link: Cell::new(0),
+        });
+        let task = Runtime::with(|runtime| {
+            runtime.spawn(self.stack_size, spawned_at, state, |task| {
+                let end = End(GreenThread {
+                    any: AnyGreenThread::new(Rc::clone(task)),
+                    packet: Rc::clone(&packet),
+                });
+                move || {
+                    let result = panic::catch_unwind(AssertUnwindSafe(f));
+                    end.deliver(result);
+                }
+            })
+        })?;
+        if self.name.is_some() {
+            *task.name.borrow_mut() = self.name;
+        }
+        Ok(GreenThread {
+            any: AnyGreenThread { task },
+            packet,
+        })
+    }
+}
+
+/// Sees to it that every greenthread has a result, also one that never runs.
+struct End<T>(GreenThread<T>);
+
+impl<T> End<T> {
+    #[inline]
+    fn deliver(self, result: Result<T, Box<dyn Any + Send>>) {
+        let result = result.map_err(|payload| self.exit(payload));
+        self.0.complete(result);
+    }
+
+    #[cold]
+    fn exit(&self, payload: Box<dyn Any + Send>) -> Exit {
+        if payload.is::<Killed>() || payload.is::<greenlet::GreenletExit>() {
+            Exit::Killed(self.0.any.task.kill_reason())
+        } else {
+            Exit::Panicked(Panic::new(payload))
+        }
+    }
+}
+
+impl<T> Drop for End<T> {
+    #[inline]
+    fn drop(&mut self) {
+        let task = &self.0.any.task;
+        if !task.is_complete() {
+            let exit = match task.is_killed() {
+                true => Exit::Killed(task.kill_reason()),
+                false => Exit::Cancelled,
+            };
+            self.0.complete(Err(exit));
+        }
+    }
+}
+
+impl<T> GreenThread<T> {
+    /// Stores the result, wakes the waiters, calls the links.
+    #[inline]
+    fn complete(&self, result: Result<T, Exit>) {
+        *self.packet.result.borrow_mut() = Some(result);
+        self.any.task.complete();
+        if !self.packet.links.borrow().is_empty() {
+            self.call_links();
+        }
+    }
+
+    #[cold]
+    fn call_links(&self) {
+        loop {
+            // One at a time: a link may add or take away others.
+            let mut links = self.packet.links.borrow_mut();
+            if links.is_empty() {
+                return;
+            }
+            let (_, link) = links.remove(0);
+            drop(links);
+            contain("a link of a greenthread", || link(self));
+        }
+    }
+
+    /// Waits for the end and takes the value.
+    ///
+    /// # Errors
+    /// How it ended, if without a value. [`Exit::Unwinding`] if it has not ended and the calling thread is
+    /// unwinding: nothing waits then.
+    ///
+    /// ```
+    /// let gt = green::spawn(|| -> u32 { panic!("no") });
+    /// assert_eq!(gt.join().unwrap_err().to_string(), "the greenthread panicked: no");
+    /// ```
+    #[inline]
+    pub fn join(self) -> Result<T, Exit> {
+        if self.any.wait_end(None).is_err() {
+            return Err(Exit::Unwinding);
+        }
+        let result = self.packet.result.borrow_mut().take();
+        result.unwrap_or(Err(Exit::Cancelled))
+    }
+
+    /// Waits for the end and gives a clone of the value: any number of greenthreads may wait, any number of times.
+    ///
+    /// # Errors
+    /// As [`GreenThread::join`].
+    ///
+    /// ```
+    /// let gt = green::spawn(|| "ready");
+    /// assert_eq!(gt.wait().unwrap(), "ready");
+    /// assert_eq!(gt.wait().unwrap(), "ready");
+    /// ```
+    pub fn wait(&self) -> Result<T, Exit>
+    where
+        T: Clone,
+    {
+        match self.any.wait_end(None) {
+            Ok(()) => self.peek(),
+            Err(_) => Err(Exit::Unwinding),
+        }
+    }
+
+    /// As [`GreenThread::wait`], for at most `timeout`. `None` says that it has not ended by then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let gt = green::spawn(|| green::sleep(Duration::from_secs(60)));
+    /// assert!(gt.wait_timeout(Duration::from_millis(1)).is_none());
+    /// ```
+    pub fn wait_timeout(&self, timeout: Duration) -> Option<Result<T, Exit>>
+    where
+        T: Clone,
+    {
+        match self.any.wait_end(Some(timeout)) {
+            Ok(()) => Some(self.peek()),
+            Err(WaitError::Expired) => None,
+            Err(WaitError::Unwinding) => Some(Err(Exit::Unwinding)),
+        }
+    }
+
+    /// The result, if it has ended: never waits.
+    pub fn poll(&self) -> Option<Result<T, Exit>>
+    where
+        T: Clone,
+    {
+        self.packet.result.borrow().clone()
+    }
+
+    fn peek(&self) -> Result<T, Exit>
+    where
+        T: Clone,
+    {
+        self.poll().unwrap_or(Err(Exit::Cancelled))
+    }
+
+    /// True if it has ended with a value.
+    pub fn is_successful(&self) -> bool {
+        matches!(&*self.packet.result.borrow(), Some(Ok(_)))
+    }
+
+    /// Calls `f` in this greenthread when it ends, after those linked before. If it has ended, calls `f` now.
+    ///
+    /// A link that panics is logged; the others are called all the same.
+    ///
+    /// ```
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// let seen = Rc::new(Cell::new(0));
+    /// let gt = green::spawn(|| 5);
+    /// let link = Rc::clone(&seen);
+    /// gt.link(move |gt| link.set(gt.poll().unwrap().unwrap()));
+    /// gt.wait().unwrap();
+    /// assert_eq!(seen.get(), 5);
+    /// ```
+    pub fn link(&self, f: impl FnOnce(&GreenThread<T>) + 'static) -> LinkId {
+        let id = LinkId(self.packet.next_link.get());
+        self.packet.next_link.set(id.0 + 1);
+        if self.any.task.is_complete() {
+            contain("a link of a greenthread", || f(self));
+        } else {
+            self.packet.links.borrow_mut().push((id, Box::new(f)));
+        }
+        id
+    }
+
+    /// Takes a link back. True if it had not been called or taken back before.
+    pub fn unlink(&self, id: LinkId) -> bool {
+        let mut links = self.packet.links.borrow_mut();
+        let Some(at) = links.iter().position(|(other, _)| *other == id) else {
+            return false;
+        };
+        let link = links.remove(at);
+        drop(links);
+        drop(link);
+        true
+    }
+
+    /// Cancels it if it has not started: it never runs, and who waits gets [`Exit::Cancelled`]. False if it has.
+    ///
+    /// ```
+    /// let gt = green::spawn(|| unreachable!());
+    /// assert!(gt.cancel());
+    /// assert!(matches!(gt.join(), Err(green::Exit::Cancelled)));
+    /// ```
+    pub fn cancel(&self) -> bool {
+        self.as_any().cancel()
+    }
+
+    /// This greenthread without its type.
+    pub fn as_any(&self) -> &AnyGreenThread {
+        &self.any
+    }
+
+    /// See [`AnyGreenThread::kill`].
+    pub fn kill(&self) {
+        self.any.kill();
+    }
+
+    /// See [`AnyGreenThread::kill_with`].
+    pub fn kill_with(&self, reason: impl Any) {
+        self.any.kill_with(reason);
+    }
+
+    /// See [`AnyGreenThread::kill_wait`].
+    pub fn kill_wait(&self, timeout: Duration) -> bool {
+        self.any.kill_wait(timeout)
+    }
+
+    /// See [`AnyGreenThread::id`].
+    pub fn id(&self) -> u64 {
+        self.any.id()
+    }
+
+    /// See [`AnyGreenThread::name`].
+    pub fn name(&self) -> Option<Rc<str>> {
+        self.any.name()
+    }
+
+    /// See [`AnyGreenThread::is_dead`].
+    pub fn is_dead(&self) -> bool {
+        self.any.is_dead()
+    }
+
+    /// See [`AnyGreenThread::is_active`].
+    pub fn is_active(&self) -> bool {
+        self.any.is_active()
+    }
+
+    /// See [`AnyGreenThread::spawned_at`].
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.any.spawned_at()
+    }
+}
+
+impl<T> fmt::Debug for GreenThread<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.any.fmt(f)
+    }
+}
+
+/// Why a wait for the end of a greenthread ended before it.
+pub(crate) enum WaitError {
+    Expired,
+    Unwinding,
+}
+
+/// A greenthread of this OS thread, whatever its value: what [`current`] gives.
+#[derive(Clone)]
+pub struct AnyGreenThread {
+    task: Rc<Task>,
+}
+
+/// The greenthread that calls.
+///
+/// ```
+/// let main = green::current();
+/// assert!(main.is_active());
+/// assert_ne!(green::spawn(|| green::current().id()).join().unwrap(), main.id());
+/// ```
+pub fn current() -> AnyGreenThread {
+    AnyGreenThread {
+        task: Runtime::with(Runtime::current),
+    }
+}
+
+impl AnyGreenThread {
+    pub(crate) fn new(task: Rc<Task>) -> AnyGreenThread {
+        AnyGreenThread { task }
+    }
+
+    pub(crate) fn task(&self) -> &Rc<Task> {
+        &self.task
+    }
+
+    /// Kills it: it unwinds from where it waits, its destructors run, and who waits for it gets [`Exit::Killed`].
+    ///
+    /// The unwinding begins before this returns; the caller goes to the end of the run queue. A greenthread that
+    /// has never run is finished at once. One that has ended is left alone. One that kills itself unwinds here. A
+    /// kill that the target swallows comes again the next time it waits.
+    ///
+    /// While the calling thread unwinds, nothing is switched: the target is then the next to run.
+    ///
+    /// ```
+    /// let gt = green::spawn(|| green::sleep(std::time::Duration::from_secs(60)));
+    /// green::yield_now();
+    /// gt.kill();
+    /// assert!(gt.is_dead());
+    /// ```
+    pub fn kill(&self) {
+        Runtime::with(|runtime| runtime.kill(&self.task, None));
+    }
+
+    /// As [`AnyGreenThread::kill`], with a reason that the waiters find in [`Exit::Killed`].
+    pub fn kill_with(&self, reason: impl Any) {
+        Runtime::with(|runtime| runtime.kill(&self.task, Some(Rc::new(reason))));
+    }
+
+    /// Kills it and waits until it has ended, for at most `timeout`. True if it has.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let gt = green::spawn(|| green::sleep(Duration::from_secs(60)));
+    /// assert!(gt.kill_wait(Duration::from_secs(1)));
+    /// ```
+    pub fn kill_wait(&self, timeout: Duration) -> bool {
+        self.kill();
+        self.wait_end(Some(timeout)).is_ok()
+    }
+
+    /// Waits until its result is there, or it is dead without one. `Expired` comes only with a timeout.
+    pub(crate) fn wait_end(&self, timeout: Option<Duration>) -> Result<(), WaitError> {
+        if self.task.is_complete() || self.task.is_dead() {
+            return Ok(());
+        }
+        Runtime::with(|runtime| {
+            let deadline = runtime.deadline(timeout);
+            while !self.task.is_complete() && !self.task.is_dead() {
+                let waiter = runtime.waiter();
+                self.task.joiners.borrow_mut().push(waiter.clone(), ());
+                let wake = runtime.park(Reason::Join(self.task.id), deadline);
+                if !matches!(wake, Wake::Event) {
+                    self.task.joiners.borrow_mut().remove(&waiter);
+                }
+                match wake {
+                    Wake::Event => {}
+                    Wake::Expired => return Err(WaitError::Expired),
+                    Wake::Unwinding => return Err(WaitError::Unwinding),
+                    Wake::Interrupted(interrupt) => interrupt.raise(),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// See [`GreenThread::cancel`].
+    pub fn cancel(&self) -> bool {
+        let unstarted = matches!(self.task.state(), State::Fresh | State::Delayed);
+        if unstarted {
+            Runtime::with(|runtime| runtime.abandon(&self.task));
+        }
+        unstarted
+    }
+
+    /// A small number, unique in this OS thread; the thread's own greenthread has 0.
+    pub fn id(&self) -> u64 {
+        self.task.id
+    }
+
+    /// The name it was given.
+    pub fn name(&self) -> Option<Rc<str>> {
+        self.task.name.borrow().clone()
+    }
+
+    /// True if it has ended.
+    pub fn is_dead(&self) -> bool {
+        self.task.is_dead()
+    }
+
+    /// True if it has started and not ended.
+    pub fn is_active(&self) -> bool {
+        self.task.is_active()
+    }
+
+    /// Where it was spawned.
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.task.spawned_at
+    }
+}
+
+impl PartialEq for AnyGreenThread {
+    fn eq(&self, other: &AnyGreenThread) -> bool {
+        Rc::ptr_eq(&self.task, &other.task)
+    }
+}
+
+impl Eq for AnyGreenThread {}
+
+impl fmt::Debug for AnyGreenThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.task.fmt(f)
+    }
+}

@@ -1,0 +1,248 @@
+//! Choosing the hub: the event loop underneath.
+//!
+//! In this order: what [`use_hub`] or [`use_hub_with`] chose for this thread, what the environment variable
+//! `GREEN_HUB` names, the best one that the system has. Each OS thread has a hub of its own, made when a
+//! greenthread of it first waits.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+
+use crate::runtime::Runtime;
+pub use crate::runtime::{HubClosed, HubHandle};
+pub use crate::trampoline::trampoline;
+pub use hub_core::{Direction, Hub};
+
+/// The environment variable that names the hub of threads that have not chosen one.
+pub const GREEN_HUB: &str = "GREEN_HUB";
+
+type Make = fn() -> io::Result<Box<dyn Hub>>;
+
+/// A hub that comes with this crate: its name, what eventlet calls it, and how to make one.
+struct Known {
+    name: &'static str,
+    alias: &'static str,
+    make: Make,
+}
+
+/// The best first.
+const KNOWN: &[Known] = &[
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Known {
+        name: "epoll",
+        alias: "epolls",
+        make: || Ok(Box::new(hub_epoll::Epoll::new()?)),
+    },
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    POLL,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    SELECT,
+    Known {
+        name: "polling",
+        alias: "kqueue",
+        make: || Ok(Box::new(hub_polling::Polling::new()?)),
+    },
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    POLL,
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    SELECT,
+];
+
+const POLL: Known = Known {
+    name: "poll",
+    alias: "poll",
+    make: || Ok(Box::new(hub_poll::Poll::new())),
+};
+
+const SELECT: Known = Known {
+    name: "select",
+    alias: "selects",
+    make: || Ok(Box::new(hub_select::Select::new())),
+};
+
+/// The names that [`use_hub`] takes, the best first.
+///
+/// ```
+/// assert!(green::hubs::hub_names().any(|name| name == "poll"));
+/// ```
+pub fn hub_names() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|known| known.name)
+}
+
+/// Makes the hub of this name the hub of this thread.
+///
+/// It may be called at any time: sockets that are open, greenthreads that wait and timers that run are carried
+/// over. eventlet's names `epolls` and `selects` are accepted.
+///
+/// # Errors
+/// [`HubError`] if the name is not known (the error lists those that are), if the system refuses to make the hub,
+/// or if a descriptor cannot be carried over. The thread then keeps the hub it had.
+///
+/// ```
+/// green::hubs::use_hub("poll")?;
+/// assert_eq!(green::hubs::get_hub(), "poll");
+/// assert!(green::hubs::use_hub("pool").unwrap_err().to_string().contains("poll"));
+/// # Ok::<(), green::hubs::HubError>(())
+/// ```
+pub fn use_hub(name: &str) -> Result<(), HubError> {
+    replace(make(name, "use_hub")?)
+}
+
+/// Makes a hub of the caller's the hub of this thread: any type that implements [`Hub`].
+///
+/// # Errors
+/// As [`use_hub`], but for the name.
+///
+/// ```
+/// green::hubs::use_hub_with(hub_poll::Poll::new())?;
+/// assert_eq!(green::hubs::get_hub(), "poll");
+/// # Ok::<(), green::hubs::HubError>(())
+/// ```
+pub fn use_hub_with(hub: impl Hub + 'static) -> Result<(), HubError> {
+    replace(Box::new(hub))
+}
+
+/// Makes the default the hub of this thread: what `GREEN_HUB` names, or else the best one.
+///
+/// # Errors
+/// As [`use_hub`].
+pub fn use_default_hub() -> Result<(), HubError> {
+    replace(default()?)
+}
+
+/// The name of this thread's hub.
+///
+/// # Panics
+/// If no hub was chosen and the default one cannot be had: see [`use_default_hub`] for an error instead.
+pub fn get_hub() -> &'static str {
+    Runtime::with(|runtime| runtime.reactor(|reactor| reactor.hub_name()))
+}
+
+/// A handle to this thread's hub that other threads may use.
+///
+/// # Errors
+/// If the system has no descriptors left for its wake-up channel.
+pub fn handle() -> io::Result<HubHandle> {
+    Runtime::with(Runtime::handle)
+}
+
+fn replace(hub: Box<dyn Hub>) -> Result<(), HubError> {
+    let name = hub.name().to_owned();
+    Runtime::with(|runtime| runtime.replace_hub(hub)).map_err(|source| HubError {
+        problem: Problem::Swap { name, source },
+    })
+}
+
+/// Checks and applies the default in a thread that has chosen nothing.
+pub(crate) fn first() -> Box<dyn Hub> {
+    match default() {
+        Ok(hub) => hub,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn default() -> Result<Box<dyn Hub>, HubError> {
+    match std::env::var_os(GREEN_HUB) {
+        Some(name) => make(&name.to_string_lossy(), "the environment variable GREEN_HUB"),
+        None => best(),
+    }
+}
+
+fn best() -> Result<Box<dyn Hub>, HubError> {
+    let mut refused = None;
+    for known in KNOWN {
+        match (known.make)() {
+            Ok(hub) => return Ok(hub),
+            Err(source) => {
+                log::warn!("the {} hub cannot be made: {source}", known.name);
+                refused.get_or_insert(Problem::Make {
+                    name: known.name,
+                    source,
+                });
+            }
+        }
+    }
+    Err(HubError {
+        problem: refused.unwrap_or(Problem::None),
+    })
+}
+
+fn make(name: &str, from: &'static str) -> Result<Box<dyn Hub>, HubError> {
+    let Some(known) = KNOWN
+        .iter()
+        .find(|known| known.name == name || known.alias == name)
+    else {
+        return Err(HubError {
+            problem: Problem::Unknown {
+                name: name.to_owned(),
+                from,
+            },
+        });
+    };
+    (known.make)().map_err(|source| HubError {
+        problem: Problem::Make {
+            name: known.name,
+            source,
+        },
+    })
+}
+
+/// A hub that could not be chosen. The thread keeps the one it had.
+#[derive(Debug)]
+pub struct HubError {
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    Unknown {
+        name: String,
+        from: &'static str,
+    },
+    Make {
+        name: &'static str,
+        source: io::Error,
+    },
+    Swap {
+        name: String,
+        source: io::Error,
+    },
+    None,
+}
+
+impl HubError {
+    /// True if no hub of that name exists.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.problem, Problem::Unknown { .. })
+    }
+}
+
+impl fmt::Display for HubError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.problem {
+            Problem::Unknown { name, from } => {
+                let known: Vec<_> = hub_names().collect();
+                write!(
+                    f,
+                    "{from} names the hub {name:?}, which is not known; known are: {}",
+                    known.join(", ")
+                )
+            }
+            Problem::Make { name, source } => write!(f, "cannot make the {name} hub: {source}"),
+            Problem::Swap { name, source } => {
+                write!(f, "cannot carry over to the {name} hub: {source}")
+            }
+            Problem::None => f.write_str("this system has no hub"),
+        }
+    }
+}
+
+impl Error for HubError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.problem {
+            Problem::Make { source, .. } | Problem::Swap { source, .. } => Some(source),
+            Problem::Unknown { .. } | Problem::None => None,
+        }
+    }
+}

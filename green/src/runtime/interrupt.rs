@@ -1,0 +1,115 @@
+//! What unwinds a greenthread from outside: kill, an elapsed deadline, a deadlock.
+//!
+//! Each travels as a private panic payload, raised by `resume_unwind`, so that no panic hook prints it. They
+//! arrive only where a greenthread waits.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+
+use super::Runtime;
+use super::scope::ScopeId;
+use super::task::Task;
+
+/// The payload of a kill.
+pub(crate) struct Killed;
+
+/// The payload of an elapsed deadline: only the scope that it names may consume it.
+pub(crate) struct Elapsed {
+    pub(crate) task: u64,
+    pub(crate) scope: ScopeId,
+}
+
+/// Something waits to be raised in the current greenthread. Whoever gets it undoes what it had begun, then raises.
+#[must_use = "an interrupt that is not raised leaves the greenthread alive"]
+#[derive(Debug)]
+pub(crate) struct Interrupt {
+    task: Rc<Task>,
+}
+
+impl Interrupt {
+    pub(super) fn new(task: Rc<Task>) -> Interrupt {
+        Interrupt { task }
+    }
+
+    /// True if this ends the greenthread, rather than one scope of it.
+    pub(crate) fn is_kill(&self) -> bool {
+        self.task.killed.get()
+    }
+
+    /// Unwinds the current greenthread.
+    pub(crate) fn raise(self) -> ! {
+        let task = self.task;
+        let times = task.raised.get();
+        task.raised.set(times.saturating_add(1));
+        if times > 0 {
+            // Somebody caught the last one and went on: a loop of that kind must not keep the others from running.
+            Runtime::with(|runtime| runtime.let_others_run());
+        }
+        if task.failed.replace(false) {
+            drop(task);
+            panic!("{}", Runtime::with(|runtime| runtime.report.take()));
+        }
+        let payload: Box<dyn Any + Send> = if task.killed.get() {
+            Box::new(Killed)
+        } else {
+            let Some(scope) = task.scopes.elapsed() else {
+                unreachable!("an interrupt without a kill, a deadlock or an elapsed deadline");
+            };
+            let task = task.id;
+            Box::new(Elapsed { task, scope })
+        };
+        drop(task);
+        panic::resume_unwind(payload);
+    }
+}
+
+/// Passes on a panic payload that belongs to green (a kill, somebody else's deadline) and gives every other back.
+///
+/// Code that catches panics around blocking calls hands the payload to this function first; otherwise a kill or a
+/// timeout ends there instead of where it belongs. (A swallowed kill comes again at the next blocking call, and so
+/// does an elapsed deadline.)
+///
+/// ```
+/// use std::panic::{AssertUnwindSafe, catch_unwind};
+/// use std::time::Duration;
+///
+/// let worker = green::spawn(|| {
+///     let caught = catch_unwind(AssertUnwindSafe(|| green::sleep(Duration::from_secs(60))));
+///     if let Err(payload) = caught {
+///         let _mine = green::resume_if_control(payload);
+///     }
+///     unreachable!("the kill went on");
+/// });
+/// green::yield_now();
+/// worker.kill();
+/// assert!(worker.join().is_err());
+/// ```
+pub fn resume_if_control(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
+    if is_control(&*payload) {
+        panic::resume_unwind(payload);
+    }
+    payload
+}
+
+pub(crate) fn is_control(payload: &(dyn Any + Send)) -> bool {
+    payload.is::<Killed>() || payload.is::<Elapsed>() || payload.is::<greenlet::GreenletExit>()
+}
+
+/// Runs code that is not ours to trust (a destructor, a link, a callback) and keeps its panic to itself.
+pub(crate) fn contain(what: &str, f: impl FnOnce()) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
+        log::error!("{what} panicked: {}", message(&*payload));
+        // A payload may panic when dropped; nothing is left to tell anybody about that.
+        std::mem::forget(payload);
+    }
+}
+
+/// The text of a panic payload, as `panic!` makes them.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a payload that is no text")
+}

@@ -1,0 +1,312 @@
+//! The state of one OS thread: its greenthreads, its run queue, its reactor.
+//!
+//! Everything in `green` that waits goes through [`Runtime::park`]; everything that ends a wait goes through
+//! [`Runtime::unpark`]. The reactor is never borrowed while a greenthread runs.
+
+mod deadlock;
+mod interrupt;
+mod remote;
+mod scheduler;
+mod scope;
+mod task;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
+use std::os::fd::RawFd;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use greenlet::Greenlet;
+use hub_core::{Direction, Hub, Reactor, TimerKey, Wakeup};
+use slab::Slab;
+
+pub use interrupt::resume_if_control;
+pub(crate) use interrupt::{Elapsed, Interrupt, Killed, contain, is_control, message};
+pub use remote::{HubClosed, HubHandle};
+pub(crate) use remote::{RemoteWaiter, Remote};
+pub(crate) use scope::ScopeId;
+pub(crate) use task::{Reason, State, Task, WaitList, Waiter};
+
+/// What a timer does when its deadline passes.
+pub(crate) enum Alarm {
+    /// Ends one park.
+    Park(Waiter),
+    /// Marks one deadline scope as elapsed.
+    Scope(Rc<Task>, ScopeId),
+    /// Runs a short piece of code that must not wait.
+    Call(Box<dyn FnOnce()>),
+}
+
+/// How a park ended.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Wake {
+    /// Somebody woke this park.
+    Event,
+    /// The deadline given to the park passed.
+    Expired,
+    /// The greenthread is being killed or a deadline scope has elapsed: clean up, then raise.
+    Interrupted(Interrupt),
+    /// Nothing was waited for: the thread is unwinding, and a switch would show its panic to other greenthreads.
+    Unwinding,
+}
+
+pub(crate) struct Runtime {
+    run_queue: RefCell<VecDeque<Rc<Task>>>,
+    /// `None` once the thread has ended.
+    current: RefCell<Option<Rc<Task>>>,
+    /// Every greenthread that is not dead, the root as the first. Owns those that nobody else holds.
+    tasks: RefCell<Slab<Rc<Task>>>,
+    next_id: Cell<u64>,
+    reactor: RefCell<Option<Reactor<Alarm>>>,
+    /// The buffer of `turn`, kept for its capacity.
+    woken: Cell<Vec<Wakeup<Alarm>>>,
+    remote: RefCell<Option<Arc<Remote>>>,
+    remote_waiters: RefCell<Slab<Waiter>>,
+    /// Descriptors that `trampoline` waits for.
+    pub(crate) trampolines: RefCell<Vec<(RawFd, Direction)>>,
+    /// Switches since the last look at the clock.
+    switches: Cell<u32>,
+    last_poll: Cell<Instant>,
+    /// Successful operations that the current greenthread may still do before it yields.
+    budget: Cell<u32>,
+    /// What the root must raise: see `Task::failed`.
+    report: RefCell<String>,
+    /// True once the thread has ended: nothing is spawned and nothing switches any more.
+    closed: Cell<bool>,
+    counters: Counters,
+}
+
+/// What the scheduler has done since the thread's first greenthread.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) switches: Cell<u64>,
+    pub(crate) spawns: Cell<u64>,
+    pub(crate) turns: Cell<u64>,
+}
+
+thread_local! {
+    /// No destructor: it must be reachable from the destructors of other thread-locals. `GUARD` empties it.
+    static RUNTIME: ManuallyDrop<OnceCell<Runtime>> = const { ManuallyDrop::new(OnceCell::new()) };
+    static GUARD: Guard = const { Guard };
+}
+
+/// Unwinds the thread's greenthreads when the thread ends.
+struct Guard;
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // The end of the main thread ends the process: what still waits is abandoned, as the process is.
+        if !greenlet::is_main_thread() {
+            Runtime::with(Runtime::close);
+        }
+    }
+}
+
+impl Runtime {
+    /// The runtime of this thread, made on first use.
+    #[inline]
+    pub(crate) fn with<R>(f: impl FnOnce(&Runtime) -> R) -> R {
+        RUNTIME.with(|cell| match cell.get() {
+            Some(runtime) => f(runtime),
+            None => f(cell.get_or_init(Runtime::start)),
+        })
+    }
+
+    #[cold]
+    fn start() -> Runtime {
+        // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
+        let main = greenlet::current().typed::<(), ()>();
+        GUARD.with(|_| ());
+        let root = Rc::new(Task::new(0, Location::caller(), State::Running));
+        *root.greenlet.borrow_mut() = Some(main);
+        let mut tasks = Slab::new();
+        root.key.set(tasks.insert(Rc::clone(&root)));
+        Runtime {
+            run_queue: RefCell::new(VecDeque::new()),
+            current: RefCell::new(Some(root)),
+            tasks: RefCell::new(tasks),
+            next_id: Cell::new(1),
+            reactor: RefCell::new(None),
+            woken: Cell::new(Vec::new()),
+            remote: RefCell::new(None),
+            remote_waiters: RefCell::new(Slab::new()),
+            trampolines: RefCell::new(Vec::new()),
+            switches: Cell::new(0),
+            last_poll: Cell::new(Instant::now()),
+            budget: Cell::new(scheduler::BUDGET),
+            report: RefCell::new(String::new()),
+            closed: Cell::new(false),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    #[inline]
+    pub(crate) fn current(&self) -> Rc<Task> {
+        match &*self.current.borrow() {
+            Some(task) => Rc::clone(task),
+            None => Rc::new(Task::new(0, Location::caller(), State::Dead)),
+        }
+    }
+
+    pub(crate) fn is_current(&self, task: &Rc<Task>) -> bool {
+        matches!(&*self.current.borrow(), Some(current) if Rc::ptr_eq(current, task))
+    }
+
+    /// The greenthread that is the thread itself.
+    pub(crate) fn root(&self) -> Rc<Task> {
+        match self.tasks.borrow().get(0) {
+            Some(root) => Rc::clone(root),
+            None => self.current(),
+        }
+    }
+
+    /// The waiter for the next park of the current greenthread.
+    pub(crate) fn waiter(&self) -> Waiter {
+        let task = self.current();
+        let ticket = task.ticket.get();
+        Waiter { task, ticket }
+    }
+
+    /// Every greenthread that is not dead, in the order of their spawn.
+    pub(crate) fn tasks(&self) -> Vec<Rc<Task>> {
+        let mut tasks: Vec<_> = self
+            .tasks
+            .borrow()
+            .iter()
+            .map(|(_, task)| Rc::clone(task))
+            .collect();
+        tasks.sort_by_key(|task| task.id);
+        tasks
+    }
+
+    /// Runs `f` on the reactor, made on first use with the hub that was chosen.
+    ///
+    /// `f` must neither switch nor run code of the user.
+    pub(crate) fn reactor<R>(&self, f: impl FnOnce(&mut Reactor<Alarm>) -> R) -> R {
+        let mut slot = self.reactor.borrow_mut();
+        if let Some(reactor) = slot.as_mut() {
+            return f(reactor);
+        }
+        f(slot.insert(Reactor::new(crate::hubs::first())))
+    }
+
+    /// As `reactor`, but does not make one: `None` says that there is none yet, or no more.
+    pub(crate) fn with_reactor<R>(
+        &self,
+        f: impl FnOnce(&mut Reactor<Alarm>) -> Option<R>,
+    ) -> Option<R> {
+        self.reactor.borrow_mut().as_mut().and_then(f)
+    }
+
+    /// Puts `hub` in the place of the present one and gives that back, if there was one yet.
+    pub(crate) fn replace_hub(&self, hub: Box<dyn Hub>) -> std::io::Result<()> {
+        let mut slot = self.reactor.borrow_mut();
+        match slot.as_mut() {
+            Some(reactor) => drop(reactor.replace_hub(hub)?),
+            None => *slot = Some(Reactor::new(hub)),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.reactor(|reactor| reactor.now())
+    }
+
+    pub(crate) fn deadline(&self, timeout: Option<Duration>) -> Option<Instant> {
+        // A deadline beyond what the clock can say never comes.
+        timeout.and_then(|timeout| self.now().checked_add(timeout))
+    }
+
+    pub(crate) fn add_timer(&self, deadline: Instant, alarm: Alarm) -> TimerKey {
+        self.reactor(|reactor| reactor.add_timer(deadline, alarm))
+    }
+
+    pub(crate) fn cancel_timer(&self, key: TimerKey) -> bool {
+        // Dropped here, outside the reactor's borrow: it may hold code of the user.
+        let alarm = self.reactor(|reactor| reactor.cancel_timer(key));
+        alarm.is_some()
+    }
+
+    /// Opens a deadline scope in the current greenthread. `None` never elapses.
+    pub(crate) fn open_scope(&self, timeout: Option<Duration>) -> ScopeId {
+        let task = self.current();
+        let zero = timeout.is_some_and(|timeout| timeout.is_zero());
+        let id = task.scopes.open(|id| {
+            let deadline = self.deadline(timeout.filter(|_| !zero))?;
+            Some(self.add_timer(deadline, Alarm::Scope(Rc::clone(&task), id)))
+        });
+        if zero {
+            task.scopes.elapse(id);
+        }
+        id
+    }
+
+    /// Closes the scope that the current greenthread opened.
+    pub(crate) fn close_scope(&self, id: ScopeId) {
+        let timer = self.current().scopes.close(id);
+        if let Some(timer) = timer {
+            self.cancel_timer(timer);
+        }
+    }
+
+    /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
+    pub(crate) fn mask<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Unmask(Rc<Task>);
+        impl Drop for Unmask {
+            fn drop(&mut self) {
+                self.0.masked.set(self.0.masked.get() - 1);
+            }
+        }
+        let task = self.current();
+        task.masked.set(task.masked.get() + 1);
+        let _unmask = Unmask(task);
+        f()
+    }
+
+    /// Unwinds every greenthread but the root, then lets go of the hub, its timers and its descriptors.
+    fn close(&self) {
+        let remote = self.remote.take();
+        if let Some(remote) = &remote {
+            remote.close();
+        }
+        // Cleanup may spawn more, or wait under a mask, or swallow the kill: a bounded number of rounds.
+        for _ in 0..1000 {
+            let tasks = self.tasks();
+            if tasks.len() <= 1 {
+                break;
+            }
+            for task in &tasks[1..] {
+                self.kill(task, None);
+            }
+            drop(tasks);
+            self.yield_now();
+        }
+        self.closed.set(true);
+        let refusing: Vec<_> = self.tasks.take().into_iter().skip(1).collect();
+        if !refusing.is_empty() {
+            log::error!(
+                "{} greenthreads of an ended thread refuse to end; their stacks are abandoned",
+                refusing.len()
+            );
+            std::mem::forget(refusing);
+        }
+        drop(self.run_queue.take());
+        drop(self.remote_waiters.take());
+        drop(self.trampolines.take());
+        drop(self.woken.take());
+        let reactor = self.reactor.take();
+        drop(reactor);
+        drop(self.current.take());
+    }
+}
+
+/// The greenlets that resume a greenthread are all of this type: what a wake-up means stands in the task.
+pub(crate) type Resume = Greenlet<(), ()>;

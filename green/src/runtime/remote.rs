@@ -1,0 +1,221 @@
+//! The face of a runtime towards other threads: an inbox and a waker.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hub_core::Waker;
+
+use super::{Runtime, contain};
+
+enum Message {
+    Spawn(Box<dyn FnOnce() + Send>),
+    Wake { key: usize, ticket: Ticket },
+    Close,
+}
+
+/// Greenthread and park: what tells a live remote waiter from one that has left.
+type Ticket = (u64, u32);
+
+#[derive(Default)]
+struct Inbox {
+    messages: Vec<Message>,
+    closed: bool,
+}
+
+pub(crate) struct Remote {
+    inbox: Mutex<Inbox>,
+    waker: Waker,
+}
+
+impl Remote {
+    /// Nothing that can panic runs under this lock, so poison means nothing.
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, message: Message) -> Result<(), HubClosed> {
+        {
+            let mut inbox = self.inbox();
+            if inbox.closed {
+                return Err(HubClosed);
+            }
+            inbox.messages.push(message);
+        }
+        self.waker.wake();
+        Ok(())
+    }
+
+    pub(super) fn close(&self) {
+        let messages = {
+            let mut inbox = self.inbox();
+            inbox.closed = true;
+            std::mem::take(&mut inbox.messages)
+        };
+        contain("the destructor of a closure sent to an ended hub", || drop(messages));
+    }
+}
+
+/// The hub of one thread, seen from the others: wakes it, spawns into it, closes it.
+///
+/// It is `Send`, `Sync` and cheap to clone. While a handle lives outside its thread, that thread never reports a
+/// deadlock: somebody may still send it work.
+///
+/// ```
+/// let handle = green::hubs::handle()?;
+/// std::thread::spawn(move || {
+///     handle.spawn(|| println!("in a greenthread of the first thread")).unwrap();
+/// });
+/// green::sleep(std::time::Duration::from_millis(20));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct HubHandle {
+    remote: Arc<Remote>,
+}
+
+impl HubHandle {
+    /// Spawns `f` as a greenthread of the hub's thread. It runs after what that thread has already queued.
+    ///
+    /// # Errors
+    /// [`HubClosed`] if the hub was closed or its thread has ended. `f` is dropped.
+    pub fn spawn(&self, f: impl FnOnce() + Send + 'static) -> Result<(), HubClosed> {
+        self.remote.send(Message::Spawn(Box::new(f)))
+    }
+
+    /// Makes the hub look at its inbox and its timers at once, if it is waiting.
+    pub fn wake(&self) {
+        self.remote.waker.wake();
+    }
+
+    /// Closes the hub: from now on nothing can be spawned into it through a handle, and every greenthread of its
+    /// thread but the thread's own (`main`, or the closure of the thread) is killed.
+    ///
+    /// # Errors
+    /// [`HubClosed`] if that has happened before.
+    pub fn close(&self) -> Result<(), HubClosed> {
+        self.remote.send(Message::Close)?;
+        self.remote.inbox().closed = true;
+        Ok(())
+    }
+
+    /// True if the hub is closed or its thread has ended.
+    pub fn is_closed(&self) -> bool {
+        self.remote.inbox().closed
+    }
+}
+
+impl fmt::Debug for HubHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubHandle")
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The hub was closed, or its thread has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HubClosed;
+
+impl fmt::Display for HubClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the hub is closed or its thread has ended")
+    }
+}
+
+impl std::error::Error for HubClosed {}
+
+/// Wakes one park of one greenthread from any thread.
+#[derive(Clone)]
+pub(crate) struct RemoteWaiter {
+    remote: Arc<Remote>,
+    key: usize,
+    ticket: Ticket,
+}
+
+impl RemoteWaiter {
+    /// Ends the park, unless it is over or the thread has ended.
+    pub(crate) fn wake(&self) {
+        let _ = self.remote.send(Message::Wake {
+            key: self.key,
+            ticket: self.ticket,
+        });
+    }
+}
+
+impl Runtime {
+    pub(crate) fn handle(&self) -> io::Result<HubHandle> {
+        Ok(HubHandle {
+            remote: self.remote()?,
+        })
+    }
+
+    fn remote(&self) -> io::Result<Arc<Remote>> {
+        let mut slot = self.remote.borrow_mut();
+        if let Some(remote) = &*slot {
+            return Ok(Arc::clone(remote));
+        }
+        let waker = self.reactor(|reactor| reactor.waker())?;
+        let inbox = Mutex::new(Inbox {
+            messages: Vec::new(),
+            closed: self.closed.get(),
+        });
+        let remote = Arc::new(Remote { inbox, waker });
+        Ok(Arc::clone(slot.insert(remote)))
+    }
+
+    /// The current greenthread's next park, to be woken from any thread. After the park the caller gives it back
+    /// with [`Runtime::forget`], however the park ended.
+    pub(crate) fn remote_waiter(&self) -> io::Result<RemoteWaiter> {
+        let remote = self.remote()?;
+        let waiter = self.waiter();
+        let ticket = (waiter.task.id, waiter.ticket);
+        let key = self.remote_waiters.borrow_mut().insert(waiter);
+        Ok(RemoteWaiter {
+            remote,
+            key,
+            ticket,
+        })
+    }
+
+    pub(crate) fn forget(&self, remote: &RemoteWaiter) {
+        let mut waiters = self.remote_waiters.borrow_mut();
+        if let Some(waiter) = waiters.get(remote.key)
+            && (waiter.task.id, waiter.ticket) == remote.ticket
+        {
+            let left = waiters.remove(remote.key);
+            drop(waiters);
+            drop(left);
+        }
+    }
+
+    /// Does what other threads asked for, in the order in which they asked.
+    pub(super) fn empty_inbox(&self) {
+        let Some(remote) = self.remote.borrow().clone() else {
+            return;
+        };
+        let messages = std::mem::take(&mut remote.inbox().messages);
+        for message in messages {
+            match message {
+                Message::Spawn(f) => {
+                    if let Err(error) = crate::greenthread::spawn_boxed(f) {
+                        log::error!("a greenthread sent by another thread is lost: {error}");
+                    }
+                }
+                Message::Wake { key, ticket } => {
+                    let waiter = self.remote_waiters.borrow().get(key).cloned();
+                    if let Some(waiter) =
+                        waiter.filter(|waiter| (waiter.task.id, waiter.ticket) == ticket)
+                    {
+                        waiter.wake();
+                    }
+                }
+                Message::Close => {
+                    for task in self.tasks().into_iter().skip(1) {
+                        self.kill_soon(&task, None);
+                    }
+                }
+            }
+        }
+    }
+}

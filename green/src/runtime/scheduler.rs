@@ -1,0 +1,413 @@
+//! The run queue: who runs next, and how a greenthread stops running.
+
+use std::any::Any;
+use std::io;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::panicking;
+use std::time::{Duration, Instant};
+
+use hub_core::Cause as Ready;
+
+use super::task::Cause;
+use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Wake, Waiter, contain};
+
+/// Successful operations in a row after which a greenthread lets the others run.
+pub(super) const BUDGET: u32 = 64;
+
+/// The clock is read once in this many switches, and I/O polled if `POLL_INTERVAL` has passed.
+const SWITCHES_PER_LOOK: u32 = 16;
+
+/// How long runnable greenthreads may keep the hub from being polled, in whole looks.
+const POLL_INTERVAL: Duration = Duration::from_micros(50);
+
+impl Runtime {
+    /// Makes a greenthread that will run what `body` gives, on a stack of `stack_size` bytes. It must not unwind.
+    #[inline]
+    pub(crate) fn spawn<B>(
+        &self,
+        stack_size: Option<usize>,
+        spawned_at: &'static Location<'static>,
+        state: State,
+        body: impl FnOnce(&Rc<Task>) -> B,
+    ) -> io::Result<Rc<Task>>
+    where
+        B: FnOnce() + 'static,
+    {
+        if self.closed.get() {
+            return Err(io::Error::other(
+                "cannot spawn a greenthread: this thread is ending",
+            ));
+        }
+        let id = self.next_id.get();
+        self.next_id.set(id + 1);
+        let task = Rc::new(Task::new(id, spawned_at, state));
+        let mut builder = greenlet::Builder::new().label("greenthread").id(id).location(spawned_at);
+        if let Some(size) = stack_size {
+            builder = builder.stack_size(size);
+        }
+        let body = body(&task);
+        let greenlet = builder.build({
+            let task = Rc::clone(&task);
+            move |()| {
+                body();
+                Runtime::with(|runtime| runtime.finish(task));
+            }
+        })?;
+        *task.greenlet.borrow_mut() = Some(greenlet);
+        task.key.set(self.tasks.borrow_mut().insert(Rc::clone(&task)));
+        self.counters.spawns.set(self.counters.spawns.get() + 1);
+        if state == State::Fresh {
+            self.run_queue.borrow_mut().push_back(Rc::clone(&task));
+        }
+        Ok(task)
+    }
+
+    /// Puts a delayed greenthread into the run queue. False if it is not waiting for that any more.
+    pub(crate) fn start(&self, task: &Rc<Task>) -> bool {
+        let delayed = task.state.get() == State::Delayed;
+        if delayed {
+            task.state.set(State::Fresh);
+            self.run_queue.borrow_mut().push_back(Rc::clone(task));
+        }
+        delayed
+    }
+
+    /// True while a switch would show this thread's panic to other greenthreads, and after the thread's end.
+    #[inline]
+    fn cannot_switch(&self) -> bool {
+        panicking() || self.closed.get()
+    }
+
+    /// Parks the current greenthread until its present ticket is woken, or `deadline` passes.
+    ///
+    /// The caller has put [`Runtime::waiter`] where the waker will find it, and takes it out again unless the
+    /// result is [`Wake::Event`].
+    #[inline]
+    pub(crate) fn park(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
+        if self.cannot_switch() {
+            return Wake::Unwinding;
+        }
+        let task = self.current();
+        if let Some(interrupt) = self.interrupt(&task) {
+            return Wake::Interrupted(interrupt);
+        }
+        let timer = deadline.map(|deadline| {
+            let waiter = Waiter {
+                task: Rc::clone(&task),
+                ticket: task.ticket.get(),
+            };
+            self.add_timer(deadline, Alarm::Park(waiter))
+        });
+        task.state.set(State::Parked);
+        task.reason.set(reason);
+        self.switch();
+        let cause = task.cause.get();
+        if let Some(timer) = timer.filter(|_| cause != Cause::Expired) {
+            self.cancel_timer(timer);
+        }
+        self.outcome(task, cause)
+    }
+
+    /// A kill beats the event that came with it, an event beats a deadline.
+    #[inline]
+    fn outcome(&self, task: Rc<Task>, cause: Cause) -> Wake {
+        if cause == Cause::Event && !task.killed.get() {
+            return Wake::Event;
+        }
+        match self.interrupt(&task) {
+            Some(interrupt) => Wake::Interrupted(interrupt),
+            None if cause == Cause::Expired => Wake::Expired,
+            None => unreachable!("what interrupts a greenthread is pending until that has run"),
+        }
+    }
+
+    /// What must be raised in `task` before it waits, if anything.
+    #[inline]
+    fn interrupt(&self, task: &Rc<Task>) -> Option<Interrupt> {
+        let pending = task.killed.get() || task.scopes.elapsed().is_some();
+        (pending && task.masked.get() == 0 || task.failed.get())
+            .then(|| Interrupt::new(Rc::clone(task)))
+    }
+
+    /// Raises what is pending in the current greenthread.
+    pub(crate) fn checkpoint(&self) {
+        if self.cannot_switch() {
+            return;
+        }
+        let task = self.current();
+        let interrupt = self.interrupt(&task);
+        drop(task);
+        if let Some(interrupt) = interrupt {
+            interrupt.raise();
+        }
+    }
+
+    /// Goes to the end of the run queue. Does nothing while the thread unwinds.
+    #[inline]
+    pub(crate) fn yield_now(&self) {
+        if self.cannot_switch() {
+            return;
+        }
+        self.checkpoint();
+        let task = self.current();
+        task.state.set(State::Ready);
+        self.run_queue.borrow_mut().push_back(task);
+        self.switch();
+        self.checkpoint();
+    }
+
+    /// As `yield_now`, but raises nothing.
+    #[cold]
+    pub(super) fn let_others_run(&self) {
+        if !self.cannot_switch() {
+            let task = self.current();
+            task.state.set(State::Ready);
+            self.run_queue.borrow_mut().push_back(task);
+            self.switch();
+        }
+    }
+
+    /// Notes a successful operation that did not wait; the last of a budget yields.
+    #[inline]
+    pub(crate) fn spend(&self) {
+        match self.budget.get() {
+            0 => self.yield_now(),
+            left => self.budget.set(left - 1),
+        }
+    }
+
+    /// Ends the park that `ticket` names. False if it is over already.
+    #[inline]
+    pub(super) fn unpark(&self, task: &Rc<Task>, ticket: u32, cause: Cause) -> bool {
+        if task.ticket.get() != ticket || task.state.get() != State::Parked {
+            return false;
+        }
+        task.ticket.set(ticket.wrapping_add(1));
+        task.cause.set(cause);
+        task.state.set(State::Ready);
+        self.run_queue.borrow_mut().push_back(Rc::clone(task));
+        true
+    }
+
+    /// Leaves the current greenthread, which is queued or parked, for the next one that can run.
+    #[inline]
+    fn switch(&self) {
+        let next = self.next();
+        next.state.set(State::Running);
+        next.reason.set(Reason::Nothing);
+        self.budget.set(BUDGET);
+        let mut slot = self.current.borrow_mut();
+        let Some(current) = slot.as_ref() else {
+            unreachable!("a switch after the end of the thread");
+        };
+        if Rc::ptr_eq(current, &next) {
+            return;
+        }
+        self.counters.switches.set(self.counters.switches.get() + 1);
+        {
+            // A greenthread may run greenlets of its own; the one that blocks is the one to resume.
+            let mut resume = current.greenlet.borrow_mut();
+            if !resume.as_ref().is_some_and(|greenlet| greenlet.is_current()) {
+                *resume = Some(greenlet::current().typed());
+            }
+        }
+        let greenlet = next.greenlet.borrow().clone();
+        *slot = Some(next);
+        drop(slot);
+        let Some(greenlet) = greenlet else {
+            unreachable!("a greenthread in the run queue has no stack");
+        };
+        // An `Err` would say that this thread unwinds, which `park` and `yield_now` have excluded.
+        let _ = greenlet.switch_into::<()>(());
+    }
+
+    /// Waits for the next greenthread that can run and takes it out of the run queue.
+    #[inline]
+    fn next(&self) -> Rc<Task> {
+        let switches = self.switches.get() + 1;
+        self.switches.set(switches);
+        if switches >= SWITCHES_PER_LOOK {
+            self.look();
+        }
+        if let Some(task) = self.run_queue.borrow_mut().pop_front() {
+            return task;
+        }
+        self.wait()
+    }
+
+    /// Polls I/O without waiting if it has not been polled for a while.
+    #[cold]
+    fn look(&self) {
+        self.switches.set(0);
+        if self.last_poll.get().elapsed() >= POLL_INTERVAL {
+            self.turn(Some(Duration::ZERO));
+        }
+    }
+
+    #[inline(never)]
+    fn wait(&self) -> Rc<Task> {
+        loop {
+            if self.can_wake() {
+                self.turn(None);
+            } else {
+                self.deadlock();
+            }
+            if let Some(task) = self.run_queue.borrow_mut().pop_front() {
+                return task;
+            }
+        }
+    }
+
+    /// True if anything outside the run queue can still make a greenthread runnable.
+    fn can_wake(&self) -> bool {
+        let shared = matches!(&*self.remote.borrow(), Some(remote) if Arc::strong_count(remote) > 1);
+        shared
+            || !self.remote_waiters.borrow().is_empty()
+            || matches!(&*self.reactor.borrow(), Some(reactor) if reactor.has_waiters())
+    }
+
+    /// One turn of the reactor: I/O first, then timers, then what other threads sent.
+    pub(crate) fn turn(&self, timeout: Option<Duration>) {
+        let mut woken = self.woken.take();
+        let turned = self.reactor(|reactor| reactor.turn(timeout, &mut woken));
+        self.counters.turns.set(self.counters.turns.get() + 1);
+        for wakeup in woken.drain(..) {
+            let cause = match wakeup.cause {
+                Ready::Ready(_) => Cause::Event,
+                Ready::Expired => Cause::Expired,
+            };
+            match wakeup.waiter {
+                Alarm::Park(waiter) => {
+                    self.unpark(&waiter.task, waiter.ticket, cause);
+                }
+                Alarm::Scope(task, scope) => {
+                    if task.scopes.elapse(scope) && task.masked.get() == 0 {
+                        self.unpark(&task, task.ticket.get(), Cause::Interrupt);
+                    }
+                }
+                Alarm::Call(call) => contain("a timer's function", call),
+            }
+        }
+        self.woken.set(woken);
+        self.last_poll.set(Instant::now());
+        self.switches.set(0);
+        match turned {
+            Ok(turn) if turn.rang => self.empty_inbox(),
+            Ok(_) => {}
+            Err(error) => self.hub_failed(&error),
+        }
+    }
+
+    #[cold]
+    fn hub_failed(&self, error: &io::Error) {
+        let name = self.reactor(|reactor| reactor.hub_name());
+        self.fail(format!(
+            "the {name} hub cannot wait: {error}; choose another one with use_hub or GREEN_HUB"
+        ));
+    }
+
+    /// Raises `report` as a panic in the root greenthread.
+    pub(super) fn fail(&self, report: String) {
+        let root = self.root();
+        self.report.replace(report);
+        root.failed.set(true);
+        if !self.unpark(&root, root.ticket.get(), Cause::Interrupt) {
+            Interrupt::new(root).raise();
+        }
+    }
+
+    /// Kills `task`: its body unwinds from where it waits before this returns, and one that never ran is finished
+    /// here and now. While the thread unwinds nothing is switched: the target is then the next to run.
+    pub(crate) fn kill(&self, task: &Rc<Task>, why: Option<Rc<dyn Any>>) {
+        if self.kill_soon(task, why) && !self.cannot_switch() {
+            let me = self.current();
+            if !Rc::ptr_eq(&me, task) {
+                me.state.set(State::Ready);
+                self.run_queue.borrow_mut().push_back(me);
+                self.switch();
+            }
+            self.checkpoint();
+        }
+    }
+
+    /// Kills `task` without a switch: it becomes the next to run. False if there is nothing left to unwind.
+    pub(crate) fn kill_soon(&self, task: &Rc<Task>, why: Option<Rc<dyn Any>>) -> bool {
+        let state = task.state.get();
+        if state == State::Dead {
+            return false;
+        }
+        if !task.killed.replace(true) {
+            *task.kill_reason.borrow_mut() = why;
+        }
+        match state {
+            State::Delayed | State::Fresh => {
+                self.abandon(task);
+                return false;
+            }
+            _ if task.masked.get() > 0 => return false,
+            State::Running | State::Dead => return true,
+            State::Parked => {
+                task.ticket.set(task.ticket.get().wrapping_add(1));
+                task.cause.set(Cause::Interrupt);
+                task.state.set(State::Ready);
+            }
+            State::Ready => self.unqueue(task),
+        }
+        self.run_queue.borrow_mut().push_front(Rc::clone(task));
+        true
+    }
+
+    fn unqueue(&self, task: &Rc<Task>) {
+        let mut queue = self.run_queue.borrow_mut();
+        if let Some(at) = queue.iter().position(|other| Rc::ptr_eq(other, task)) {
+            queue.remove(at);
+        }
+    }
+
+    /// Ends a greenthread that has never run: its closure is dropped, nothing of it is called.
+    pub(crate) fn abandon(&self, task: &Rc<Task>) {
+        let fresh = task.state.get() == State::Fresh;
+        task.state.set(State::Dead);
+        if fresh {
+            self.unqueue(task);
+        }
+        let greenlet = task.greenlet.take();
+        contain("the destructor of a closure that never ran", || drop(greenlet));
+        self.bury(task);
+    }
+
+    /// The end of a greenthread's body, on its own stack: the next one takes over when its greenlet returns.
+    fn finish(&self, task: Rc<Task>) {
+        // What user code can be in the leavings runs now, while this still is a greenthread that may wait.
+        contain("the destructor of a greenthread's locals", || {
+            drop(task.locals.take());
+            drop(task.kill_reason.take());
+        });
+        while let Some(greenlet) = task.greenlet.take() {
+            contain("the destructor of a greenlet", || drop(greenlet));
+        }
+        task.state.set(State::Dead);
+        self.bury(&task);
+        drop(task);
+        let next = self.next();
+        next.state.set(State::Running);
+        next.reason.set(Reason::Nothing);
+        self.budget.set(BUDGET);
+        let greenlet = next.greenlet.borrow().clone();
+        drop(self.current.replace(Some(next)));
+        let Some(greenlet) = greenlet else {
+            unreachable!("a greenthread in the run queue has no stack");
+        };
+        let heir = greenlet::current().set_parent(greenlet.as_any());
+        debug_assert!(heir.is_ok(), "the next greenthread descends from this one");
+    }
+
+    /// Takes a dead greenthread out of the registry and wakes those who wait for its end.
+    fn bury(&self, task: &Rc<Task>) {
+        let owned = self.tasks.borrow_mut().try_remove(task.key.get());
+        drop(owned);
+        task.wake_joiners();
+    }
+}

@@ -1,0 +1,70 @@
+//! Deadline scopes of one greenthread: who is inside which `Timeout`, and which of them have elapsed.
+
+use std::cell::{Cell, RefCell};
+
+use hub_core::TimerKey;
+
+/// Names one scope of one greenthread.
+pub(crate) type ScopeId = u64;
+
+#[derive(Debug)]
+struct Scope {
+    id: ScopeId,
+    timer: Option<TimerKey>,
+}
+
+/// The open scopes, outermost first, and the elapsed ones in the order in which they elapsed.
+#[derive(Debug, Default)]
+pub(crate) struct Scopes {
+    next: Cell<ScopeId>,
+    open: RefCell<Vec<Scope>>,
+    elapsed: RefCell<Vec<ScopeId>>,
+    any_elapsed: Cell<bool>,
+}
+
+impl Scopes {
+    pub(super) fn open(&self, timer: impl FnOnce(ScopeId) -> Option<TimerKey>) -> ScopeId {
+        let id = self.next.get();
+        self.next.set(id + 1);
+        let timer = timer(id);
+        self.open.borrow_mut().push(Scope { id, timer });
+        id
+    }
+
+    /// Ends a scope; its timer, if it has not fired, is the caller's to cancel.
+    pub(super) fn close(&self, id: ScopeId) -> Option<TimerKey> {
+        let mut open = self.open.borrow_mut();
+        let at = open.iter().rposition(|scope| scope.id == id)?;
+        let scope = open.remove(at);
+        if self.any_elapsed.get() {
+            let mut elapsed = self.elapsed.borrow_mut();
+            elapsed.retain(|&other| other != id);
+            self.any_elapsed.set(!elapsed.is_empty());
+        }
+        scope.timer
+    }
+
+    /// Notes that a scope's deadline has passed. False if the scope is closed.
+    pub(super) fn elapse(&self, id: ScopeId) -> bool {
+        let mut open = self.open.borrow_mut();
+        let Some(scope) = open.iter_mut().rfind(|scope| scope.id == id) else {
+            return false;
+        };
+        scope.timer = None;
+        self.elapsed.borrow_mut().push(id);
+        self.any_elapsed.set(true);
+        true
+    }
+
+    /// The scope that elapsed first among those still open.
+    pub(super) fn elapsed(&self) -> Option<ScopeId> {
+        if !self.any_elapsed.get() {
+            return None;
+        }
+        self.elapsed.borrow().first().copied()
+    }
+
+    pub(super) fn is_open(&self, id: ScopeId) -> bool {
+        self.open.borrow().iter().any(|scope| scope.id == id)
+    }
+}
