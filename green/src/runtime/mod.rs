@@ -68,6 +68,7 @@ pub(crate) struct Runtime {
     remote_waiters: RefCell<Slab<Waiter>>,
     /// Descriptors that `trampoline` waits for.
     pub(crate) trampolines: RefCell<Vec<(RawFd, Direction)>>,
+    allow_many: Cell<bool>,
     /// Switches since the last look at the clock.
     switches: Cell<u32>,
     last_poll: Cell<Instant>,
@@ -112,12 +113,12 @@ impl Runtime {
     pub(crate) fn with<R>(f: impl FnOnce(&Runtime) -> R) -> R {
         RUNTIME.with(|cell| match cell.get() {
             Some(runtime) => f(runtime),
-            None => f(cell.get_or_init(Runtime::start)),
+            None => f(cell.get_or_init(Runtime::new)),
         })
     }
 
     #[cold]
-    fn start() -> Runtime {
+    fn new() -> Runtime {
         // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
         let main = greenlet::current().typed::<(), ()>();
         GUARD.with(|_| ());
@@ -135,6 +136,7 @@ impl Runtime {
             remote: RefCell::new(None),
             remote_waiters: RefCell::new(Slab::new()),
             trampolines: RefCell::new(Vec::new()),
+            allow_many: Cell::new(false),
             switches: Cell::new(0),
             last_poll: Cell::new(Instant::now()),
             budget: Cell::new(scheduler::BUDGET),
@@ -195,7 +197,23 @@ impl Runtime {
         if let Some(reactor) = slot.as_mut() {
             return f(reactor);
         }
-        f(slot.insert(Reactor::new(crate::hubs::first())))
+        f(slot.insert(self.new_reactor(crate::hubs::first())))
+    }
+
+    fn new_reactor(&self, hub: Box<dyn Hub>) -> Reactor<Alarm> {
+        let mut reactor = Reactor::new(hub);
+        reactor.set_allow_many(self.allow_many.get());
+        reactor
+    }
+
+    pub(crate) fn allows_many(&self) -> bool {
+        self.allow_many.get()
+    }
+
+    /// Lets several greenthreads wait for one direction of one descriptor, in turn.
+    pub(crate) fn set_allow_many(&self, allow: bool) {
+        self.allow_many.set(allow);
+        let _ = self.with_reactor(|reactor| Some(reactor.set_allow_many(allow)));
     }
 
     /// As `reactor`, but does not make one: `None` says that there is none yet, or no more.
@@ -211,7 +229,7 @@ impl Runtime {
         let mut slot = self.reactor.borrow_mut();
         match slot.as_mut() {
             Some(reactor) => drop(reactor.replace_hub(hub)?),
-            None => *slot = Some(Reactor::new(hub)),
+            None => *slot = Some(self.new_reactor(hub)),
         }
         Ok(())
     }
@@ -236,7 +254,8 @@ impl Runtime {
     }
 
     /// Opens a deadline scope in the current greenthread. `None` never elapses.
-    pub(crate) fn open_scope(&self, timeout: Option<Duration>) -> ScopeId {
+    /// Gives the ids of the greenthread and of the scope.
+    pub(crate) fn open_scope(&self, timeout: Option<Duration>) -> (u64, ScopeId) {
         let task = self.current();
         let zero = timeout.is_some_and(|timeout| timeout.is_zero());
         let id = task.scopes.open(|id| {
@@ -246,7 +265,7 @@ impl Runtime {
         if zero {
             task.scopes.elapse(id);
         }
-        id
+        (task.id, id)
     }
 
     /// Closes the scope that the current greenthread opened.

@@ -265,7 +265,7 @@ impl Runtime {
         let shared = matches!(&*self.remote.borrow(), Some(remote) if Arc::strong_count(remote) > 1);
         shared
             || !self.remote_waiters.borrow().is_empty()
-            || matches!(&*self.reactor.borrow(), Some(reactor) if reactor.has_waiters())
+            || matches!(&*self.reactor.borrow(), Some(reactor) if reactor.has_waiters() || reactor.timer_count() > 0)
     }
 
     /// One turn of the reactor: I/O first, then timers, then what other threads sent.
