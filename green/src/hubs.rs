@@ -52,13 +52,13 @@ const KNOWN: &[Known] = &[
 const POLL: Known = Known {
     name: "poll",
     alias: "poll",
-    make: || Ok(Box::new(hub_poll::Poll::new())),
+    make: || Ok(Box::new(hub_poll::Poll::new()?)),
 };
 
 const SELECT: Known = Known {
     name: "select",
     alias: "selects",
-    make: || Ok(Box::new(hub_select::Select::new())),
+    make: || Ok(Box::new(hub_select::Select::new()?)),
 };
 
 /// The names that [`use_hub`] takes, the best first.
@@ -95,7 +95,7 @@ pub fn use_hub(name: &str) -> Result<(), HubError> {
 /// As [`use_hub`], but for the name.
 ///
 /// ```
-/// green::hubs::use_hub_with(hub_poll::Poll::new())?;
+/// green::hubs::use_hub_with(hub_poll::Poll::new()?)?;
 /// assert_eq!(green::hubs::get_hub(), "poll");
 /// # Ok::<(), green::hubs::HubError>(())
 /// ```

@@ -102,7 +102,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         // The end of the main thread ends the process: what still waits is abandoned, as the process is.
         if !greenlet::is_main_thread() {
-            Runtime::with(Runtime::close);
+            contain("the end of a thread's greenthreads", || Runtime::with(Runtime::close));
         }
     }
 }
@@ -296,6 +296,9 @@ impl Runtime {
         if let Some(remote) = &remote {
             remote.close();
         }
+        // What was thrown at the root and not raised has nobody to reach any more.
+        let root = self.root();
+        root.masked.set(1);
         // Cleanup may spawn more, or wait under a mask, or swallow the kill: a bounded number of rounds.
         for _ in 0..1000 {
             let tasks = self.tasks();
