@@ -222,14 +222,20 @@ pub(crate) fn end_of_thread(thread: &'static Thread) {
     pool.close();
 }
 
-#[cfg(target_os = "linux")]
-fn is_main_thread() -> bool {
+/// Whether this OS thread is the one that runs `main`, whose end is the end of the process.
+///
+/// ```
+/// assert!(!std::thread::spawn(greenlet::is_main_thread).join().unwrap());
+/// ```
+pub fn is_main_thread() -> bool {
+    #[cfg(target_os = "linux")]
     // SAFETY: neither call can fail.
-    unsafe { libc::syscall(libc::SYS_gettid) == libc::c_long::from(libc::getpid()) }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_main_thread() -> bool {
+    unsafe {
+        libc::syscall(libc::SYS_gettid) == libc::c_long::from(libc::getpid())
+    }
+    #[cfg(not(target_os = "linux"))]
     // SAFETY: the call cannot fail.
-    unsafe { libc::pthread_main_np() != 0 }
+    unsafe {
+        libc::pthread_main_np() != 0
+    }
 }

@@ -21,6 +21,7 @@ mod thread;
 mod trace;
 
 pub use builder::Builder;
+pub use death::is_main_thread;
 pub use error::{GreenletExit, ParentError, SwitchError};
 pub use greenlet::Greenlet;
 pub use handle::{AnyGreenlet, current, main_greenlet};
