@@ -1,10 +1,12 @@
 //! Greenthreads: spawn, wait, kill, link.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
 use std::time::Duration;
@@ -117,13 +119,11 @@ impl fmt::Debug for Panic {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkId(u64);
 
-type Link<T> = Box<dyn FnOnce(&GreenThread<T>)>;
-
-/// The end of a greenthread: its result, and who asked to be called.
-struct Packet<T> {
-    result: RefCell<Option<Result<T, Exit>>>,
-    links: RefCell<Vec<(LinkId, Link<T>)>>,
-    next_link: Cell<u64>,
+/// Who asked to be called at the end of a greenthread, in that order.
+#[derive(Default)]
+pub(crate) struct Links {
+    next: u64,
+    queue: VecDeque<(LinkId, Box<dyn FnOnce()>)>,
 }
 
 /// A greenthread that was spawned: wait for its value, kill it, be told of its end.
@@ -138,7 +138,7 @@ struct Packet<T> {
 /// ```
 pub struct GreenThread<T> {
     any: AnyGreenThread,
-    packet: Rc<Packet<T>>,
+    value: PhantomData<fn() -> T>,
 }
 
 /// Runs `f` in a new greenthread, which gets its turn when this one next waits.
@@ -336,89 +336,80 @@ impl Builder {
         f: impl FnOnce() -> T + 'static,
     ) -> io::Result<GreenThread<T>> {
         let spawned_at = Location::caller();
-        let packet = Rc::new(Packet {
-            result: RefCell::new(None),
-            links: RefCell::new(Vec::new()),
-            next_link: Cell::new(0),
-        });
         let task = Runtime::with(|runtime| {
             runtime.spawn(self.stack_size, spawned_at, state, |task| {
-                let end = End(GreenThread {
-                    any: AnyGreenThread::new(Rc::clone(task)),
-                    packet: Rc::clone(&packet),
-                });
-                move || {
-                    let result = panic::catch_unwind(AssertUnwindSafe(f));
-                    end.deliver(result);
-                }
+                let end = End(Rc::clone(task));
+                move || end.deliver(panic::catch_unwind(AssertUnwindSafe(f)))
             })
         })?;
         if self.name.is_some() {
-            *task.name.borrow_mut() = self.name;
+            *task.extra().name.borrow_mut() = self.name;
         }
-        Ok(GreenThread {
-            any: AnyGreenThread { task },
-            packet,
-        })
+        Ok(GreenThread::new(task))
     }
 }
 
 /// Sees to it that every greenthread has a result, also one that never runs.
-struct End<T>(GreenThread<T>);
+struct End(Rc<Task>);
 
-impl<T> End<T> {
+impl End {
     #[inline]
-    fn deliver(self, result: Result<T, Box<dyn Any + Send>>) {
-        let result = result.map_err(|payload| self.exit(payload));
-        self.0.complete(result);
+    fn deliver<T: 'static>(self, result: Result<T, Box<dyn Any + Send>>) {
+        let result = match result {
+            Ok(value) => Ok(Box::new(value) as Box<dyn Any>),
+            Err(payload) => Err(self.exit(payload)),
+        };
+        self.complete(result);
     }
 
     #[cold]
     fn exit(&self, payload: Box<dyn Any + Send>) -> Exit {
         if payload.is::<Killed>() || payload.is::<greenlet::GreenletExit>() {
-            Exit::Killed(self.0.any.task.kill_reason())
+            Exit::Killed(self.0.kill_reason())
         } else {
             Exit::Panicked(Panic::new(payload))
         }
     }
+
+    #[inline]
+    fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
+        self.0.complete(result);
+        if self.0.has_extra().is_some() {
+            call_links(&self.0);
+        }
+    }
 }
 
-impl<T> Drop for End<T> {
+impl Drop for End {
     #[inline]
     fn drop(&mut self) {
-        let task = &self.0.any.task;
-        if !task.is_complete() {
-            let exit = match task.is_killed() {
-                true => Exit::Killed(task.kill_reason()),
+        if !self.0.is_complete() {
+            let exit = match self.0.is_killed() {
+                true => Exit::Killed(self.0.kill_reason()),
                 false => Exit::Cancelled,
             };
-            self.0.complete(Err(exit));
+            self.complete(Err(exit));
         }
     }
 }
 
-impl<T> GreenThread<T> {
-    /// Stores the result, wakes the waiters, calls the links.
-    #[inline]
-    fn complete(&self, result: Result<T, Exit>) {
-        *self.packet.result.borrow_mut() = Some(result);
-        self.any.task.complete();
-        if !self.packet.links.borrow().is_empty() {
-            self.call_links();
+#[cold]
+fn call_links(task: &Task) {
+    loop {
+        // One at a time: a link may add or take away others.
+        let link = task.extra().links.borrow_mut().queue.pop_front();
+        match link {
+            Some((_, link)) => contain("a link of a greenthread", link),
+            None => return,
         }
     }
+}
 
-    #[cold]
-    fn call_links(&self) {
-        loop {
-            // One at a time: a link may add or take away others.
-            let mut links = self.packet.links.borrow_mut();
-            if links.is_empty() {
-                return;
-            }
-            let (_, link) = links.remove(0);
-            drop(links);
-            contain("a link of a greenthread", || link(self));
+impl<T: 'static> GreenThread<T> {
+    fn new(task: Rc<Task>) -> GreenThread<T> {
+        GreenThread {
+            any: AnyGreenThread { task },
+            value: PhantomData,
         }
     }
 
@@ -437,8 +428,15 @@ impl<T> GreenThread<T> {
         if self.any.wait_end(None).is_err() {
             return Err(Exit::Unwinding);
         }
-        let result = self.packet.result.borrow_mut().take();
-        result.unwrap_or(Err(Exit::Cancelled))
+        let result = self.any.task.result.borrow_mut().take();
+        match result {
+            Some(Ok(value)) => match value.downcast() {
+                Ok(value) => Ok(*value),
+                Err(_) => unreachable!("the value of a greenthread is of the type of its closure"),
+            },
+            Some(Err(exit)) => Err(exit),
+            None => Err(Exit::Cancelled),
+        }
     }
 
     /// Waits for the end and gives a clone of the value: any number of greenthreads may wait, any number of times.
@@ -485,7 +483,11 @@ impl<T> GreenThread<T> {
     where
         T: Clone,
     {
-        self.packet.result.borrow().clone()
+        match &*self.any.task.result.borrow() {
+            Some(Ok(value)) => value.downcast_ref().map(|value: &T| Ok(value.clone())),
+            Some(Err(exit)) => Some(Err(exit.clone())),
+            None => None,
+        }
     }
 
     fn peek(&self) -> Result<T, Exit>
@@ -497,7 +499,7 @@ impl<T> GreenThread<T> {
 
     /// True if it has ended with a value.
     pub fn is_successful(&self) -> bool {
-        matches!(&*self.packet.result.borrow(), Some(Ok(_)))
+        matches!(&*self.any.task.result.borrow(), Some(Ok(_)))
     }
 
     /// Calls `f` in this greenthread when it ends, after those linked before. If it has ended, calls `f` now.
@@ -515,23 +517,32 @@ impl<T> GreenThread<T> {
     /// assert_eq!(seen.get(), 5);
     /// ```
     pub fn link(&self, f: impl FnOnce(&GreenThread<T>) + 'static) -> LinkId {
-        let id = LinkId(self.packet.next_link.get());
-        self.packet.next_link.set(id.0 + 1);
-        if self.any.task.is_complete() {
+        let task = &self.any.task;
+        let mut links = task.extra().links.borrow_mut();
+        let id = LinkId(links.next);
+        links.next += 1;
+        if task.is_complete() {
+            drop(links);
             contain("a link of a greenthread", || f(self));
         } else {
-            self.packet.links.borrow_mut().push((id, Box::new(f)));
+            let task = Rc::downgrade(task);
+            let link = move || {
+                if let Some(task) = task.upgrade() {
+                    f(&GreenThread::new(task));
+                }
+            };
+            links.queue.push_back((id, Box::new(link)));
         }
         id
     }
 
     /// Takes a link back. True if it had not been called or taken back before.
     pub fn unlink(&self, id: LinkId) -> bool {
-        let mut links = self.packet.links.borrow_mut();
-        let Some(at) = links.iter().position(|(other, _)| *other == id) else {
+        let mut links = self.any.task.extra().links.borrow_mut();
+        let Some(at) = links.queue.iter().position(|(other, _)| *other == id) else {
             return false;
         };
-        let link = links.remove(at);
+        let link = links.queue.remove(at);
         drop(links);
         drop(link);
         true
@@ -626,10 +637,6 @@ pub fn current() -> AnyGreenThread {
 }
 
 impl AnyGreenThread {
-    pub(crate) fn new(task: Rc<Task>) -> AnyGreenThread {
-        AnyGreenThread { task }
-    }
-
     pub(crate) fn task(&self) -> &Rc<Task> {
         &self.task
     }
@@ -711,7 +718,7 @@ impl AnyGreenThread {
 
     /// The name it was given.
     pub fn name(&self) -> Option<Rc<str>> {
-        self.task.name.borrow().clone()
+        self.task.has_extra()?.name.borrow().clone()
     }
 
     /// True if it has ended.

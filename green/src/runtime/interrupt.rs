@@ -34,26 +34,27 @@ impl Interrupt {
 
     /// True if this ends the greenthread, rather than one scope of it.
     pub(crate) fn is_kill(&self) -> bool {
-        self.task.killed.get()
+        self.task.is_killed()
     }
 
     /// Unwinds the current greenthread.
     pub(crate) fn raise(self) -> ! {
         let task = self.task;
-        let times = task.raised.get();
-        task.raised.set(times.saturating_add(1));
+        let raised = &task.extra().raised;
+        let times = raised.get();
+        raised.set(times.saturating_add(1));
         if times > 0 {
             // Somebody caught the last one and went on: a loop of that kind must not keep the others from running.
             Runtime::with(|runtime| runtime.let_others_run());
         }
-        if task.failed.replace(false) {
+        if task.take_failed() {
             drop(task);
             panic!("{}", Runtime::with(|runtime| runtime.report.take()));
         }
-        let payload: Box<dyn Any + Send> = if task.killed.get() {
+        let payload: Box<dyn Any + Send> = if task.is_killed() {
             Box::new(Killed)
         } else {
-            let Some(scope) = task.scopes.elapsed() else {
+            let Some(scope) = task.extra().scopes.elapsed() else {
                 unreachable!("an interrupt without a kill, a deadlock or an elapsed deadline");
             };
             let task = task.id;

@@ -258,19 +258,19 @@ impl Runtime {
     pub(crate) fn open_scope(&self, timeout: Option<Duration>) -> (u64, ScopeId) {
         let task = self.current();
         let zero = timeout.is_some_and(|timeout| timeout.is_zero());
-        let id = task.scopes.open(|id| {
+        let id = task.open_scope(|id| {
             let deadline = self.deadline(timeout.filter(|_| !zero))?;
             Some(self.add_timer(deadline, Alarm::Scope(Rc::clone(&task), id)))
         });
         if zero {
-            task.scopes.elapse(id);
+            task.elapse(id);
         }
         (task.id, id)
     }
 
     /// Closes the scope that the current greenthread opened.
     pub(crate) fn close_scope(&self, id: ScopeId) {
-        let timer = self.current().scopes.close(id);
+        let timer = self.current().close_scope(id);
         if let Some(timer) = timer {
             self.cancel_timer(timer);
         }

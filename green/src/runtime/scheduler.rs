@@ -113,7 +113,7 @@ impl Runtime {
     /// A kill beats the event that came with it, an event beats a deadline.
     #[inline]
     fn outcome(&self, task: Rc<Task>, cause: Cause) -> Wake {
-        if cause == Cause::Event && !task.killed.get() {
+        if cause == Cause::Event && !task.is_killed() {
             return Wake::Event;
         }
         match self.interrupt(&task) {
@@ -126,21 +126,22 @@ impl Runtime {
     /// What must be raised in `task` before it waits, if anything.
     #[inline]
     fn interrupt(&self, task: &Rc<Task>) -> Option<Interrupt> {
-        let pending = task.killed.get() || task.scopes.elapsed().is_some();
-        (pending && task.masked.get() == 0 || task.failed.get())
+        task.is_interrupted()
             .then(|| Interrupt::new(Rc::clone(task)))
     }
 
     /// Raises what is pending in the current greenthread.
+    #[inline]
     pub(crate) fn checkpoint(&self) {
-        if self.cannot_switch() {
-            return;
+        if matches!(&*self.current.borrow(), Some(task) if task.is_interrupted()) {
+            self.raise();
         }
-        let task = self.current();
-        let interrupt = self.interrupt(&task);
-        drop(task);
-        if let Some(interrupt) = interrupt {
-            interrupt.raise();
+    }
+
+    #[cold]
+    fn raise(&self) {
+        if !self.cannot_switch() {
+            Interrupt::new(self.current()).raise();
         }
     }
 
@@ -151,20 +152,25 @@ impl Runtime {
             return;
         }
         self.checkpoint();
-        let task = self.current();
-        task.state.set(State::Ready);
-        self.run_queue.borrow_mut().push_back(task);
+        self.requeue();
         self.switch();
         self.checkpoint();
+    }
+
+    /// Puts the current greenthread at the end of the run queue.
+    #[inline]
+    fn requeue(&self) {
+        if let Some(task) = &*self.current.borrow() {
+            task.state.set(State::Ready);
+            self.run_queue.borrow_mut().push_back(Rc::clone(task));
+        }
     }
 
     /// As `yield_now`, but raises nothing.
     #[cold]
     pub(super) fn let_others_run(&self) {
         if !self.cannot_switch() {
-            let task = self.current();
-            task.state.set(State::Ready);
-            self.run_queue.borrow_mut().push_back(task);
+            self.requeue();
             self.switch();
         }
     }
@@ -196,7 +202,6 @@ impl Runtime {
     fn switch(&self) {
         let next = self.next();
         next.state.set(State::Running);
-        next.reason.set(Reason::Nothing);
         self.budget.set(BUDGET);
         let mut slot = self.current.borrow_mut();
         let Some(current) = slot.as_ref() else {
@@ -283,7 +288,7 @@ impl Runtime {
                     self.unpark(&waiter.task, waiter.ticket, cause);
                 }
                 Alarm::Scope(task, scope) => {
-                    if task.scopes.elapse(scope) && task.masked.get() == 0 {
+                    if task.elapse(scope) && task.masked.get() == 0 {
                         self.unpark(&task, task.ticket.get(), Cause::Interrupt);
                     }
                 }
@@ -312,7 +317,7 @@ impl Runtime {
     pub(super) fn fail(&self, report: String) {
         let root = self.root();
         self.report.replace(report);
-        root.failed.set(true);
+        root.set_failed();
         if !self.unpark(&root, root.ticket.get(), Cause::Interrupt) {
             Interrupt::new(root).raise();
         }
@@ -322,10 +327,8 @@ impl Runtime {
     /// here and now. While the thread unwinds nothing is switched: the target is then the next to run.
     pub(crate) fn kill(&self, task: &Rc<Task>, why: Option<Rc<dyn Any>>) {
         if self.kill_soon(task, why) && !self.cannot_switch() {
-            let me = self.current();
-            if !Rc::ptr_eq(&me, task) {
-                me.state.set(State::Ready);
-                self.run_queue.borrow_mut().push_back(me);
+            if !self.is_current(task) {
+                self.requeue();
                 self.switch();
             }
             self.checkpoint();
@@ -338,9 +341,7 @@ impl Runtime {
         if state == State::Dead {
             return false;
         }
-        if !task.killed.replace(true) {
-            *task.kill_reason.borrow_mut() = why;
-        }
+        task.set_killed(why);
         match state {
             State::Delayed | State::Fresh => {
                 self.abandon(task);
@@ -381,10 +382,12 @@ impl Runtime {
     /// The end of a greenthread's body, on its own stack: the next one takes over when its greenlet returns.
     fn finish(&self, task: Rc<Task>) {
         // What user code can be in the leavings runs now, while this still is a greenthread that may wait.
-        contain("the destructor of a greenthread's locals", || {
-            drop(task.locals.take());
-            drop(task.kill_reason.take());
-        });
+        if let Some(extra) = task.has_extra() {
+            contain("the destructor of a greenthread's leavings", || {
+                drop(extra.locals.take());
+                drop(extra.kill_reason.take());
+            });
+        }
         while let Some(greenlet) = task.greenlet.take() {
             contain("the destructor of a greenlet", || drop(greenlet));
         }
@@ -393,7 +396,6 @@ impl Runtime {
         drop(task);
         let next = self.next();
         next.state.set(State::Running);
-        next.reason.set(Reason::Nothing);
         self.budget.set(BUDGET);
         let greenlet = next.greenlet.borrow().clone();
         drop(self.current.replace(Some(next)));

@@ -19,7 +19,6 @@ pub(crate) struct Scopes {
     next: Cell<ScopeId>,
     open: RefCell<Vec<Scope>>,
     elapsed: RefCell<Vec<ScopeId>>,
-    any_elapsed: Cell<bool>,
 }
 
 impl Scopes {
@@ -36,11 +35,7 @@ impl Scopes {
         let mut open = self.open.borrow_mut();
         let at = open.iter().rposition(|scope| scope.id == id)?;
         let scope = open.remove(at);
-        if self.any_elapsed.get() {
-            let mut elapsed = self.elapsed.borrow_mut();
-            elapsed.retain(|&other| other != id);
-            self.any_elapsed.set(!elapsed.is_empty());
-        }
+        self.elapsed.borrow_mut().retain(|&other| other != id);
         scope.timer
     }
 
@@ -52,19 +47,11 @@ impl Scopes {
         };
         scope.timer = None;
         self.elapsed.borrow_mut().push(id);
-        self.any_elapsed.set(true);
         true
     }
 
     /// The scope that elapsed first among those still open.
     pub(super) fn elapsed(&self) -> Option<ScopeId> {
-        if !self.any_elapsed.get() {
-            return None;
-        }
         self.elapsed.borrow().first().copied()
-    }
-
-    pub(super) fn is_open(&self, id: ScopeId) -> bool {
-        self.open.borrow().iter().any(|scope| scope.id == id)
     }
 }

@@ -1,7 +1,7 @@
 //! A greenthread as the scheduler sees it.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::RawFd;
@@ -9,8 +9,11 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use greenlet::Greenlet;
+use hub_core::TimerKey;
 
-use super::{Runtime, scope::Scopes};
+use super::scope::{ScopeId, Scopes};
+use super::Runtime;
+use crate::greenthread::{Exit, Links};
 
 /// Where a greenthread stands between its spawn and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,59 +69,80 @@ pub(super) enum Cause {
     Interrupt,
 }
 
+/// Something is thrown at the greenthread and not raised yet. A kill is never cleared: one that user code swallows
+/// comes again.
+const KILLED: u8 = 1;
+/// A deadline scope has elapsed and is still open.
+const ELAPSED: u8 = 2;
+/// Nothing can ever wake this root: it must raise the runtime's report.
+const FAILED: u8 = 4;
+
 /// A greenthread: its place to resume, its state, and what was thrown at it.
 pub(crate) struct Task {
-    pub(crate) id: u64,
-    pub(crate) spawned_at: &'static Location<'static>,
     /// The greenlet to resume. Usually the greenthread's own; while a greenlet that it created blocks, that one.
     pub(super) greenlet: RefCell<Option<Greenlet<(), ()>>>,
-    /// Place in the runtime's registry.
-    pub(super) key: Cell<usize>,
     pub(super) state: Cell<State>,
-    /// Counts parks. A wake-up that names an older ticket is stale and does nothing.
-    pub(super) ticket: Cell<u32>,
     pub(super) cause: Cell<Cause>,
-    pub(super) reason: Cell<Reason>,
-    /// Set by a kill and never cleared: a kill that user code swallows comes again.
-    pub(super) killed: Cell<bool>,
-    pub(super) kill_reason: RefCell<Option<Rc<dyn Any>>>,
-    /// Set in the root when it must raise the runtime's report: nothing can ever wake it.
-    pub(super) failed: Cell<bool>,
-    /// How often something was raised here. From the second time on the others run first.
-    pub(super) raised: Cell<u32>,
-    pub(super) scopes: Scopes,
-    /// Depth of `mask`: above zero no interrupt is raised.
-    pub(super) masked: Cell<u32>,
+    thrown: Cell<u8>,
     /// True once its result is there.
     complete: Cell<bool>,
+    /// Counts parks. A wake-up that names an older ticket is stale and does nothing.
+    pub(super) ticket: Cell<u32>,
+    /// Depth of `mask`: above zero no interrupt is raised.
+    pub(super) masked: Cell<u32>,
+    pub(super) reason: Cell<Reason>,
+    /// Place in the runtime's registry.
+    pub(super) key: Cell<usize>,
+    pub(crate) id: u64,
+    pub(crate) spawned_at: &'static Location<'static>,
+    /// What it ended with, until somebody takes it.
+    pub(crate) result: RefCell<Option<Result<Box<dyn Any>, Exit>>>,
     /// Who waits for the end.
     pub(crate) joiners: RefCell<WaitList>,
+    extra: OnceCell<Box<Extra>>,
+}
+
+/// What few greenthreads have.
+#[derive(Default)]
+pub(crate) struct Extra {
+    pub(super) scopes: Scopes,
+    pub(super) kill_reason: RefCell<Option<Rc<dyn Any>>>,
+    /// How often something was raised here. From the second time on the others run first.
+    pub(super) raised: Cell<u32>,
+    pub(crate) links: RefCell<Links>,
     pub(crate) name: RefCell<Option<Rc<str>>>,
     pub(crate) locals: RefCell<Vec<(usize, Rc<dyn Any>)>>,
 }
 
 impl Task {
+    #[inline]
     pub(super) fn new(id: u64, spawned_at: &'static Location<'static>, state: State) -> Task {
         Task {
+            greenlet: RefCell::new(None),
+            state: Cell::new(state),
+            cause: Cell::new(Cause::Event),
+            thrown: Cell::new(0),
+            complete: Cell::new(false),
+            ticket: Cell::new(0),
+            masked: Cell::new(0),
+            reason: Cell::new(Reason::Nothing),
+            key: Cell::new(usize::MAX),
             id,
             spawned_at,
-            greenlet: RefCell::new(None),
-            key: Cell::new(usize::MAX),
-            state: Cell::new(state),
-            ticket: Cell::new(0),
-            cause: Cell::new(Cause::Event),
-            reason: Cell::new(Reason::Nothing),
-            killed: Cell::new(false),
-            kill_reason: RefCell::new(None),
-            failed: Cell::new(false),
-            raised: Cell::new(0),
-            scopes: Scopes::default(),
-            masked: Cell::new(0),
-            complete: Cell::new(false),
+            result: RefCell::new(None),
             joiners: RefCell::new(WaitList::new()),
-            name: RefCell::new(None),
-            locals: RefCell::new(Vec::new()),
+            extra: OnceCell::new(),
         }
+    }
+
+    pub(crate) fn extra(&self) -> &Extra {
+        self.extra.get_or_init(Box::default)
+    }
+
+    /// As `extra`, for those who only look.
+    #[inline]
+    pub(crate) fn has_extra(&self) -> Option<&Extra> {
+        self.extra.get().map(|extra| &**extra)
     }
 
     pub(crate) fn state(&self) -> State {
@@ -141,31 +165,83 @@ impl Task {
         )
     }
 
+    /// True if something must be raised before the greenthread waits.
+    #[inline]
+    pub(super) fn is_interrupted(&self) -> bool {
+        let thrown = self.thrown.get();
+        thrown != 0 && (self.masked.get() == 0 || thrown & FAILED != 0)
+    }
+
     pub(crate) fn is_killed(&self) -> bool {
-        self.killed.get()
+        self.thrown.get() & KILLED != 0
+    }
+
+    pub(super) fn set_killed(&self, why: Option<Rc<dyn Any>>) {
+        if !self.is_killed() {
+            self.thrown.set(self.thrown.get() | KILLED);
+            if why.is_some() {
+                *self.extra().kill_reason.borrow_mut() = why;
+            }
+        }
     }
 
     pub(crate) fn kill_reason(&self) -> Option<Rc<dyn Any>> {
-        self.kill_reason.borrow().clone()
+        self.has_extra()?.kill_reason.borrow().clone()
+    }
+
+    pub(super) fn set_failed(&self) {
+        self.thrown.set(self.thrown.get() | FAILED);
+    }
+
+    pub(super) fn take_failed(&self) -> bool {
+        let thrown = self.thrown.get();
+        self.thrown.set(thrown & !FAILED);
+        thrown & FAILED != 0
+    }
+
+    pub(super) fn open_scope(&self, timer: impl FnOnce(ScopeId) -> Option<TimerKey>) -> ScopeId {
+        self.extra().scopes.open(timer)
+    }
+
+    /// Ends a scope; its timer, if it has not fired, is the caller's to cancel.
+    pub(super) fn close_scope(&self, id: ScopeId) -> Option<TimerKey> {
+        let scopes = &self.extra().scopes;
+        let timer = scopes.close(id);
+        if self.thrown.get() & ELAPSED != 0 && scopes.elapsed().is_none() {
+            self.thrown.set(self.thrown.get() & !ELAPSED);
+        }
+        timer
+    }
+
+    /// Notes that a scope's deadline has passed. False if the scope is closed.
+    pub(super) fn elapse(&self, id: ScopeId) -> bool {
+        let open = self.extra().scopes.elapse(id);
+        if open {
+            self.thrown.set(self.thrown.get() | ELAPSED);
+        }
+        open
     }
 
     pub(crate) fn is_complete(&self) -> bool {
         self.complete.get()
     }
 
-    /// Notes that the result is there and wakes those who wait for it.
+    /// Stores the result and wakes those who wait for it.
     #[inline]
-    pub(crate) fn complete(&self) {
+    pub(crate) fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
+        *self.result.borrow_mut() = Some(result);
         self.complete.set(true);
-        if !self.joiners.borrow().is_empty() {
-            self.wake_joiners();
-        }
+        self.wake_joiners();
     }
 
+    #[inline]
     pub(super) fn wake_joiners(&self) {
-        let mut joiners = self.joiners.borrow_mut().take();
-        while let Some((joiner, ())) = joiners.pop() {
-            joiner.wake();
+        loop {
+            let joiner = self.joiners.borrow_mut().pop();
+            match joiner {
+                Some((joiner, ())) => joiner.wake(),
+                None => return,
+            };
         }
     }
 }
@@ -210,53 +286,66 @@ impl Waiter {
 /// Waiters in the order of their arrival, each with what it brought along.
 #[derive(Debug)]
 pub(crate) struct WaitList<T = ()> {
-    queue: VecDeque<(Waiter, T)>,
+    /// The one that has waited longest. Most lists never have a second.
+    first: Option<(Waiter, T)>,
+    rest: VecDeque<(Waiter, T)>,
 }
 
 impl<T> WaitList<T> {
+    #[inline]
     pub(crate) const fn new() -> WaitList<T> {
         WaitList {
-            queue: VecDeque::new(),
+            first: None,
+            rest: VecDeque::new(),
         }
     }
 
-    /// Empties the list and gives what was in it.
-    pub(crate) fn take(&mut self) -> WaitList<T> {
-        std::mem::replace(self, WaitList::new())
-    }
-
     pub(crate) fn len(&self) -> usize {
-        self.queue.len()
+        usize::from(self.first.is_some()) + self.rest.len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
-
-    pub(crate) fn push(&mut self, waiter: Waiter, with: T) {
-        self.queue.push_back((waiter, with));
+        self.first.is_none()
     }
 
     /// How many wait at this moment: those who were interrupted but have not left yet do not count.
     pub(crate) fn parked(&self) -> usize {
-        self.queue.iter().filter(|(waiter, _)| waiter.is_parked()).count()
+        self.iter().filter(|(waiter, _)| waiter.is_parked()).count()
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, waiter: Waiter, with: T) {
+        if self.first.is_none() {
+            self.first = Some((waiter, with));
+        } else {
+            self.rest.push_back((waiter, with));
+        }
     }
 
     /// Takes the one that has waited longest.
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<(Waiter, T)> {
-        self.queue.pop_front()
+        let first = self.first.take();
+        if first.is_some() && !self.rest.is_empty() {
+            self.first = self.rest.pop_front();
+        }
+        first
     }
 
     /// Takes out a waiter that leaves unserved. `None` says that it was served, that is popped, before.
     pub(crate) fn remove(&mut self, waiter: &Waiter) -> Option<T> {
+        if matches!(&self.first, Some((first, _)) if first.is_same(waiter)) {
+            return self.pop().map(|(_, with)| with);
+        }
         let at = self
-            .queue
+            .rest
             .iter()
             .position(|(other, _)| other.is_same(waiter))?;
-        self.queue.remove(at).map(|(_, with)| with)
+        self.rest.remove(at).map(|(_, with)| with)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(Waiter, T)> {
-        self.queue.iter()
+        self.first.iter().chain(&self.rest)
     }
 }
