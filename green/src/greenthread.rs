@@ -11,9 +11,7 @@ use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::runtime::{
-    Alarm, Killed, Reason, Runtime, State, Task, Wake, contain, message,
-};
+use crate::runtime::{Alarm, Killed, Reason, Runtime, State, Task, Wake, contain, message};
 
 /// Why a greenthread ended without a value.
 #[derive(Clone)]
@@ -190,10 +188,7 @@ pub fn spawn_n(f: impl FnOnce() + 'static) {
 /// assert!(gt.join().unwrap() - start >= Duration::from_millis(5));
 /// ```
 #[track_caller]
-pub fn spawn_after<T: 'static>(
-    delay: Duration,
-    f: impl FnOnce() -> T + 'static,
-) -> GreenThread<T> {
+pub fn spawn_after<T: 'static>(delay: Duration, f: impl FnOnce() -> T + 'static) -> GreenThread<T> {
     expect(Builder::new().spawn_after(delay, f))
 }
 
@@ -232,7 +227,9 @@ fn start_after(delay: Duration, start: impl FnOnce(&Runtime) + 'static) {
             let call = Box::new(move || Runtime::with(start));
             runtime.add_timer(deadline, Alarm::Call(call));
         }
-        None => log::warn!("a delay of {delay:?} is beyond the clock: the greenthread never starts"),
+        None => {
+            log::warn!("a delay of {delay:?} is beyond the clock: the greenthread never starts")
+        }
     });
 }
 

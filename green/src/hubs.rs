@@ -8,7 +8,6 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-
 use crate::runtime::Runtime;
 pub use crate::runtime::{HubClosed, HubHandle};
 pub use crate::trampoline::trampoline;
@@ -97,7 +96,7 @@ pub fn use_hub(name: &str) -> Result<(), HubError> {
 /// ```
 /// green::hubs::use_hub_with(hub_poll::Poll::new()?)?;
 /// assert_eq!(green::hubs::get_hub(), "poll");
-/// # Ok::<(), green::hubs::HubError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn use_hub_with(hub: impl Hub + 'static) -> Result<(), HubError> {
     replace(Box::new(hub))
@@ -144,7 +143,10 @@ pub(crate) fn first() -> Box<dyn Hub> {
 
 fn default() -> Result<Box<dyn Hub>, HubError> {
     match std::env::var_os(GREEN_HUB) {
-        Some(name) => make(&name.to_string_lossy(), "the environment variable GREEN_HUB"),
+        Some(name) => make(
+            &name.to_string_lossy(),
+            "the environment variable GREEN_HUB",
+        ),
         None => best(),
     }
 }

@@ -78,7 +78,10 @@ pub fn yield_now() {
 /// assert!(start.elapsed() >= Duration::from_millis(4));
 /// ```
 pub fn interval(period: Duration) -> Interval {
-    assert!(!period.is_zero(), "the period of an interval must not be zero");
+    assert!(
+        !period.is_zero(),
+        "the period of an interval must not be zero"
+    );
     Interval {
         next: Runtime::with(Runtime::now),
         period,
@@ -115,9 +118,6 @@ impl Interval {
 ///
 /// assert_eq!(green::time::timeout(Duration::from_secs(60), || 1), Ok(1));
 /// ```
-pub fn timeout<T>(
-    after: impl Into<Option<Duration>>,
-    f: impl FnOnce() -> T,
-) -> Result<T, Elapsed> {
+pub fn timeout<T>(after: impl Into<Option<Duration>>, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
     Timeout::new(after).run(f)
 }

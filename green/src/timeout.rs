@@ -65,7 +65,9 @@ impl Timeout {
         let (task, id) = (scope.task, scope.id);
         drop(scope);
         result.map_err(|payload| match payload.downcast::<Payload>() {
-            Ok(elapsed) if (elapsed.task, elapsed.scope) == (task, id) => Elapsed { after: self.after },
+            Ok(elapsed) if (elapsed.task, elapsed.scope) == (task, id) => {
+                Elapsed { after: self.after }
+            }
             Ok(other) => panic::resume_unwind(other),
             Err(payload) => panic::resume_unwind(payload),
         })

@@ -76,9 +76,15 @@ fn a_deadlock_is_reported() {
     });
     let report = *stuck.unwrap_err().downcast::<String>().unwrap();
     assert!(report.starts_with("deadlock:"), "{report}");
-    assert!(report.contains("the thread's own greenthread waits for the end of greenthread 1"), "{report}");
+    assert!(
+        report.contains("the thread's own greenthread waits for the end of greenthread 1"),
+        "{report}"
+    );
     assert!(report.contains("tests/core.rs"), "{report}");
-    assert!(report.contains("waits for the end of greenthread 2"), "{report}");
+    assert!(
+        report.contains("waits for the end of greenthread 2"),
+        "{report}"
+    );
 }
 
 #[test]

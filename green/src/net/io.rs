@@ -161,8 +161,8 @@ impl<T: AsFd + 'static> Io<T> {
             None => self.register(runtime)?,
         };
         let waiter = runtime.waiter();
-        let parked = runtime
-            .reactor(|reactor| reactor.park(token, direction, Alarm::Park(waiter.clone())));
+        let parked =
+            runtime.reactor(|reactor| reactor.park(token, direction, Alarm::Park(waiter.clone())));
         match parked {
             Ok(()) => {}
             Err(ParkError::Busy(_)) => return Err(self.busy(runtime, token, fd, direction)),
@@ -176,9 +176,11 @@ impl<T: AsFd + 'static> Io<T> {
         let wake = runtime.park(reason, deadline);
         if !matches!(wake, Wake::Event) {
             let left = runtime.reactor(|reactor| {
-                reactor.unpark(token, direction, |alarm| {
-                    matches!(alarm, Alarm::Park(other) if other.is_same(&waiter))
-                })
+                reactor.unpark(
+                    token,
+                    direction,
+                    |alarm| matches!(alarm, Alarm::Park(other) if other.is_same(&waiter)),
+                )
             });
             drop(left);
         }
@@ -201,13 +203,7 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     #[cold]
-    fn busy(
-        &self,
-        runtime: &Runtime,
-        token: Token,
-        fd: RawFd,
-        direction: Direction,
-    ) -> io::Error {
+    fn busy(&self, runtime: &Runtime, token: Token, fd: RawFd, direction: Direction) -> io::Error {
         let verb = match direction {
             Direction::Read => "reads from",
             Direction::Write => "writes to",

@@ -111,9 +111,8 @@ impl Read for TcpStream {
 
 impl Read for &TcpStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.transfer(Direction::Read, buf.len(), |mut stream| {
-            stream.read(buf)
-        })
+        self.io
+            .transfer(Direction::Read, buf.len(), |mut stream| stream.read(buf))
     }
 }
 
@@ -128,9 +127,8 @@ impl Write for TcpStream {
 
 impl Write for &TcpStream {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.io.transfer(Direction::Write, buf.len(), |mut stream| {
-            stream.write(buf)
-        })
+        self.io
+            .transfer(Direction::Write, buf.len(), |mut stream| stream.write(buf))
     }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())

@@ -25,7 +25,9 @@ pub(crate) fn describe(task: &Task, out: &mut String) {
         0 => write!(out, "the thread's own greenthread"),
         id => write!(out, "greenthread {id} (spawned at {})", task.spawned_at),
     };
-    let name = task.has_extra().and_then(|extra| extra.name.borrow().clone());
+    let name = task
+        .has_extra()
+        .and_then(|extra| extra.name.borrow().clone());
     let written = written
         .and_then(|()| match &name {
             Some(name) => write!(out, " \"{name}\""),

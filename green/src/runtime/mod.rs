@@ -26,7 +26,7 @@ use slab::Slab;
 pub use interrupt::resume_if_control;
 pub(crate) use interrupt::{Elapsed, Interrupt, Killed, contain, is_control, message};
 pub use remote::{HubClosed, HubHandle};
-pub(crate) use remote::{RemoteWaiter, Remote};
+pub(crate) use remote::{Remote, RemoteWaiter};
 pub(crate) use scope::ScopeId;
 pub(crate) use task::{Reason, State, Task, WaitList, Waiter};
 
@@ -102,7 +102,9 @@ impl Drop for Guard {
     fn drop(&mut self) {
         // The end of the main thread ends the process: what still waits is abandoned, as the process is.
         if !greenlet::is_main_thread() {
-            contain("the end of a thread's greenthreads", || Runtime::with(Runtime::close));
+            contain("the end of a thread's greenthreads", || {
+                Runtime::with(Runtime::close)
+            });
         }
     }
 }

@@ -52,7 +52,9 @@ impl Remote {
             inbox.closed = true;
             std::mem::take(&mut inbox.messages)
         };
-        contain("the destructor of a closure sent to an ended hub", || drop(messages));
+        contain("the destructor of a closure sent to an ended hub", || {
+            drop(messages)
+        });
     }
 }
 

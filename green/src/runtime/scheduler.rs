@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hub_core::Cause as Ready;
 
 use super::task::Cause;
-use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Wake, Waiter, contain};
+use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Waiter, Wake, contain};
 
 /// Successful operations in a row after which a greenthread lets the others run.
 pub(super) const BUDGET: u32 = 64;
@@ -43,7 +43,10 @@ impl Runtime {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let task = Rc::new(Task::new(id, spawned_at, state));
-        let mut builder = greenlet::Builder::new().label("greenthread").id(id).location(spawned_at);
+        let mut builder = greenlet::Builder::new()
+            .label("greenthread")
+            .id(id)
+            .location(spawned_at);
         if let Some(size) = stack_size {
             builder = builder.stack_size(size);
         }
@@ -56,7 +59,8 @@ impl Runtime {
             }
         })?;
         *task.greenlet.borrow_mut() = Some(greenlet);
-        task.key.set(self.tasks.borrow_mut().insert(Rc::clone(&task)));
+        task.key
+            .set(self.tasks.borrow_mut().insert(Rc::clone(&task)));
         self.counters.spawns.set(self.counters.spawns.get() + 1);
         if state == State::Fresh {
             self.run_queue.borrow_mut().push_back(Rc::clone(&task));
@@ -214,7 +218,10 @@ impl Runtime {
         {
             // A greenthread may run greenlets of its own; the one that blocks is the one to resume.
             let mut resume = current.greenlet.borrow_mut();
-            if !resume.as_ref().is_some_and(|greenlet| greenlet.is_current()) {
+            if !resume
+                .as_ref()
+                .is_some_and(|greenlet| greenlet.is_current())
+            {
                 *resume = Some(greenlet::current().typed());
             }
         }
@@ -267,7 +274,8 @@ impl Runtime {
 
     /// True if anything outside the run queue can still make a greenthread runnable.
     fn can_wake(&self) -> bool {
-        let shared = matches!(&*self.remote.borrow(), Some(remote) if Arc::strong_count(remote) > 1);
+        let shared =
+            matches!(&*self.remote.borrow(), Some(remote) if Arc::strong_count(remote) > 1);
         shared
             || !self.remote_waiters.borrow().is_empty()
             || matches!(&*self.reactor.borrow(), Some(reactor) if reactor.has_waiters() || reactor.timer_count() > 0)
@@ -375,7 +383,9 @@ impl Runtime {
             self.unqueue(task);
         }
         let greenlet = task.greenlet.take();
-        contain("the destructor of a closure that never ran", || drop(greenlet));
+        contain("the destructor of a closure that never ran", || {
+            drop(greenlet)
+        });
         self.bury(task);
     }
 

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use greenlet::Greenlet;
 use hub_core::TimerKey;
 
-use super::scope::{ScopeId, Scopes};
 use super::Runtime;
+use super::scope::{ScopeId, Scopes};
 use crate::greenthread::{Exit, Links};
 
 /// Where a greenthread stands between its spawn and its end.
