@@ -114,10 +114,10 @@ impl Runtime {
         self.outcome(task, cause)
     }
 
-    /// A kill beats the event that came with it, an event beats a deadline.
+    /// A kill beats the event that came with it, an event beats a deadline. A mask holds back both.
     #[inline]
     fn outcome(&self, task: Rc<Task>, cause: Cause) -> Wake {
-        if cause == Cause::Event && !task.is_killed() {
+        if cause == Cause::Event && (!task.is_killed() || task.masked.get() > 0) {
             return Wake::Event;
         }
         match self.interrupt(&task) {

@@ -323,20 +323,37 @@ impl<T> WaitList<T> {
         }
     }
 
-    /// Takes the one that has waited longest.
+    /// Takes the one that has waited longest and still waits: its `wake` succeeds.
+    ///
+    /// Who was interrupted or timed out in this turn stays, for its own [`WaitList::remove`] to find.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<(Waiter, T)> {
+        match &self.first {
+            Some((first, _)) if first.is_parked() => self.pop_first(),
+            Some(_) => self.pop_rest(),
+            None => None,
+        }
+    }
+
+    #[inline]
+    fn pop_first(&mut self) -> Option<(Waiter, T)> {
         let first = self.first.take();
-        if first.is_some() && !self.rest.is_empty() {
+        if !self.rest.is_empty() {
             self.first = self.rest.pop_front();
         }
         first
     }
 
+    #[cold]
+    fn pop_rest(&mut self) -> Option<(Waiter, T)> {
+        let at = self.rest.iter().position(|(waiter, _)| waiter.is_parked())?;
+        self.rest.remove(at)
+    }
+
     /// Takes out a waiter that leaves unserved. `None` says that it was served, that is popped, before.
     pub(crate) fn remove(&mut self, waiter: &Waiter) -> Option<T> {
         if matches!(&self.first, Some((first, _)) if first.is_same(waiter)) {
-            return self.pop().map(|(_, with)| with);
+            return self.pop_first().map(|(_, with)| with);
         }
         let at = self
             .rest
