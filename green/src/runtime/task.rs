@@ -346,7 +346,10 @@ impl<T> WaitList<T> {
 
     #[cold]
     fn pop_rest(&mut self) -> Option<(Waiter, T)> {
-        let at = self.rest.iter().position(|(waiter, _)| waiter.is_parked())?;
+        let at = self
+            .rest
+            .iter()
+            .position(|(waiter, _)| waiter.is_parked())?;
         self.rest.remove(at)
     }
 
