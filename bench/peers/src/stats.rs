@@ -41,6 +41,14 @@ impl Samples {
         let half = (self.quantile(0.75)? - self.quantile(0.25)?) / 2.0;
         Some(half / self.median()? * 100.0)
     }
+
+    /// Median and spread for a table.
+    pub fn cell(&self) -> String {
+        match (self.median(), self.spread()) {
+            (Some(median), Some(spread)) => format!("{} ±{spread:.0}%", figure(Some(median))),
+            _ => "-".into(),
+        }
+    }
 }
 
 /// A figure with three significant digits, and `-` where there is none.

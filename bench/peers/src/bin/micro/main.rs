@@ -1,0 +1,142 @@
+//! `micro [OPTIONS]`: the same small loops on every runtime; prints markdown tables.
+//!
+//! Options: `--figures LIST` and `--runtimes LIST` (comma separated, default all), `--rounds N` (9).
+//!
+//! Each sample is a fresh process, bound to the first processor; the rounds go through the runtimes in an order that
+//! rotates, so that what the machine does meanwhile hits all of them alike. Costs are processor time of the process, all
+//! threads. A cell is the median over the rounds and half the distance between the quartiles.
+//!
+//! `micro --sample FIGURE RUNTIME` takes one sample in this process and prints its values: the way to profile one loop.
+
+mod figure;
+mod harness;
+mod on_context;
+mod on_corosensei;
+mod on_may;
+mod on_smol;
+mod on_tokio;
+
+use std::io;
+use std::process::{Command, ExitCode};
+
+use peers::stats::{Samples, table};
+use peers::sys;
+
+use figure::{FIGURES, Figure, RUNTIMES};
+
+struct Options {
+    figures: Vec<&'static Figure>,
+    runtimes: Vec<String>,
+    rounds: usize,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.as_slice() {
+        [option, figure, runtime] if option == "--sample" => sample(figure, runtime),
+        _ => options(&arguments).and_then(|options| compare(&options)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("micro: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(arguments: &[String]) -> io::Result<Options> {
+    let mut options = Options {
+        figures: FIGURES.iter().collect(),
+        runtimes: RUNTIMES.iter().map(|(name, _)| name.to_string()).collect(),
+        rounds: 9,
+    };
+    for pair in arguments.chunks(2) {
+        let [name, value] = pair else {
+            return Err(io::Error::other(format!("{} needs a value", pair[0])));
+        };
+        let list = value.split(',');
+        match name.as_str() {
+            "--figures" => options.figures = list.map(Figure::named).collect::<io::Result<_>>()?,
+            "--runtimes" => options.runtimes = list.map(str::to_string).collect(),
+            "--rounds" => options.rounds = value.parse().map_err(io::Error::other)?,
+            _ => return Err(io::Error::other(format!("unknown option {name}"))),
+        }
+    }
+    Ok(options)
+}
+
+/// One sample in this process.
+fn sample(figure: &str, runtime: &str) -> io::Result<()> {
+    let figure = Figure::named(figure)?;
+    let run = figure
+        .of(runtime)
+        .ok_or_else(|| io::Error::other(format!("{runtime} has no {}", figure.name)))?;
+    sys::pin(0)?;
+    let values: Vec<_> = run().iter().map(f64::to_string).collect();
+    println!("{}", values.join(" "));
+    Ok(())
+}
+
+/// One sample in a process of its own.
+fn fresh_sample(figure: &Figure, runtime: &str) -> io::Result<Vec<f64>> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["--sample", figure.name, runtime])
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let values: Result<Vec<f64>, _> = text.split_whitespace().map(str::parse).collect();
+    match values {
+        Ok(values) if values.len() == figure.columns.len() && output.status.success() => Ok(values),
+        _ => Err(io::Error::other(format!(
+            "{} on {runtime} ended with {}: {}",
+            figure.name,
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        ))),
+    }
+}
+
+fn compare(options: &Options) -> io::Result<()> {
+    for group in options.figures.chunk_by(|a, b| a.group == b.group) {
+        println!("\n{}\n\n{}", group[0].group, group_table(options, group)?);
+    }
+    Ok(())
+}
+
+/// A row for each runtime that has any of these figures.
+fn group_table(options: &Options, group: &[&Figure]) -> io::Result<String> {
+    let mut header = vec!["runtime".to_string()];
+    let mut rows: Vec<Vec<String>> = options
+        .runtimes
+        .iter()
+        .map(|name| vec![name.clone()])
+        .collect();
+    for figure in group {
+        header.extend(figure.columns.iter().map(|column| column.to_string()));
+        let samples = samples(options, figure)?;
+        for (row, cells) in rows.iter_mut().zip(samples) {
+            row.extend(cells.iter().map(Samples::cell));
+        }
+    }
+    rows.retain(|row| row[1..].iter().any(|cell| cell != "-"));
+    Ok(table(&header, &rows))
+}
+
+/// The samples of each runtime and column.
+fn samples(options: &Options, figure: &Figure) -> io::Result<Vec<Vec<Samples>>> {
+    let count = options.runtimes.len();
+    let mut samples = vec![vec![Samples::default(); figure.columns.len()]; count];
+    for round in 0..options.rounds {
+        for turn in 0..count {
+            let place = (turn + round) % count;
+            let runtime = &options.runtimes[place];
+            if figure.of(runtime).is_some() {
+                let values = fresh_sample(figure, runtime)?;
+                for (samples, value) in samples[place].iter_mut().zip(values) {
+                    samples.push(value);
+                }
+            }
+        }
+    }
+    Ok(samples)
+}
