@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{on_context, on_corosensei, on_may, on_smol, on_tokio};
+use crate::{on_context, on_corosensei, on_greenlet, on_may, on_smol, on_tokio};
 
 /// Takes one sample: a value for each column of the figure.
 pub type Run = fn() -> Vec<f64>;
@@ -54,6 +54,7 @@ const fn ns(name: &'static str, group: &'static str, columns: &'static [&'static
 pub const RUNTIMES: &[(&str, &[(&str, Run)])] = &[
     ("corosensei", on_corosensei::RUNS),
     ("context", on_context::RUNS),
+    (on_greenlet::NAME, on_greenlet::RUNS),
     ("tokio", on_tokio::RUNS),
     ("tokio LocalSet", on_tokio::LOCAL_RUNS),
     ("smol LocalExecutor", on_smol::RUNS),

@@ -17,7 +17,7 @@ fn stack() -> ProtectedFixedSizeStack {
 extern "C" fn echo(mut transfer: Transfer) -> ! {
     loop {
         // SAFETY: whoever resumed this is suspended in `resume` and has nothing that must not be resumed.
-        transfer = unsafe { transfer.context.resume(0) };
+        transfer = unsafe { transfer.context.resume(transfer.data + 1) };
     }
 }
 
@@ -26,10 +26,11 @@ fn round_trip() -> Vec<f64> {
     // SAFETY: the stack outlives the context, which is not resumed after this function.
     let mut context = Some(unsafe { Context::new(&stack, echo) });
     per_operation(|count| {
-        for _ in 0..count {
+        for value in 0..count {
             let echo = context.take().expect("put back below");
             // SAFETY: the stack is alive and holds nothing to drop.
-            let transfer = unsafe { echo.resume(0) };
+            let transfer = unsafe { echo.resume(value) };
+            assert_eq!(transfer.data, value + 1);
             context = Some(transfer.context);
         }
     })
@@ -38,9 +39,10 @@ fn round_trip() -> Vec<f64> {
 fn make() -> Vec<f64> {
     let stack = stack();
     per_operation(|count| {
-        for _ in 0..count {
+        for value in 0..count {
             // SAFETY: the stack is alive; the context before is never resumed again and held nothing to drop.
-            unsafe { Context::new(&stack, echo).resume(0) };
+            let transfer = unsafe { Context::new(&stack, echo).resume(value) };
+            assert_eq!(transfer.data, value + 1);
         }
     })
 }

@@ -14,10 +14,10 @@ fn stack() -> DefaultStack {
     DefaultStack::new(STACK).expect("a stack")
 }
 
-fn endless() -> Coroutine<(), (), ()> {
-    Coroutine::with_stack(stack(), |yielder, ()| {
+fn endless() -> Coroutine<usize, usize, ()> {
+    Coroutine::with_stack(stack(), |yielder, mut value| {
         loop {
-            yielder.suspend(());
+            value = yielder.suspend(value + 1);
         }
     })
 }
@@ -25,8 +25,10 @@ fn endless() -> Coroutine<(), (), ()> {
 fn round_trip() -> Vec<f64> {
     let mut coroutine = endless();
     let samples = per_operation(|count| {
-        for _ in 0..count {
-            coroutine.resume(());
+        for value in 0..count {
+            assert!(
+                matches!(coroutine.resume(value), CoroutineResult::Yield(next) if next == value + 1)
+            );
         }
     });
     // SAFETY: nothing on the coroutine's stack needs to be dropped.
@@ -37,9 +39,9 @@ fn round_trip() -> Vec<f64> {
 fn ring() -> Vec<f64> {
     let mut ring: Vec<_> = (0..BATCH).map(|_| endless()).collect();
     let samples = per_operation(|count| {
-        for _ in 0..count / BATCH {
+        for lap in 0..count / BATCH {
             for coroutine in &mut ring {
-                coroutine.resume(());
+                coroutine.resume(lap);
             }
         }
     });
