@@ -9,6 +9,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::runtime::{Alarm, Killed, Reason, Runtime, State, Task, Wake, contain, message};
@@ -76,17 +77,19 @@ impl fmt::Debug for Exit {
 impl Error for Exit {}
 
 /// What a greenthread panicked with, shared by all who wait for it.
+///
+/// It may go to another thread: a job of the [thread pool](crate::tpool) ends with one, too.
 #[derive(Clone)]
 pub struct Panic {
-    message: Rc<str>,
-    payload: Rc<RefCell<Option<Box<dyn Any + Send>>>>,
+    message: Arc<str>,
+    payload: Arc<Mutex<Option<Box<dyn Any + Send>>>>,
 }
 
 impl Panic {
-    fn new(payload: Box<dyn Any + Send>) -> Panic {
+    pub(crate) fn new(payload: Box<dyn Any + Send>) -> Panic {
         Panic {
-            message: Rc::from(message(&*payload)),
-            payload: Rc::new(RefCell::new(Some(payload))),
+            message: Arc::from(message(&*payload)),
+            payload: Arc::new(Mutex::new(Some(payload))),
         }
     }
 
@@ -97,7 +100,7 @@ impl Panic {
 
     /// What was panicked with, for the first who asks.
     pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
-        self.payload.borrow_mut().take()
+        self.payload.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Panics with the same payload, or with its text if somebody took that. The panic hook does not run again.

@@ -27,12 +27,14 @@ compile_error!(
     "green needs unwinding: kill and timeouts leave a greenthread by it. Remove panic = \"abort\" from the profile."
 );
 
+mod fork;
 mod greenthread;
 pub mod hubs;
 pub mod net;
 mod runtime;
 pub mod time;
 mod timeout;
+pub mod tpool;
 mod trampoline;
 
 pub use greenthread::{

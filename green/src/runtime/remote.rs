@@ -136,6 +136,11 @@ pub(crate) struct RemoteWaiter {
 }
 
 impl RemoteWaiter {
+    /// True if both stand for the same park.
+    pub(crate) fn is_same(&self, other: &RemoteWaiter) -> bool {
+        self.ticket == other.ticket && Arc::ptr_eq(&self.remote, &other.remote)
+    }
+
     /// Ends the park, unless it is over or the thread has ended.
     pub(crate) fn wake(&self) {
         let _ = self.remote.send(Message::Wake {

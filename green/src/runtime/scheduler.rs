@@ -80,7 +80,7 @@ impl Runtime {
 
     /// True while a switch would show this thread's panic to other greenthreads, and after the thread's end.
     #[inline]
-    fn cannot_switch(&self) -> bool {
+    pub(crate) fn cannot_switch(&self) -> bool {
         panicking() || self.closed.get()
     }
 

@@ -1,0 +1,279 @@
+//! One job: where its result is left, and who waits for that.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::greenthread::Panic;
+use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake, contain, resume_if_control};
+
+/// Why a job has no value.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum JobError {
+    /// It panicked.
+    Panicked(Panic),
+    /// It was not run, or not waited for: the error says why.
+    Refused(io::Error),
+}
+
+impl JobError {
+    /// Raises the job's panic here, or panics with the error.
+    pub fn raise(self) -> ! {
+        match self {
+            JobError::Panicked(panic) => panic.raise(),
+            refused => panic!("{refused}"),
+        }
+    }
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JobError::Panicked(panic) => write!(f, "the job panicked: {}", panic.message()),
+            JobError::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for JobError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            JobError::Panicked(_) => None,
+            JobError::Refused(error) => error.source(),
+        }
+    }
+}
+
+impl From<io::Error> for JobError {
+    fn from(error: io::Error) -> JobError {
+        JobError::Refused(error)
+    }
+}
+
+impl From<JobError> for io::Error {
+    fn from(error: JobError) -> io::Error {
+        match error {
+            JobError::Refused(error) => error,
+            panicked => io::Error::other(panicked),
+        }
+    }
+}
+
+/// What a job has come to.
+enum Stage<T> {
+    Queued,
+    Running,
+    Done(Result<T, Box<dyn Any + Send>>),
+    /// Cancelled, or its result was taken.
+    Over,
+}
+
+struct Slot<T> {
+    stage: Stage<T>,
+    waiter: Option<RemoteWaiter>,
+}
+
+/// A job that was handed to a pool by [`submit`](super::submit): wait for its value, or cancel it.
+///
+/// Dropping it detaches: the job runs, and its value is dropped. It may go to another thread and be joined there.
+pub struct Job<T> {
+    slot: Arc<Mutex<Slot<T>>>,
+}
+
+/// Nothing that can panic runs under this lock, so poison means nothing.
+fn lock<T>(slot: &Mutex<Slot<T>>) -> MutexGuard<'_, Slot<T>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T: Send + 'static> Job<T> {
+    /// A handle, and what a thread of the pool has to call. That never unwinds.
+    pub(super) fn new(
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> (Job<T>, Box<dyn FnOnce() + Send>) {
+        let slot = Arc::new(Mutex::new(Slot {
+            stage: Stage::Queued,
+            waiter: None,
+        }));
+        let job = Job {
+            slot: Arc::clone(&slot),
+        };
+        let run = Box::new(move || {
+            if begin(&slot) {
+                finish(slot, panic::catch_unwind(AssertUnwindSafe(f)));
+            } else {
+                contain("the destructor of a cancelled job", || drop(f));
+            }
+        });
+        (job, run)
+    }
+
+    /// Runs `f` here and now. A kill or a deadline that arrives in it goes on.
+    pub(super) fn inline(f: impl FnOnce() -> T) -> Job<T> {
+        let result = panic::catch_unwind(AssertUnwindSafe(f)).map_err(resume_if_control);
+        Job {
+            slot: Arc::new(Mutex::new(Slot {
+                stage: Stage::Done(result),
+                waiter: None,
+            })),
+        }
+    }
+}
+
+fn begin<T>(slot: &Mutex<Slot<T>>) -> bool {
+    let mut slot = lock(slot);
+    let queued = matches!(slot.stage, Stage::Queued);
+    if queued {
+        slot.stage = Stage::Running;
+    }
+    queued
+}
+
+fn finish<T>(slot: Arc<Mutex<Slot<T>>>, result: Result<T, Box<dyn Any + Send>>) {
+    let waiter = {
+        let mut slot = lock(&slot);
+        slot.stage = Stage::Done(result);
+        slot.waiter.take()
+    };
+    // Before the wake-up: if this is the last owner, the value is dropped here, in a thread of the pool.
+    contain("the destructor of a job's value", || drop(slot));
+    if let Some(waiter) = waiter {
+        waiter.wake();
+    }
+}
+
+impl<T> Job<T> {
+    /// Waits for the end and takes the value.
+    ///
+    /// # Errors
+    /// [`JobError::Panicked`] with what the job panicked with. [`JobError::Refused`] if [`Job::poll`] or
+    /// [`Job::join_timeout`] has given the value before, if the hub can have no wake-up channel, or, with kind
+    /// `WouldBlock`, if the job has not ended and the calling thread is unwinding: nothing waits then.
+    pub fn join(mut self) -> Result<T, JobError> {
+        match self.wait(None) {
+            Some(result) => result,
+            None => unreachable!("a wait without a deadline has expired"),
+        }
+    }
+
+    /// As [`Job::join`], for at most `timeout`. `None` says that it has not ended by then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut job = green::tpool::submit(|| std::thread::sleep(Duration::from_millis(50)))?;
+    /// assert!(job.join_timeout(Duration::from_millis(1)).is_none());
+    /// job.join()?;
+    /// # Ok::<(), green::tpool::JobError>(())
+    /// ```
+    pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, JobError>> {
+        self.wait(Some(timeout))
+    }
+
+    /// The value, if the job has ended: never waits.
+    pub fn poll(&mut self) -> Option<Result<T, JobError>> {
+        let mut slot = lock(&self.slot);
+        match slot.stage {
+            Stage::Done(_) | Stage::Over => {}
+            Stage::Queued | Stage::Running => return None,
+        }
+        let stage = std::mem::replace(&mut slot.stage, Stage::Over);
+        drop(slot);
+        Some(match stage {
+            Stage::Done(Ok(value)) => Ok(value),
+            Stage::Done(Err(payload)) => Err(JobError::Panicked(Panic::new(payload))),
+            _ => Err(JobError::Refused(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the job's value has been taken before",
+            ))),
+        })
+    }
+
+    /// True if the job has ended.
+    pub fn is_finished(&self) -> bool {
+        matches!(lock(&self.slot).stage, Stage::Done(_) | Stage::Over)
+    }
+
+    /// Keeps the job from being run, if that has not begun. True if it will not run; its closure is dropped when
+    /// its turn comes.
+    ///
+    /// ```
+    /// let pool = green::tpool::ThreadPool::new(1);
+    /// let first = pool.submit(|| std::thread::sleep(std::time::Duration::from_millis(20)))?;
+    /// let second = pool.submit(|| unreachable!())?;
+    /// assert!(second.cancel());
+    /// first.join()?;
+    /// # Ok::<(), green::tpool::JobError>(())
+    /// ```
+    pub fn cancel(self) -> bool {
+        let mut slot = lock(&self.slot);
+        let queued = matches!(slot.stage, Stage::Queued);
+        if queued {
+            slot.stage = Stage::Over;
+        }
+        queued
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> Option<Result<T, JobError>> {
+        if let Some(result) = self.poll() {
+            return Some(result);
+        }
+        Runtime::with(|runtime| {
+            let mut deadline = None;
+            loop {
+                if let Some(result) = self.poll() {
+                    return Some(result);
+                }
+                deadline = deadline.or_else(|| runtime.deadline(timeout));
+                let waiter = match runtime.remote_waiter() {
+                    Ok(waiter) => waiter,
+                    Err(error) => return Some(Err(error.into())),
+                };
+                {
+                    let mut slot = lock(&self.slot);
+                    if let Stage::Queued | Stage::Running = slot.stage {
+                        slot.waiter = Some(waiter.clone());
+                    } else {
+                        // It ended just now.
+                        drop(slot);
+                        runtime.forget(&waiter);
+                        continue;
+                    }
+                }
+                let wake = runtime.park(Reason::Outside("a job of the thread pool"), deadline);
+                let left = lock(&self.slot).waiter.take();
+                drop(left);
+                runtime.forget(&waiter);
+                match wake {
+                    Wake::Event => {}
+                    Wake::Expired => return self.poll(),
+                    // A result that came with the deadline wins.
+                    Wake::Interrupted(interrupt) if !interrupt.is_kill() && self.is_finished() => {}
+                    Wake::Interrupted(interrupt) => interrupt.raise(),
+                    Wake::Unwinding => {
+                        return Some(Err(JobError::Refused(io::Error::new(
+                            io::ErrorKind::WouldBlock,
+                            "cannot wait for a job of the thread pool while unwinding",
+                        ))));
+                    }
+                }
+            }
+        })
+    }
+}
+
+impl<T> fmt::Debug for Job<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match lock(&self.slot).stage {
+            Stage::Queued => "queued",
+            Stage::Running => "running",
+            Stage::Done(_) => "done",
+            Stage::Over => "over",
+        };
+        f.debug_struct("Job").field("stage", &stage).finish()
+    }
+}
