@@ -27,6 +27,7 @@ compile_error!(
     "green needs unwinding: kill and timeouts leave a greenthread by it. Remove panic = \"abort\" from the profile."
 );
 
+pub mod dns;
 mod fork;
 mod greenthread;
 pub mod hubs;
