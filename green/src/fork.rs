@@ -30,9 +30,7 @@ impl<T> Link<T> {
 
 impl<T> PerProcess<T> {
     pub(crate) const fn new() -> PerProcess<T> {
-        PerProcess {
-            first: Link::new(),
-        }
+        PerProcess { first: Link::new() }
     }
 
     /// This process' own value, made by `init` on first use.

@@ -42,10 +42,7 @@ fn literals_need_no_resolver() {
             dns::lookup("127.0.0.1", 1).unwrap(),
             ["127.0.0.1:1".parse().unwrap()]
         );
-        assert_eq!(
-            dns::lookup("::1", 2).unwrap(),
-            ["[::1]:2".parse().unwrap()]
-        );
+        assert_eq!(dns::lookup("::1", 2).unwrap(), ["[::1]:2".parse().unwrap()]);
     });
 }
 

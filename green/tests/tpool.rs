@@ -314,7 +314,8 @@ fn size_zero_runs_in_the_calling_thread() {
         assert_eq!(pool.threads(), 0);
         assert!(pool.execute(|| panic!("x")).is_err());
         // A deadline that arrives inside belongs to whoever set it.
-        let left = Timeout::new(Duration::from_millis(1)).run(|| pool.execute(|| green::sleep(LONG)));
+        let left =
+            Timeout::new(Duration::from_millis(1)).run(|| pool.execute(|| green::sleep(LONG)));
         assert!(left.is_err());
     });
 }

@@ -65,7 +65,9 @@ fn pool() -> io::Result<Arc<ThreadPool>> {
         Some(size) => size,
         None => environment()?,
     };
-    Ok(Arc::clone(global.pool.insert(Arc::new(ThreadPool::new(size)))))
+    Ok(Arc::clone(
+        global.pool.insert(Arc::new(ThreadPool::new(size))),
+    ))
 }
 
 /// What the environment says of the size.

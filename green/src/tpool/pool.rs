@@ -141,7 +141,10 @@ impl ThreadPool {
                 }
                 // A thread that is at work will come to it.
                 Err(error) if state.threads > 0 => {
-                    log::warn!("the thread pool cannot grow beyond {}: {error}", state.threads);
+                    log::warn!(
+                        "the thread pool cannot grow beyond {}: {error}",
+                        state.threads
+                    );
                 }
                 Err(error) => {
                     drop(state);
