@@ -1,7 +1,6 @@
 //! Greenthreads: spawn, wait, kill, link.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
@@ -100,7 +99,10 @@ impl Panic {
 
     /// What was panicked with, for the first who asks.
     pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
-        self.payload.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.payload
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Panics with the same payload, or with its text if somebody took that. The panic hook does not run again.
