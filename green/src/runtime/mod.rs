@@ -28,6 +28,7 @@ pub(crate) use interrupt::{Elapsed, Interrupt, Killed, contain, is_control, mess
 pub use remote::{HubClosed, HubHandle};
 pub(crate) use remote::{Remote, RemoteWaiter};
 pub(crate) use scope::ScopeId;
+use task::Cause;
 pub(crate) use task::{Reason, State, Task, WaitList, Waiter};
 
 /// What a timer does when its deadline passes.
@@ -57,7 +58,11 @@ pub(crate) enum Wake {
 pub(crate) struct Runtime {
     run_queue: RefCell<VecDeque<Rc<Task>>>,
     /// `None` once the thread has ended.
-    current: RefCell<Option<Rc<Task>>>,
+    current: Cell<Option<Rc<Task>>>,
+    /// Why the last park of the current greenthread ended, and whether something must be raised in it: copied from
+    /// its task when it was resumed, so that it need not look there.
+    cause: Cell<Cause>,
+    interrupted: Cell<bool>,
     /// Every greenthread that is not dead, the root as the first. Owns those that nobody else holds.
     tasks: RefCell<Slab<Rc<Task>>>,
     next_id: Cell<u64>,
@@ -122,15 +127,16 @@ impl Runtime {
     #[cold]
     fn new() -> Runtime {
         // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
-        let main = greenlet::current().typed::<(), ()>();
+        drop(greenlet::current());
         GUARD.with(|_| ());
         let root = Rc::new(Task::new(0, Location::caller(), State::Running));
-        *root.greenlet.borrow_mut() = Some(main);
         let mut tasks = Slab::new();
         root.key.set(tasks.insert(Rc::clone(&root)));
         Runtime {
             run_queue: RefCell::new(VecDeque::new()),
-            current: RefCell::new(Some(root)),
+            current: Cell::new(Some(root)),
+            cause: Cell::new(Cause::Event),
+            interrupted: Cell::new(false),
             tasks: RefCell::new(tasks),
             next_id: Cell::new(1),
             reactor: RefCell::new(None),
@@ -154,14 +160,22 @@ impl Runtime {
 
     #[inline]
     pub(crate) fn current(&self) -> Rc<Task> {
-        match &*self.current.borrow() {
-            Some(task) => Rc::clone(task),
-            None => Rc::new(Task::new(0, Location::caller(), State::Dead)),
-        }
+        self.with_current(Rc::clone)
     }
 
     pub(crate) fn is_current(&self, task: &Rc<Task>) -> bool {
-        matches!(&*self.current.borrow(), Some(current) if Rc::ptr_eq(current, task))
+        self.with_current(|current| Rc::ptr_eq(current, task))
+    }
+
+    /// `f` must not run code of the user, nor ask for the current greenthread itself.
+    #[inline]
+    fn with_current<R>(&self, f: impl FnOnce(&Rc<Task>) -> R) -> R {
+        let Some(task) = self.current.take() else {
+            return f(&Rc::new(Task::new(0, Location::caller(), State::Dead)));
+        };
+        let result = f(&task);
+        self.current.set(Some(task));
+        result
     }
 
     /// The greenthread that is the thread itself.

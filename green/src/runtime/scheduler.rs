@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::panicking;
 use std::time::{Duration, Instant};
 
+use greenlet::Greenlet;
 use hub_core::Cause as Ready;
 
 use super::task::Cause;
@@ -17,7 +18,7 @@ use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Waiter, Wake, contai
 pub(super) const BUDGET: u32 = 64;
 
 /// The clock is read once in this many switches, and I/O polled if `POLL_INTERVAL` has passed.
-const SWITCHES_PER_LOOK: u32 = 16;
+const SWITCHES_PER_LOOK: u32 = 32;
 
 /// How long runnable greenthreads may keep the hub from being polled, in whole looks.
 const POLL_INTERVAL: Duration = Duration::from_micros(50);
@@ -58,7 +59,7 @@ impl Runtime {
                 Runtime::with(|runtime| runtime.finish(task));
             }
         })?;
-        *task.greenlet.borrow_mut() = Some(greenlet);
+        task.greenlet.set(Some(greenlet));
         task.key
             .set(self.tasks.borrow_mut().insert(Rc::clone(&task)));
         self.counters.spawns.set(self.counters.spawns.get() + 1);
@@ -94,8 +95,8 @@ impl Runtime {
             return Wake::Unwinding;
         }
         let task = self.current();
-        if let Some(interrupt) = self.interrupt(&task) {
-            return Wake::Interrupted(interrupt);
+        if task.is_interrupted() {
+            return Wake::Interrupted(Interrupt::new(task));
         }
         let timer = deadline.map(|deadline| {
             let waiter = Waiter {
@@ -106,45 +107,31 @@ impl Runtime {
         });
         task.state.set(State::Parked);
         task.reason.set(reason);
-        self.switch();
-        let cause = task.cause.get();
+        drop(task);
+        self.switch(self.next());
+        let cause = self.cause.get();
         if let Some(timer) = timer.filter(|_| cause != Cause::Expired) {
             self.cancel_timer(timer);
         }
-        self.outcome(task, cause)
-    }
-
-    /// A kill beats the event that came with it, an event beats a deadline. A mask holds back both.
-    #[inline]
-    fn outcome(&self, task: Rc<Task>, cause: Cause) -> Wake {
-        if cause == Cause::Event && (!task.is_killed() || task.masked.get() > 0) {
-            return Wake::Event;
+        // A kill beats the event that came with it, an event beats a deadline. A mask holds back both.
+        if self.interrupted.get() {
+            let task = self.current();
+            if cause != Cause::Event || task.is_killed() {
+                return Wake::Interrupted(Interrupt::new(task));
+            }
         }
-        match self.interrupt(&task) {
-            Some(interrupt) => Wake::Interrupted(interrupt),
-            None if cause == Cause::Expired => Wake::Expired,
-            None => unreachable!("what interrupts a greenthread is pending until that has run"),
+        match cause {
+            Cause::Event => Wake::Event,
+            Cause::Expired => Wake::Expired,
+            Cause::Interrupt => {
+                unreachable!("what interrupts a greenthread is pending until that has run")
+            }
         }
-    }
-
-    /// What must be raised in `task` before it waits, if anything.
-    #[inline]
-    fn interrupt(&self, task: &Rc<Task>) -> Option<Interrupt> {
-        task.is_interrupted()
-            .then(|| Interrupt::new(Rc::clone(task)))
     }
 
     /// Raises what is pending in the current greenthread.
-    #[inline]
     pub(crate) fn checkpoint(&self) {
-        if matches!(&*self.current.borrow(), Some(task) if task.is_interrupted()) {
-            self.raise();
-        }
-    }
-
-    #[cold]
-    fn raise(&self) {
-        if !self.cannot_switch() {
+        if !self.cannot_switch() && self.with_current(|task| task.is_interrupted()) {
             Interrupt::new(self.current()).raise();
         }
     }
@@ -157,17 +144,18 @@ impl Runtime {
         }
         self.checkpoint();
         self.requeue();
-        self.switch();
-        self.checkpoint();
+        self.switch(self.next());
+        if self.interrupted.get() {
+            self.checkpoint();
+        }
     }
 
     /// Puts the current greenthread at the end of the run queue.
     #[inline]
     fn requeue(&self) {
-        if let Some(task) = &*self.current.borrow() {
-            task.state.set(State::Ready);
-            self.run_queue.borrow_mut().push_back(Rc::clone(task));
-        }
+        let task = self.current();
+        task.state.set(State::Ready);
+        self.run_queue.borrow_mut().push_back(task);
     }
 
     /// As `yield_now`, but raises nothing.
@@ -175,7 +163,7 @@ impl Runtime {
     pub(super) fn let_others_run(&self) {
         if !self.cannot_switch() {
             self.requeue();
-            self.switch();
+            self.switch(self.next());
         }
     }
 
@@ -201,38 +189,34 @@ impl Runtime {
         true
     }
 
-    /// Leaves the current greenthread, which is queued or parked, for the next one that can run.
+    /// Leaves the current greenthread, which is queued or parked, for `next`.
     #[inline]
-    fn switch(&self) {
-        let next = self.next();
-        next.state.set(State::Running);
-        self.budget.set(BUDGET);
-        let mut slot = self.current.borrow_mut();
-        let Some(current) = slot.as_ref() else {
+    fn switch(&self, next: Rc<Task>) {
+        let greenlet = self.prepare(&next);
+        let Some(current) = self.current.replace(Some(next)) else {
             unreachable!("a switch after the end of the thread");
         };
-        if Rc::ptr_eq(current, &next) {
-            return;
-        }
-        self.counters.switches.set(self.counters.switches.get() + 1);
-        {
-            // A greenthread may run greenlets of its own; the one that blocks is the one to resume.
-            let mut resume = current.greenlet.borrow_mut();
-            if !resume
-                .as_ref()
-                .is_some_and(|greenlet| greenlet.is_current())
-            {
-                *resume = Some(greenlet::current().typed());
-            }
-        }
-        let greenlet = next.greenlet.borrow().clone();
-        *slot = Some(next);
-        drop(slot);
         let Some(greenlet) = greenlet else {
-            unreachable!("a greenthread in the run queue has no stack");
+            // The next one is this one, which was never left.
+            return;
         };
-        // An `Err` would say that this thread unwinds, which `park` and `yield_now` have excluded.
+        self.counters.switches.set(self.counters.switches.get() + 1);
+        // Asked for anew each time: a greenthread may run greenlets of its own, and the one that blocks is to be
+        // resumed.
+        current.greenlet.set(Some(greenlet::current().typed()));
+        drop(current);
+        // An `Err` would say that this thread unwinds, which all callers have excluded.
         let _ = greenlet.switch_into::<()>(());
+    }
+
+    /// Makes `task` the one that runs, but for the switch to its greenlet; `None` if that runs already.
+    #[inline]
+    fn prepare(&self, task: &Task) -> Option<Greenlet<(), ()>> {
+        task.state.set(State::Running);
+        self.cause.set(task.cause.get());
+        self.interrupted.set(task.is_interrupted());
+        self.budget.set(BUDGET);
+        task.greenlet.take()
     }
 
     /// Waits for the next greenthread that can run and takes it out of the run queue.
@@ -337,7 +321,7 @@ impl Runtime {
         if self.kill_soon(task, why) && !self.cannot_switch() {
             if !self.is_current(task) {
                 self.requeue();
-                self.switch();
+                self.switch(self.next());
             }
             self.checkpoint();
         }
@@ -398,16 +382,11 @@ impl Runtime {
                 drop(extra.kill_reason.take());
             });
         }
-        while let Some(greenlet) = task.greenlet.take() {
-            contain("the destructor of a greenlet", || drop(greenlet));
-        }
         task.state.set(State::Dead);
         self.bury(&task);
         drop(task);
         let next = self.next();
-        next.state.set(State::Running);
-        self.budget.set(BUDGET);
-        let greenlet = next.greenlet.borrow().clone();
+        let greenlet = self.prepare(&next);
         drop(self.current.replace(Some(next)));
         let Some(greenlet) = greenlet else {
             unreachable!("a greenthread in the run queue has no stack");

@@ -79,8 +79,9 @@ const FAILED: u8 = 4;
 
 /// A greenthread: its place to resume, its state, and what was thrown at it.
 pub(crate) struct Task {
-    /// The greenlet to resume. Usually the greenthread's own; while a greenlet that it created blocks, that one.
-    pub(super) greenlet: RefCell<Option<Greenlet<(), ()>>>,
+    /// The greenlet to resume; `None` while it runs. Usually the greenthread's own; while a greenlet that it created
+    /// blocks, that one.
+    pub(super) greenlet: Cell<Option<Greenlet<(), ()>>>,
     pub(super) state: Cell<State>,
     pub(super) cause: Cell<Cause>,
     thrown: Cell<u8>,
@@ -118,7 +119,7 @@ impl Task {
     #[inline]
     pub(super) fn new(id: u64, spawned_at: &'static Location<'static>, state: State) -> Task {
         Task {
-            greenlet: RefCell::new(None),
+            greenlet: Cell::new(None),
             state: Cell::new(state),
             cause: Cell::new(Cause::Event),
             thrown: Cell::new(0),
