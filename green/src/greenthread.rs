@@ -688,10 +688,10 @@ impl AnyGreenThread {
             let deadline = runtime.deadline(timeout);
             while !self.task.is_complete() && !self.task.is_dead() {
                 let waiter = runtime.waiter();
-                self.task.joiners.borrow_mut().push(waiter.clone(), ());
+                let place = self.task.joiners.borrow_mut().push(waiter, ());
                 let wake = runtime.park(Reason::Join(self.task.id), deadline);
                 if !matches!(wake, Wake::Event) {
-                    self.task.joiners.borrow_mut().remove(&waiter);
+                    self.task.joiners.borrow_mut().leave(place);
                 }
                 match wake {
                     Wake::Event => {}

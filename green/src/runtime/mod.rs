@@ -9,6 +9,7 @@ mod remote;
 mod scheduler;
 mod scope;
 mod task;
+mod waitlist;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -29,7 +30,8 @@ pub use remote::{HubClosed, HubHandle};
 pub(crate) use remote::{Remote, RemoteWaiter};
 pub(crate) use scope::ScopeId;
 use task::Cause;
-pub(crate) use task::{Reason, State, Task, WaitList, Waiter};
+pub(crate) use task::{Reason, State, Task, Waiter};
+pub(crate) use waitlist::{Place, WaitList, Waiting};
 
 /// What a timer does when its deadline passes.
 pub(crate) enum Alarm {
@@ -88,10 +90,10 @@ pub(crate) struct Runtime {
 
 /// What the scheduler has done since the thread's first greenthread.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) switches: Cell<u64>,
-    pub(crate) spawns: Cell<u64>,
-    pub(crate) turns: Cell<u64>,
+struct Counters {
+    switches: Cell<u64>,
+    spawns: Cell<u64>,
+    turns: Cell<u64>,
 }
 
 thread_local! {
@@ -124,6 +126,11 @@ impl Runtime {
         })
     }
 
+    /// As `with`, for a thread that may have none.
+    fn existing<R>(f: impl FnOnce(&Runtime) -> R) -> Option<R> {
+        RUNTIME.with(|cell| cell.get().map(f))
+    }
+
     #[cold]
     fn new() -> Runtime {
         // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
@@ -154,8 +161,17 @@ impl Runtime {
         }
     }
 
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
+    pub(crate) fn counters(&self) -> crate::debug::Counters {
+        crate::debug::Counters {
+            switches: self.counters.switches.get(),
+            spawns: self.counters.spawns.get(),
+            turns: self.counters.turns.get(),
+            greenthreads: self.tasks.borrow().len(),
+            timers: self
+                .with_reactor(|reactor| Some(reactor.timer_count()))
+                .unwrap_or(0),
+            remote_waiters: self.remote_waiters.borrow().len(),
+        }
     }
 
     #[inline]

@@ -20,7 +20,10 @@ type Ticket = (u64, u32);
 #[derive(Default)]
 struct Inbox {
     messages: Vec<Message>,
+    /// Nothing more is spawned through a handle. Who waits in the thread can still be woken.
     closed: bool,
+    /// The thread is gone.
+    ended: bool,
 }
 
 pub(crate) struct Remote {
@@ -37,7 +40,8 @@ impl Remote {
     fn send(&self, message: Message) -> Result<(), HubClosed> {
         {
             let mut inbox = self.inbox();
-            if inbox.closed {
+            let open = !inbox.closed || matches!(message, Message::Wake { .. });
+            if inbox.ended || !open {
                 return Err(HubClosed);
             }
             inbox.messages.push(message);
@@ -50,6 +54,7 @@ impl Remote {
         let messages = {
             let mut inbox = self.inbox();
             inbox.closed = true;
+            inbox.ended = true;
             std::mem::take(&mut inbox.messages)
         };
         contain("the destructor of a closure sent to an ended hub", || {
@@ -143,10 +148,17 @@ impl RemoteWaiter {
 
     /// Ends the park, unless it is over or the thread has ended.
     pub(crate) fn wake(&self) {
-        let _ = self.remote.send(Message::Wake {
-            key: self.key,
-            ticket: self.ticket,
+        let (key, ticket) = (self.key, self.ticket);
+        let here = Runtime::existing(|runtime| {
+            let here = matches!(&*runtime.remote.borrow(), Some(remote) if Arc::ptr_eq(remote, &self.remote));
+            if here {
+                runtime.wake_remote(key, ticket);
+            }
+            here
         });
+        if here != Some(true) {
+            let _ = self.remote.send(Message::Wake { key, ticket });
+        }
     }
 }
 
@@ -166,6 +178,7 @@ impl Runtime {
         let inbox = Mutex::new(Inbox {
             messages: Vec::new(),
             closed: self.closed.get(),
+            ended: self.closed.get(),
         });
         let remote = Arc::new(Remote { inbox, waker });
         Ok(Arc::clone(slot.insert(remote)))
@@ -209,20 +222,20 @@ impl Runtime {
                         log::error!("a greenthread sent by another thread is lost: {error}");
                     }
                 }
-                Message::Wake { key, ticket } => {
-                    let waiter = self.remote_waiters.borrow().get(key).cloned();
-                    if let Some(waiter) =
-                        waiter.filter(|waiter| (waiter.task.id, waiter.ticket) == ticket)
-                    {
-                        waiter.wake();
-                    }
-                }
+                Message::Wake { key, ticket } => self.wake_remote(key, ticket),
                 Message::Close => {
                     for task in self.tasks().into_iter().skip(1) {
                         self.kill_soon(&task, None);
                     }
                 }
             }
+        }
+    }
+
+    fn wake_remote(&self, key: usize, ticket: Ticket) {
+        let waiter = self.remote_waiters.borrow().get(key).cloned();
+        if let Some(waiter) = waiter.filter(|waiter| (waiter.task.id, waiter.ticket) == ticket) {
+            waiter.wake();
         }
     }
 }

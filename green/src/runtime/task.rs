@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::panic::Location;
@@ -11,8 +10,8 @@ use std::rc::Rc;
 use greenlet::Greenlet;
 use hub_core::TimerKey;
 
-use super::Runtime;
 use super::scope::{ScopeId, Scopes};
+use super::{Runtime, WaitList, Waiting};
 use crate::greenthread::{Exit, Links};
 
 /// Where a greenthread stands between its spawn and its end.
@@ -237,12 +236,9 @@ impl Task {
 
     #[inline]
     pub(super) fn wake_joiners(&self) {
-        loop {
-            let joiner = self.joiners.borrow_mut().pop();
-            match joiner {
-                Some((joiner, ())) => joiner.wake(),
-                None => return,
-            };
+        let mut joiners = self.joiners.borrow_mut();
+        if !joiners.is_empty() {
+            joiners.wake_all();
         }
     }
 }
@@ -270,11 +266,6 @@ impl Waiter {
         Runtime::with(|runtime| runtime.unpark(&self.task, self.ticket, Cause::Event))
     }
 
-    /// True while the park that this waiter stands for goes on.
-    pub(crate) fn is_parked(&self) -> bool {
-        self.task.ticket.get() == self.ticket && self.task.state.get() == State::Parked
-    }
-
     pub(crate) fn is_same(&self, other: &Waiter) -> bool {
         self.ticket == other.ticket && Rc::ptr_eq(&self.task, &other.task)
     }
@@ -284,89 +275,14 @@ impl Waiter {
     }
 }
 
-/// Waiters in the order of their arrival, each with what it brought along.
-#[derive(Debug)]
-pub(crate) struct WaitList<T = ()> {
-    /// The one that has waited longest. Most lists never have a second.
-    first: Option<(Waiter, T)>,
-    rest: VecDeque<(Waiter, T)>,
-}
-
-impl<T> WaitList<T> {
+impl Waiting for Waiter {
     #[inline]
-    pub(crate) const fn new() -> WaitList<T> {
-        WaitList {
-            first: None,
-            rest: VecDeque::new(),
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+    fn is_parked(&self) -> bool {
+        self.task.ticket.get() == self.ticket && self.task.state.get() == State::Parked
     }
 
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
-
-    /// How many wait at this moment: those who were interrupted but have not left yet do not count.
-    pub(crate) fn parked(&self) -> usize {
-        self.iter().filter(|(waiter, _)| waiter.is_parked()).count()
-    }
-
-    #[inline]
-    pub(crate) fn push(&mut self, waiter: Waiter, with: T) {
-        if self.first.is_none() {
-            self.first = Some((waiter, with));
-        } else {
-            self.rest.push_back((waiter, with));
-        }
-    }
-
-    /// Takes the one that has waited longest and still waits: its `wake` succeeds.
-    ///
-    /// Who was interrupted or timed out in this turn stays, for its own [`WaitList::remove`] to find.
-    #[inline]
-    pub(crate) fn pop(&mut self) -> Option<(Waiter, T)> {
-        match &self.first {
-            Some((first, _)) if first.is_parked() => self.pop_first(),
-            Some(_) => self.pop_rest(),
-            None => None,
-        }
-    }
-
-    #[inline]
-    fn pop_first(&mut self) -> Option<(Waiter, T)> {
-        let first = self.first.take();
-        if !self.rest.is_empty() {
-            self.first = self.rest.pop_front();
-        }
-        first
-    }
-
-    #[cold]
-    fn pop_rest(&mut self) -> Option<(Waiter, T)> {
-        let at = self
-            .rest
-            .iter()
-            .position(|(waiter, _)| waiter.is_parked())?;
-        self.rest.remove(at)
-    }
-
-    /// Takes out a waiter that leaves unserved. `None` says that it was served, that is popped, before.
-    pub(crate) fn remove(&mut self, waiter: &Waiter) -> Option<T> {
-        if matches!(&self.first, Some((first, _)) if first.is_same(waiter)) {
-            return self.pop_first().map(|(_, with)| with);
-        }
-        let at = self
-            .rest
-            .iter()
-            .position(|(other, _)| other.is_same(waiter))?;
-        self.rest.remove(at).map(|(_, with)| with)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &(Waiter, T)> {
-        self.first.iter().chain(&self.rest)
+    fn wake(&self) {
+        Waiter::wake(self);
     }
 }

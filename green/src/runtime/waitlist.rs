@@ -1,0 +1,234 @@
+//! Who waits, in the order of arrival.
+
+use std::collections::VecDeque;
+
+use super::Waiter;
+
+/// One wait of one greenthread, as the one who ends it sees it.
+pub(crate) trait Waiting {
+    /// False if that wait is known to be over: its greenthread was interrupted or has run out of time, and is about
+    /// to take itself out of the list.
+    fn is_parked(&self) -> bool;
+
+    /// Makes the greenthread runnable, if that wait still goes on.
+    fn wake(&self);
+}
+
+/// Names one place in one list. The list never gives it out again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(u64);
+
+/// Waiters in the order of their arrival, each with what it brought along.
+///
+/// Who serves a waiter takes it out; who gives up waiting takes itself out. So a waiter that looks for its place
+/// after a park and does not find it has been served, and one that finds it has not.
+#[derive(Debug)]
+pub(crate) struct WaitList<T = (), W = Waiter> {
+    /// The one that has waited longest. Most lists never have a second.
+    first: Option<(Place, (W, T))>,
+    /// Sorted by place. `None` is the gap that one has left who gave up.
+    rest: VecDeque<(Place, Option<(W, T)>)>,
+    gaps: usize,
+    next: u64,
+}
+
+impl<T, W> WaitList<T, W> {
+    #[inline]
+    pub(crate) const fn new() -> WaitList<T, W> {
+        WaitList {
+            first: None,
+            rest: VecDeque::new(),
+            gaps: 0,
+            next: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(W, T)> {
+        let first = self.first.iter().map(|(_, waiter)| waiter);
+        first.chain(self.rest.iter().filter_map(|(_, waiter)| waiter.as_ref()))
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, waiter: W, with: T) -> Place {
+        let place = Place(self.next);
+        self.next += 1;
+        if self.first.is_none() {
+            self.first = Some((place, (waiter, with)));
+        } else {
+            self.rest.push_back((place, Some((waiter, with))));
+        }
+        place
+    }
+
+    /// Takes out a waiter that leaves. `None` says that it was served before.
+    #[inline]
+    pub(crate) fn leave(&mut self, place: Place) -> Option<T> {
+        match &self.first {
+            Some((first, _)) if *first == place => self.take_first(),
+            Some((first, _)) if *first < place => self.take_rest(place),
+            _ => None,
+        }
+        .map(|(_, with)| with)
+    }
+
+    #[inline]
+    fn take_first(&mut self) -> Option<(W, T)> {
+        let (_, taken) = self.first.take()?;
+        while let Some((place, waiter)) = self.rest.pop_front() {
+            if let Some(waiter) = waiter {
+                self.first = Some((place, waiter));
+                break;
+            }
+            self.gaps -= 1;
+        }
+        Some(taken)
+    }
+
+    #[cold]
+    fn take_rest(&mut self, place: Place) -> Option<(W, T)> {
+        let at = self
+            .rest
+            .binary_search_by_key(&place, |(place, _)| *place)
+            .ok()?;
+        let taken = self.rest[at].1.take()?;
+        self.gaps += 1;
+        if self.gaps * 2 > self.rest.len() {
+            self.rest.retain(|(_, waiter)| waiter.is_some());
+            self.gaps = 0;
+        }
+        Some(taken)
+    }
+}
+
+impl<T, W: Waiting> WaitList<T, W> {
+    /// How many wait at this moment: those who are about to leave do not count.
+    pub(crate) fn parked(&self) -> usize {
+        self.iter().filter(|(waiter, _)| waiter.is_parked()).count()
+    }
+
+    /// Takes the one that has waited longest and still waits. Who is about to leave stays, for its own
+    /// [`WaitList::leave`] to find.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<(W, T)> {
+        match &self.first {
+            Some((_, (waiter, _))) if waiter.is_parked() => self.take_first(),
+            Some(_) => self.pop_rest(),
+            None => None,
+        }
+    }
+
+    #[cold]
+    fn pop_rest(&mut self) -> Option<(W, T)> {
+        let mut rest = self.rest.iter();
+        let place = rest.find_map(|(place, waiter)| {
+            matches!(waiter, Some((waiter, _)) if waiter.is_parked()).then_some(*place)
+        })?;
+        self.take_rest(place)
+    }
+
+    /// Serves all who wait, in order.
+    pub(crate) fn wake_all(&mut self) {
+        while let Some((waiter, _)) = self.pop() {
+            waiter.wake();
+        }
+    }
+}
+
+impl<T> WaitList<T> {
+    /// As [`WaitList::leave`], for those who have not kept their place.
+    pub(crate) fn remove(&mut self, waiter: &Waiter) -> Option<T> {
+        let first = self.first.iter().map(|(place, (other, _))| (place, other));
+        let rest = self
+            .rest
+            .iter()
+            .filter_map(|(place, waiter)| waiter.as_ref().map(|(other, _)| (place, other)));
+        let (place, _) = first.chain(rest).find(|(_, other)| other.is_same(waiter))?;
+        self.leave(*place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Mock(Rc<Cell<bool>>);
+
+    impl Waiting for Mock {
+        fn is_parked(&self) -> bool {
+            !self.0.get()
+        }
+
+        fn wake(&self) {
+            self.0.set(true);
+        }
+    }
+
+    fn list(n: u32) -> (WaitList<u32, Mock>, Vec<(Place, Mock)>) {
+        let mut list = WaitList::new();
+        let mut places = Vec::new();
+        for with in 0..n {
+            let waiter = Mock::default();
+            places.push((list.push(waiter.clone(), with), waiter));
+        }
+        (list, places)
+    }
+
+    #[test]
+    fn the_first_to_come_is_the_first_to_go() {
+        let (mut list, _places) = list(3);
+        let order: Vec<_> = std::iter::from_fn(|| list.pop())
+            .map(|(_, with)| with)
+            .collect();
+        assert_eq!(order, [0, 1, 2]);
+        assert!(list.is_empty());
+    }
+
+    #[test]
+    fn one_that_leaves_is_not_served_and_one_that_was_served_finds_no_place() {
+        let (mut list, places) = list(3);
+        assert_eq!(list.leave(places[1].0), Some(1));
+        assert_eq!(list.leave(places[1].0), None);
+        assert_eq!(list.iter().count(), 2);
+        assert_eq!(list.pop().map(|(_, with)| with), Some(0));
+        assert_eq!(list.leave(places[0].0), None);
+        assert_eq!(list.pop().map(|(_, with)| with), Some(2));
+        assert_eq!(list.leave(places[2].0), None);
+    }
+
+    #[test]
+    fn one_whose_wait_is_over_is_passed_over_and_keeps_its_place() {
+        let (mut list, places) = list(3);
+        places[0].1.wake();
+        assert_eq!((list.iter().count(), list.parked()), (3, 2));
+        assert_eq!(list.pop().map(|(_, with)| with), Some(1));
+        assert_eq!(list.leave(places[0].0), Some(0));
+        assert_eq!(list.pop().map(|(_, with)| with), Some(2));
+        assert!(list.is_empty());
+    }
+
+    #[test]
+    fn those_who_leave_from_the_middle_leave_no_memory_behind() {
+        let (mut list, places) = list(1000);
+        for (place, _) in &places[1..] {
+            assert!(list.leave(*place).is_some());
+            assert!(list.gaps * 2 <= list.rest.len());
+        }
+        assert_eq!((list.iter().count(), list.rest.len()), (1, 0));
+        for with in 0..1000 {
+            let place = list.push(Mock::default(), with);
+            assert_eq!(list.leave(place), Some(with));
+            assert!(list.rest.len() <= 1);
+        }
+        assert_eq!(list.leave(places[0].0), Some(0));
+        assert!(list.is_empty());
+    }
+}
