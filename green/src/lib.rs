@@ -27,12 +27,16 @@ compile_error!(
     "green needs unwinding: kill and timeouts leave a greenthread by it. Remove panic = \"abort\" from the profile."
 );
 
+pub mod debug;
 pub mod dns;
 mod fork;
 mod greenthread;
 pub mod hubs;
 pub mod net;
 mod runtime;
+pub mod semaphore;
+mod sharing;
+pub mod sync;
 pub mod time;
 mod timeout;
 pub mod tpool;
@@ -43,6 +47,7 @@ pub use greenthread::{
     spawn_after_local, spawn_n,
 };
 pub use runtime::resume_if_control;
+pub use semaphore::{BoundedSemaphore, Permit, Semaphore};
 pub use time::{sleep, sleep_until, yield_now};
 pub use timeout::{Elapsed, Timeout, is_timeout, with_timeout};
 

@@ -1,0 +1,29 @@
+//! Primitives that all OS threads share: `Send`, `Sync`, and waking greenthreads in any of them.
+//!
+//! They have the interface of those at the root of the crate, which serve one OS thread and cost less. A greenthread
+//! that waits here parks; its thread's hub is woken by whoever ends the wait. A plain OS thread may use them as well:
+//! it is the root greenthread of its own hub.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use green::sync::Semaphore;
+//!
+//! let ready = Arc::new(Semaphore::new(0));
+//! let thread = std::thread::spawn({
+//!     let ready = Arc::clone(&ready);
+//!     move || ready.release()
+//! });
+//! ready.acquire().forget(); // other greenthreads of this thread run meanwhile
+//! thread.join().unwrap();
+//! ```
+
+use crate::semaphore::Counting;
+pub use crate::sharing::{Local, Shared, Sharing};
+
+/// A semaphore for the greenthreads of all OS threads: see [`Counting`].
+///
+/// ```
+/// fn shared<T: Send + Sync>() {}
+/// shared::<green::sync::Semaphore>();
+/// ```
+pub type Semaphore = Counting<Shared>;
