@@ -1,9 +1,10 @@
 //! The one loop through which every socket call goes: try, `WouldBlock`, park, retry.
 
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::ops::Deref;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -11,24 +12,39 @@ use hub_core::{Direction, NotReady, ParkError, Token};
 
 use crate::runtime::{Alarm, Reason, Runtime, Wake};
 
+/// A transfer of this size or more may have been cut off by the system's own limit, which lies above it.
+const ALWAYS_WHOLE: usize = 1 << 30;
+
+/// Every system takes this many buffers in one call (`_XOPEN_IOV_MAX`).
+const ALWAYS_TAKEN: usize = 16;
+
 /// A non-blocking descriptor and its place in the reactor.
 ///
 /// The reactor shares the descriptor while it is registered, so its number cannot be reused under it.
 pub(crate) struct Io<T: AsFd + 'static> {
     /// `None` once closed.
     source: RefCell<Option<Rc<T>>>,
+    /// Set by `as_fd`: who was lent the descriptor may use it for as long as the socket lives, closed or not.
+    lent: OnceCell<Rc<T>>,
     /// `None` until something first had to wait.
     token: Cell<Option<Token>>,
+    /// Before there is a token: the directions that the last call has used up.
+    used_up: [Cell<bool>; 2],
     timeouts: [Cell<Option<Duration>>; 2],
+    nonblocking: Cell<bool>,
 }
 
 impl<T: AsFd + 'static> Io<T> {
     /// Takes a descriptor that is in non-blocking mode.
     pub(crate) fn new(source: T) -> Io<T> {
+        let timeout = Runtime::with(|runtime| runtime.default_timeout.get());
         Io {
             source: RefCell::new(Some(Rc::new(source))),
+            lent: OnceCell::new(),
             token: Cell::new(None),
-            timeouts: [Cell::new(None), Cell::new(None)],
+            used_up: [Cell::new(false), Cell::new(false)],
+            timeouts: [Cell::new(timeout), Cell::new(timeout)],
+            nonblocking: Cell::new(false),
         }
     }
 
@@ -36,8 +52,26 @@ impl<T: AsFd + 'static> Io<T> {
     ///
     /// # Errors
     /// If it was closed.
-    pub(crate) fn get(&self) -> io::Result<Ref<'_, T>> {
-        Ref::filter_map(self.source.borrow(), |source| source.as_deref()).map_err(|_| closed())
+    #[inline]
+    pub(crate) fn source(&self) -> io::Result<Rc<T>> {
+        self.source.borrow().clone().ok_or_else(closed)
+    }
+
+    /// The number of the descriptor, or -1 if it was closed.
+    pub(crate) fn number(&self) -> RawFd {
+        let source = self.source.borrow();
+        source
+            .as_ref()
+            .map_or(-1, |source| source.as_fd().as_raw_fd())
+    }
+
+    /// The descriptor itself: from now on a `close` leaves it open until this is dropped.
+    pub(crate) fn lend(&self) -> BorrowedFd<'_> {
+        let lent = self.lent.get_or_init(|| match self.source() {
+            Ok(source) => source,
+            Err(error) => panic!("cannot lend a descriptor: {error}"),
+        });
+        lent.as_fd()
     }
 
     pub(crate) fn timeout(&self, direction: Direction) -> Option<Duration> {
@@ -52,13 +86,27 @@ impl<T: AsFd + 'static> Io<T> {
         timeout: Option<Duration>,
     ) -> io::Result<()> {
         if timeout == Some(Duration::ZERO) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "cannot set a timeout of zero: use None for none",
-            ));
+            return Err(zero_timeout());
         }
         self.timeouts[direction as usize].set(timeout);
         Ok(())
+    }
+
+    /// Whether calls that would wait say `WouldBlock` instead. The descriptor itself never blocks.
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.source()?;
+        self.nonblocking.set(nonblocking);
+        Ok(())
+    }
+
+    /// A second descriptor of the same socket, with the same settings and a registration of its own.
+    pub(crate) fn duplicate(&self, dup: impl FnOnce(&T) -> io::Result<T>) -> io::Result<Io<T>> {
+        let io = Io::new(dup(&*self.source()?)?);
+        for direction in [Direction::Read, Direction::Write] {
+            io.timeouts[direction as usize].set(self.timeout(direction));
+        }
+        io.nonblocking.set(self.nonblocking.get());
+        Ok(io)
     }
 
     /// Calls `op` until it says something other than `WouldBlock`, parking in between.
@@ -68,40 +116,19 @@ impl<T: AsFd + 'static> Io<T> {
         direction: Direction,
         op: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.retry_for(direction, self.timeout(direction), op)
+        let deadline = |runtime: &Runtime| runtime.deadline(self.timeout(direction));
+        self.run(direction, deadline, op, |_| false)
     }
 
-    /// As `retry`, with a timeout of the call's own.
+    /// As `retry`, with a deadline of the call's own.
     #[inline]
-    pub(crate) fn retry_for<R>(
+    pub(crate) fn retry_until<R>(
         &self,
         direction: Direction,
-        timeout: Option<Duration>,
-        mut op: impl FnMut(&T) -> io::Result<R>,
+        deadline: Option<Instant>,
+        op: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        Runtime::with(|runtime| {
-            let mut deadline = None;
-            loop {
-                if self.is_ready(runtime, direction) {
-                    match op(&*self.get()?) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            self.clear_ready(runtime, direction, NotReady::WouldBlock);
-                        }
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                        result => {
-                            runtime.spend();
-                            return result;
-                        }
-                    }
-                }
-                if let Some(timeout) = timeout
-                    && deadline.is_none()
-                {
-                    deadline = runtime.deadline(Some(timeout));
-                }
-                self.park(runtime, direction, deadline)?;
-            }
-        })
+        self.run(direction, |_| deadline, op, |_| false)
     }
 
     /// As `retry`, for a stream and a buffer of `wanted` bytes: after a shorter transfer the kernel has no more, so
@@ -113,23 +140,86 @@ impl<T: AsFd + 'static> Io<T> {
         wanted: usize,
         op: impl FnMut(&T) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let done = self.retry(direction, op)?;
-        if done > 0 && done < wanted {
-            Runtime::with(|runtime| {
-                self.clear_ready(runtime, direction, NotReady::ShortTransfer);
-            });
+        let deadline = |runtime: &Runtime| runtime.deadline(self.timeout(direction));
+        self.run(direction, deadline, op, |&done| is_short(done, wanted))
+    }
+
+    /// Calls `op` once, and never parks. `WouldBlock` is the caller's to deal with.
+    #[inline]
+    pub(crate) fn attempt<R>(
+        &self,
+        direction: Direction,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+        used_up: impl Fn(&R) -> bool,
+    ) -> io::Result<R> {
+        let source = self.source()?;
+        loop {
+            let result = op(&source);
+            match &result {
+                Ok(done) if used_up(done) => self.note(direction, NotReady::ShortTransfer),
+                Ok(_) => {}
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => self.note(direction, NotReady::WouldBlock),
+                    io::ErrorKind::Interrupted => continue,
+                    _ => {}
+                },
+            }
+            return result;
         }
-        Ok(done)
+    }
+
+    /// `attempt` for a stream and a buffer of `wanted` bytes.
+    #[inline]
+    pub(crate) fn attempt_transfer(
+        &self,
+        direction: Direction,
+        wanted: usize,
+        op: impl FnMut(&T) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.attempt(direction, op, |&done| is_short(done, wanted))
+    }
+
+    #[inline]
+    fn run<R>(
+        &self,
+        direction: Direction,
+        deadline: impl FnOnce(&Runtime) -> Option<Instant>,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+        used_up: impl Fn(&R) -> bool + Copy,
+    ) -> io::Result<R> {
+        if self.nonblocking.get() {
+            return self.attempt(direction, op, used_up);
+        }
+        Runtime::with(|runtime| {
+            // Before anything was transferred: what a kill or a deadline cuts short here is nothing.
+            runtime.spend();
+            if self.is_ready(runtime, direction) {
+                match self.attempt(direction, &mut op, used_up) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => return result,
+                }
+            }
+            let deadline = deadline(runtime);
+            loop {
+                self.park(runtime, direction, deadline)?;
+                match self.attempt(direction, &mut op, used_up) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => return result,
+                }
+            }
+        })
     }
 
     /// Waits until `direction` is ready, as far as the reactor knows.
     pub(crate) fn wait_ready(&self, direction: Direction) -> io::Result<()> {
         Runtime::with(|runtime| {
-            let deadline = runtime.deadline(self.timeout(direction));
-            while !self.is_ready(runtime, direction) {
-                self.park(runtime, direction, deadline)?;
+            self.source()?;
+            runtime.spend();
+            if self.is_ready(runtime, direction) {
+                return Ok(());
             }
-            Ok(())
+            let deadline = runtime.deadline(self.timeout(direction));
+            self.park(runtime, direction, deadline)
         })
     }
 
@@ -137,14 +227,18 @@ impl<T: AsFd + 'static> Io<T> {
     fn is_ready(&self, runtime: &Runtime, direction: Direction) -> bool {
         match self.token.get() {
             Some(token) => runtime.reactor(|reactor| reactor.is_ready(token, direction)),
-            None => true,
+            None => !self.used_up[direction as usize].get(),
         }
     }
 
+    /// Takes note that the next call would find nothing.
     #[inline]
-    fn clear_ready(&self, runtime: &Runtime, direction: Direction, why: NotReady) {
-        if let Some(token) = self.token.get() {
-            runtime.reactor(|reactor| reactor.clear_ready(token, direction, why));
+    fn note(&self, direction: Direction, why: NotReady) {
+        match self.token.get() {
+            Some(token) => Runtime::with(|runtime| {
+                runtime.reactor(|reactor| reactor.clear_ready(token, direction, why));
+            }),
+            None => self.used_up[direction as usize].set(true),
         }
     }
 
@@ -155,15 +249,14 @@ impl<T: AsFd + 'static> Io<T> {
         direction: Direction,
         deadline: Option<Instant>,
     ) -> io::Result<()> {
-        let fd = self.get()?.as_fd().as_raw_fd();
+        let fd = self.source()?.as_fd().as_raw_fd();
         let token = match self.token.get() {
             Some(token) => token,
             None => self.register(runtime)?,
         };
         let waiter = runtime.waiter();
-        let parked =
-            runtime.reactor(|reactor| reactor.park(token, direction, Alarm::Park(waiter.clone())));
-        match parked {
+        let alarm = Alarm::Park(waiter.clone());
+        match runtime.reactor(|reactor| reactor.park(token, direction, alarm)) {
             Ok(()) => {}
             Err(ParkError::Busy(_)) => return Err(self.busy(runtime, token, fd, direction)),
             Err(ParkError::Gone(_)) => return Err(closed()),
@@ -185,19 +278,30 @@ impl<T: AsFd + 'static> Io<T> {
             drop(left);
         }
         match wake {
-            Wake::Event => Ok(()),
-            Wake::Expired => Err(io::Error::new(io::ErrorKind::TimedOut, "timed out")),
+            Wake::Event => self.source().map(drop),
+            Wake::Expired => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("timed out waiting for {reason}"),
+            )),
             Wake::Interrupted(interrupt) => interrupt.raise(),
             Wake::Unwinding => Err(io::Error::new(
                 io::ErrorKind::WouldBlock,
-                "cannot wait for a socket while unwinding",
+                format!("cannot wait for {reason} while the thread unwinds"),
             )),
         }
     }
 
     fn register(&self, runtime: &Runtime) -> io::Result<Token> {
-        let source = self.source.borrow().clone().ok_or_else(closed)?;
-        let token = runtime.reactor(|reactor| reactor.add(source))?;
+        let source = self.source()?;
+        let token = runtime.reactor(|reactor| {
+            let token = reactor.add(source)?;
+            for direction in [Direction::Read, Direction::Write] {
+                if self.used_up[direction as usize].get() {
+                    reactor.clear_ready(token, direction, NotReady::WouldBlock);
+                }
+            }
+            io::Result::Ok(token)
+        })?;
         self.token.set(Some(token));
         Ok(token)
     }
@@ -224,21 +328,25 @@ impl<T: AsFd + 'static> Io<T> {
 
     /// Closes the descriptor now, whoever else refers to this socket; those who wait get an error.
     pub(crate) fn close(&self) {
-        let source = self.source.take();
-        if let Some(token) = self.token.take() {
-            Runtime::with(|runtime| runtime.deregister(token));
+        if let Some(source) = self.detach() {
+            drop(source);
+            Runtime::with(Runtime::descriptor_closed);
         }
-        drop(source);
     }
 
     /// Takes the source out of the reactor and gives it away. `None` if it was closed.
-    pub(crate) fn into_source(self) -> Option<T> {
+    pub(crate) fn into_source(mut self) -> Option<T> {
+        self.lent.take();
+        // The reactor's share is gone, and nobody else has one.
+        self.detach().and_then(Rc::into_inner)
+    }
+
+    fn detach(&self) -> Option<Rc<T>> {
         let source = self.source.take();
         if let Some(token) = self.token.take() {
             Runtime::with(|runtime| runtime.deregister(token));
         }
-        // The reactor's share is gone, and nobody else ever has one.
-        source.and_then(Rc::into_inner)
+        source
     }
 }
 
@@ -254,10 +362,52 @@ impl Runtime {
             }
         }
     }
+
+    /// A descriptor was closed: one greenthread that lacked one may try again.
+    fn descriptor_closed(&self) {
+        if self.lacking.borrow().is_empty() {
+            return;
+        }
+        loop {
+            let next = self.lacking.borrow_mut().pop();
+            match next {
+                Some((waiter, ())) if !waiter.wake() => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Waits until green closes some descriptor of this thread, or `longest` has passed: others are closed unseen.
+    pub(crate) fn wait_for_descriptor(&self, longest: Duration) -> io::Result<()> {
+        let waiter = self.waiter();
+        self.lacking.borrow_mut().push(waiter.clone(), ());
+        let wake = self.park(
+            Reason::Outside("a free descriptor"),
+            self.deadline(Some(longest)),
+        );
+        let served = match wake {
+            Wake::Event => true,
+            _ => self.lacking.borrow_mut().remove(&waiter).is_none(),
+        };
+        match wake {
+            Wake::Event | Wake::Expired => Ok(()),
+            Wake::Interrupted(interrupt) => {
+                if served {
+                    self.descriptor_closed();
+                }
+                interrupt.raise()
+            }
+            Wake::Unwinding => Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "cannot wait for a free descriptor while the thread unwinds",
+            )),
+        }
+    }
 }
 
 impl<T: AsFd + 'static> Drop for Io<T> {
     fn drop(&mut self) {
+        self.lent.take();
         self.close();
     }
 }
@@ -266,14 +416,33 @@ impl<T: AsFd + fmt::Debug + 'static> fmt::Debug for Io<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.source.borrow() {
             Some(source) => source.fmt(f),
-            None => f.write_str("closed"),
+            None => f.write_str("Closed"),
         }
     }
 }
 
-pub(crate) fn closed() -> io::Error {
+/// On a stream it says that the kernel's buffer is empty, or full.
+#[inline]
+fn is_short(done: usize, wanted: usize) -> bool {
+    done > 0 && done < wanted.min(ALWAYS_WHOLE)
+}
+
+/// The bytes of all buffers, or 0 (which is never short) if the system may take only some of the buffers.
+pub(super) fn total(bufs: &[impl Deref<Target = [u8]>]) -> usize {
+    match bufs.len() {
+        0..=ALWAYS_TAKEN => bufs.iter().map(|buf| buf.len()).sum(),
+        _ => 0,
+    }
+}
+
+/// What every call on a closed socket says, and every wait that a close has ended.
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the socket was closed")
+}
+
+pub(super) fn zero_timeout() -> io::Error {
     io::Error::new(
-        io::ErrorKind::NotConnected,
-        "the socket was closed by another greenthread",
+        io::ErrorKind::InvalidInput,
+        "a timeout of zero would never let anything happen: use None for no timeout",
     )
 }

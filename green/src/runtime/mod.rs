@@ -76,6 +76,10 @@ pub(crate) struct Runtime {
     /// Descriptors that `trampoline` waits for.
     pub(crate) trampolines: RefCell<Vec<(RawFd, Direction)>>,
     allow_many: Cell<bool>,
+    /// What sockets start with: see `net::set_default_timeout`.
+    pub(crate) default_timeout: Cell<Option<Duration>>,
+    /// Who waits for a descriptor to be closed because there were none left.
+    pub(crate) lacking: RefCell<WaitList>,
     /// Switches since the last look at the clock.
     switches: Cell<u32>,
     last_poll: Cell<Instant>,
@@ -152,6 +156,8 @@ impl Runtime {
             remote_waiters: RefCell::new(Slab::new()),
             trampolines: RefCell::new(Vec::new()),
             allow_many: Cell::new(false),
+            default_timeout: Cell::new(None),
+            lacking: RefCell::new(WaitList::new()),
             switches: Cell::new(0),
             last_poll: Cell::new(Instant::now()),
             budget: Cell::new(scheduler::BUDGET),
@@ -355,6 +361,7 @@ impl Runtime {
         drop(self.run_queue.take());
         drop(self.remote_waiters.take());
         drop(self.trampolines.take());
+        drop(self.lacking.replace(WaitList::new()));
         drop(self.woken.take());
         let reactor = self.reactor.take();
         drop(reactor);
