@@ -66,7 +66,8 @@ pub enum NotReady {
     /// It said so.
     WouldBlock,
     /// It transferred less than was asked, on a stream: its buffer is empty, or full. After a
-    /// hang-up or an error this proves nothing, and the direction stays ready.
+    /// hang-up or an error, or with urgent data, this proves nothing, and the direction stays
+    /// ready.
     ShortTransfer,
 }
 

@@ -122,8 +122,11 @@ impl Ready {
     pub const NVAL: Ready = Ready(16);
     /// The peer has shut down its writing half: after what is buffered a read finds the end.
     pub const RDHUP: Ready = Ready(32);
+    /// Urgent data is there: a read stops at its mark, however much lies behind it.
+    pub const PRI: Ready = Ready(64);
 
-    /// The bits, as in the constants: READ 1, WRITE 2, HUP 4, ERR 8, NVAL 16, RDHUP 32.
+    /// The bits, as in the constants: READ 1, WRITE 2, HUP 4, ERR 8, NVAL 16, RDHUP 32,
+    /// PRI 64.
     #[inline]
     pub const fn bits(self) -> u8 {
         self.0
@@ -144,7 +147,7 @@ impl Ready {
     /// Whether a read would make progress. A hang-up or an error counts: the read finds it.
     #[inline]
     pub const fn is_readable(self) -> bool {
-        self.0 & (1 | 4 | 8 | 16 | 32) != 0
+        self.0 & (1 | 4 | 8 | 16 | 32 | 64) != 0
     }
 
     /// Whether a write would make progress. A hang-up or an error counts: the write finds it.
@@ -191,7 +194,7 @@ impl fmt::Debug for Ready {
         if self.is_none() {
             return f.write_str("NONE");
         }
-        let names = ["READ", "WRITE", "HUP", "ERR", "NVAL", "RDHUP"];
+        let names = ["READ", "WRITE", "HUP", "ERR", "NVAL", "RDHUP", "PRI"];
         let set = (0..names.len()).filter(|bit| self.0 >> bit & 1 == 1);
         let set: Vec<&str> = set.map(|bit| names[bit]).collect();
         f.write_str(&set.join("|"))

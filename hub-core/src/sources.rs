@@ -35,8 +35,9 @@ pub struct Removed<W> {
     pub waiters: Vec<(Direction, W)>,
 }
 
-/// Per direction, whether the next system call is worth its price, and whether a hang-up or error
-/// has been seen, which no second report will follow.
+/// Per direction, whether the next system call is worth its price, and whether a short transfer
+/// proves nothing: after a hang-up or error, which no second report will follow, and with urgent
+/// data, behind whose mark there may be more.
 #[derive(Clone, Copy)]
 pub(crate) struct State(u8);
 
@@ -51,10 +52,10 @@ impl State {
     #[inline]
     fn report(&mut self, ready: Ready) {
         let broken = ready.has(Ready::HUP | Ready::ERR | Ready::NVAL);
-        let ended = broken || ready.has(Ready::RDHUP);
+        let doubtful = broken || ready.has(Ready::RDHUP | Ready::PRI);
         self.0 |= ready.is_readable() as u8
             | (ready.is_writable() as u8) << 1
-            | (ended as u8) << 2
+            | (doubtful as u8) << 2
             | (broken as u8) << 3;
     }
 

@@ -263,7 +263,7 @@ fn create() -> io::Result<OwnedFd> {
 
 fn control(epoll: &OwnedFd, operation: c_int, fd: RawFd, entry: &Entry) -> io::Result<()> {
     let mut mask = match entry.trigger {
-        Trigger::Edge => libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET,
+        Trigger::Edge => libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET,
         Trigger::Oneshot => libc::EPOLLONESHOT,
         // A hang-up cannot be masked; like this it is reported only once.
         Trigger::Level if entry.interest.is_none() => libc::EPOLLONESHOT,
@@ -292,6 +292,7 @@ fn ready(mask: u32) -> Ready {
         (libc::EPOLLHUP, Ready::HUP),
         (libc::EPOLLERR, Ready::ERR),
         (libc::EPOLLRDHUP, Ready::RDHUP),
+        (libc::EPOLLPRI, Ready::PRI),
     ];
     let set = bits.into_iter().filter(|(bit, _)| mask & *bit as u32 != 0);
     set.fold(Ready::NONE, |all, (_, ready)| all | ready)

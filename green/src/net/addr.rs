@@ -77,11 +77,7 @@ impl ToSocketAddrs for (&str, u16) {
     type Iter = vec::IntoIter<SocketAddr>;
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
         let (host, port) = *self;
-        let addresses = match host.parse::<IpAddr>() {
-            Ok(ip) => vec![SocketAddr::from((ip, port))],
-            Err(_) => dns::lookup(host, port)?,
-        };
-        Ok(addresses.into_iter())
+        Ok(dns::lookup(host, port)?.into_iter())
     }
 }
 
