@@ -59,7 +59,7 @@
 
 mod addr;
 mod descriptor;
-mod io;
+pub(crate) mod io;
 mod listen;
 mod socket;
 mod tcp;

@@ -1,0 +1,157 @@
+//! Descriptors that are no sockets: pipes, the standard streams, whatever another library holds; and child
+//! processes by number.
+//!
+//! [`read`] and [`write`] take any descriptor and leave its mode alone: they wait until it is ready, then make one
+//! system call. [`pipe`] makes pipes that are cheaper than that. For files see [`fs`](crate::fs), for child processes
+//! [`process`](crate::process).
+
+mod pipe;
+mod stdio;
+mod wait;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{FileType, OFlags};
+use rustix::io::Errno;
+
+use crate::hubs::{Direction, trampoline};
+use crate::runtime::Runtime;
+
+pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
+pub use wait::{try_waitpid, wait, wait_timeout, waitpid, waitpid_timeout};
+
+/// What a pipe that is writable takes without blocking.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const PIPE_BUF: usize = 4096;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const PIPE_BUF: usize = 512;
+
+/// Reads from any descriptor: waits until it is readable, then makes one system call. Regular files do not wait.
+///
+/// The descriptor may be in blocking mode. If another process takes what was there in between, the read blocks the
+/// thread; [`PipeReader`] never does.
+///
+/// # Errors
+/// What the system says; `WouldBlock` if it would have to wait while the thread unwinds.
+///
+/// ```
+/// let (reader, writer) = std::io::pipe()?;
+/// green::spawn_n(move || {
+///     green::os::write(&writer, b"hello").unwrap();
+/// });
+/// let mut buffer = [0; 16];
+/// let n = green::os::read(&reader, &mut buffer)?;
+/// assert_eq!(&buffer[..n], b"hello");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    read_until(fd.as_fd(), buffer, None)
+}
+
+/// As [`read`], waiting for at most `timeout`.
+///
+/// # Errors
+/// As [`read`]; `TimedOut` after `timeout`.
+pub fn read_timeout(fd: impl AsFd, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
+    let deadline = Runtime::with(|runtime| runtime.deadline(Some(timeout)));
+    read_until(fd.as_fd(), buffer, deadline)
+}
+
+/// Writes to any descriptor: waits until it is writable, then makes one system call. Regular files do not wait.
+///
+/// The descriptor may be in blocking mode. Then no more is written at once than a pipe takes without blocking, so
+/// the result may be less than the buffer.
+///
+/// # Errors
+/// As [`read`].
+pub fn write(fd: impl AsFd, buffer: &[u8]) -> io::Result<usize> {
+    write_until(fd.as_fd(), buffer, None)
+}
+
+/// As [`write`], waiting for at most `timeout`.
+///
+/// # Errors
+/// As [`write`]; `TimedOut` after `timeout`.
+pub fn write_timeout(fd: impl AsFd, buffer: &[u8], timeout: Duration) -> io::Result<usize> {
+    let deadline = Runtime::with(|runtime| runtime.deadline(Some(timeout)));
+    write_until(fd.as_fd(), buffer, deadline)
+}
+
+fn read_until(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    deadline: Option<Instant>,
+) -> io::Result<usize> {
+    retry(fd, Direction::Read, deadline, || {
+        rustix::io::read(fd, &mut *buffer)
+    })
+}
+
+fn write_until(fd: BorrowedFd<'_>, buffer: &[u8], deadline: Option<Instant>) -> io::Result<usize> {
+    let all = is_regular(fd)? || rustix::fs::fcntl_getfl(fd)?.contains(OFlags::NONBLOCK);
+    let most = if all { buffer.len() } else { PIPE_BUF };
+    let buffer = &buffer[..buffer.len().min(most)];
+    retry(fd, Direction::Write, deadline, || {
+        rustix::io::write(fd, buffer)
+    })
+}
+
+fn is_regular(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mode = rustix::fs::fstat(fd)?.st_mode;
+    Ok(FileType::from_raw_mode(mode) == FileType::RegularFile)
+}
+
+fn retry(
+    fd: BorrowedFd<'_>,
+    direction: Direction,
+    deadline: Option<Instant>,
+    mut op: impl FnMut() -> rustix::io::Result<usize>,
+) -> io::Result<usize> {
+    Runtime::with(Runtime::spend);
+    // One that was opened for the other direction never is ready: the system call finds the error.
+    let mut ready = is_ready(fd, direction)? || !is_open_for(fd, direction)?;
+    loop {
+        if !ready {
+            let timeout = deadline.map(|deadline| {
+                deadline.saturating_duration_since(Runtime::with(Runtime::now))
+            });
+            trampoline(fd, direction, timeout)?;
+        }
+        match op() {
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => ready = false,
+            result => return Ok(result?),
+        }
+    }
+}
+
+fn is_open_for(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+    let mode = rustix::fs::fcntl_getfl(fd)? & OFlags::ACCMODE;
+    let only = match direction {
+        Direction::Read => OFlags::RDONLY,
+        Direction::Write => OFlags::WRONLY,
+    };
+    Ok(mode == OFlags::RDWR || mode == only)
+}
+
+/// Asks the system, without waiting.
+fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+    let wanted = match direction {
+        Direction::Read => PollFlags::IN,
+        Direction::Write => PollFlags::OUT,
+    };
+    let mut fds = [PollFd::from_borrowed_fd(fd, wanted)];
+    let now = rustix::event::Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    match rustix::event::poll(&mut fds, Some(&now)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

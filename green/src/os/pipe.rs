@@ -1,0 +1,204 @@
+//! Pipes.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::time::Duration;
+
+use hub_core::Direction;
+
+use crate::net::io::Io;
+
+/// The end of a pipe from which to read. Made by [`pipe`].
+///
+/// It reads what is there and returns 0 when every writer is gone. Wrapped in a
+/// [`BufReader`](std::io::BufReader) it reads lines.
+pub struct PipeReader {
+    io: Io<OwnedFd>,
+}
+
+/// The end of a pipe to which to write. Made by [`pipe`].
+///
+/// Dropping the last writer is what tells the reader that no more will come. Writing to a pipe whose reader is gone
+/// is an error of kind `BrokenPipe`.
+pub struct PipeWriter {
+    io: Io<OwnedFd>,
+}
+
+/// Makes a pipe, whose waits let other greenthreads run. Neither end is inherited by child processes.
+///
+/// # Errors
+/// If the system has no descriptors left.
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// let (mut reader, mut writer) = green::os::pipe()?;
+/// green::spawn_n(move || writer.write_all(&[7; 1_000_000]).unwrap());
+/// let mut bytes = Vec::new();
+/// reader.read_to_end(&mut bytes)?;
+/// assert_eq!(bytes.len(), 1_000_000);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((
+        PipeReader::try_from(OwnedFd::from(reader))?,
+        PipeWriter::try_from(OwnedFd::from(writer))?,
+    ))
+}
+
+/// A descriptor of our own, in non-blocking mode. Timeouts set for sockets are not for it.
+pub(super) fn own(fd: OwnedFd) -> io::Result<Io<OwnedFd>> {
+    rustix::io::ioctl_fionbio(&fd, true)?;
+    let io = Io::new(fd);
+    io.set_timeout(Direction::Read, None)?;
+    io.set_timeout(Direction::Write, None)?;
+    Ok(io)
+}
+
+/// The descriptor for somebody who expects it to block.
+fn disown(io: Io<OwnedFd>) -> io::Result<OwnedFd> {
+    let fd = io.into_source().ok_or_else(crate::net::io::closed)?;
+    rustix::io::ioctl_fionbio(&fd, false)?;
+    Ok(fd)
+}
+
+impl PipeReader {
+    /// Bounds the wait of each read; `None`, as at first, does not.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a timeout of zero.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_timeout(Direction::Read, timeout)
+    }
+
+    /// The bound of each read.
+    pub fn read_timeout(&self) -> Option<Duration> {
+        self.io.timeout(Direction::Read)
+    }
+
+    /// Closes this end now, also for greenthreads that use it at this moment: they get an error.
+    pub fn close(&self) {
+        self.io.close();
+    }
+}
+
+impl PipeWriter {
+    /// Bounds the wait of each write; `None`, as at first, does not.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a timeout of zero.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_timeout(Direction::Write, timeout)
+    }
+
+    /// The bound of each write.
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.io.timeout(Direction::Write)
+    }
+
+    /// Closes this end now, also for greenthreads that use it at this moment: they get an error.
+    pub fn close(&self) {
+        self.io.close();
+    }
+}
+
+impl Read for PipeReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self).read_vectored(bufs)
+    }
+}
+
+impl Read for &PipeReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.transfer(Direction::Read, buf.len(), |fd| {
+            Ok(rustix::io::read(fd, &mut *buf)?)
+        })
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        self.io.transfer(Direction::Read, wanted, |fd| {
+            Ok(rustix::io::readv(fd, bufs)?)
+        })
+    }
+}
+
+impl Write for PipeWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Write for &PipeWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.io.transfer(Direction::Write, buf.len(), |fd| {
+            Ok(rustix::io::write(fd, buf)?)
+        })
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        self.io.transfer(Direction::Write, wanted, |fd| {
+            Ok(rustix::io::writev(fd, bufs)?)
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+macro_rules! conversions {
+    ($end:ident) => {
+        /// Takes a descriptor over and puts it into non-blocking mode, for everybody who shares its open file.
+        impl TryFrom<OwnedFd> for $end {
+            type Error = io::Error;
+
+            fn try_from(fd: OwnedFd) -> io::Result<$end> {
+                Ok($end { io: own(fd)? })
+            }
+        }
+
+        /// Gives the descriptor away, in blocking mode.
+        impl TryFrom<$end> for OwnedFd {
+            type Error = io::Error;
+
+            fn try_from(end: $end) -> io::Result<OwnedFd> {
+                disown(end.io)
+            }
+        }
+
+        /// For a child process, which gets it in blocking mode.
+        impl TryFrom<$end> for Stdio {
+            type Error = io::Error;
+
+            fn try_from(end: $end) -> io::Result<Stdio> {
+                Ok(Stdio::from(disown(end.io)?))
+            }
+        }
+
+        impl fmt::Debug for $end {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($end)).field(&self.io).finish()
+            }
+        }
+    };
+}
+
+conversions!(PipeReader);
+conversions!(PipeWriter);

@@ -1,0 +1,277 @@
+//! The standard streams.
+//!
+//! Their open files are shared with other processes (the shell, a parent, the next command in a pipeline), and so is
+//! the non-blocking mode, which therefore is left alone. Pipes and terminals are opened once more, in that mode, for
+//! this process only; for what cannot be, the system is asked before every call.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use rustix::fs::{FileType, Mode, OFlags};
+
+use super::pipe::own;
+use crate::hubs::Direction;
+use crate::net::io::Io;
+
+/// The size of the buffer of `Stdin`.
+const CAPACITY: usize = 8192;
+
+enum Stream {
+    /// Opened for us alone.
+    Own(Io<OwnedFd>),
+    /// Another number for what others use as well.
+    Shared(OwnedFd),
+}
+
+impl Stream {
+    fn open(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<Stream> {
+        let fd = fd.try_clone_to_owned()?;
+        match reopen(fd.as_fd(), direction) {
+            Some(own) => Ok(Stream::Own(own)),
+            None => Ok(Stream::Shared(fd)),
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Own(io) => io.transfer(Direction::Read, buffer.len(), |fd| {
+                Ok(rustix::io::read(fd, &mut *buffer)?)
+            }),
+            Stream::Shared(fd) => super::read(fd, buffer),
+        }
+    }
+
+    fn write(&self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Own(io) => io.transfer(Direction::Write, buffer.len(), |fd| {
+                Ok(rustix::io::write(fd, buffer)?)
+            }),
+            Stream::Shared(fd) => super::write(fd, buffer),
+        }
+    }
+}
+
+/// A second open file for the same pipe or terminal, if there can be one.
+fn reopen(fd: BorrowedFd<'_>, direction: Direction) -> Option<Io<OwnedFd>> {
+    let flags = OFlags::NONBLOCK
+        | OFlags::CLOEXEC
+        | OFlags::NOCTTY
+        | match direction {
+            Direction::Read => OFlags::RDONLY,
+            Direction::Write => OFlags::WRONLY,
+        };
+    let open = |path: &[u8]| rustix::fs::open(path, flags, Mode::empty()).ok();
+    let mode = rustix::fs::fstat(fd).ok()?.st_mode;
+    let opened = match FileType::from_raw_mode(mode) {
+        FileType::CharacterDevice if rustix::termios::isatty(fd) => {
+            let name = rustix::termios::ttyname(fd, Vec::new()).ok()?;
+            open(name.as_bytes())
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        FileType::Fifo => {
+            use std::os::fd::AsRawFd;
+            open(format!("/proc/self/fd/{}", fd.as_raw_fd()).as_bytes())
+        }
+        _ => None,
+    };
+    own(opened?).ok()
+}
+
+/// This thread's handle to the standard input, whose waits let other greenthreads run. Made by [`stdin`].
+///
+/// All handles of a thread share one buffer. It is not std's: use one or the other.
+#[derive(Clone)]
+pub struct Stdin(Rc<Input>);
+
+struct Input {
+    stream: Stream,
+    /// What was read and not yet taken.
+    buffer: RefCell<Vec<u8>>,
+}
+
+thread_local! {
+    static STDIN: RefCell<Option<Stdin>> = const { RefCell::new(None) };
+}
+
+/// The standard input of the process.
+///
+/// # Errors
+/// If it is closed, or no descriptor is left.
+///
+/// ```no_run
+/// for line in green::os::stdin()?.lines() {
+///     println!("{}", line?.to_uppercase());
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn stdin() -> io::Result<Stdin> {
+    STDIN.with(|slot| {
+        if let Some(stdin) = &*slot.borrow() {
+            return Ok(stdin.clone());
+        }
+        let stdin = Stdin(Rc::new(Input {
+            stream: Stream::open(rustix::stdio::stdin(), Direction::Read)?,
+            buffer: RefCell::new(Vec::new()),
+        }));
+        slot.replace(Some(stdin.clone()));
+        Ok(stdin)
+    })
+}
+
+impl Stdin {
+    /// Appends the next line to `line`, with its newline if it has one. 0 says that there is no more.
+    ///
+    /// # Errors
+    /// What the system says. `InvalidData` if the line is no UTF-8; it is passed over.
+    pub fn read_line(&self, line: &mut String) -> io::Result<usize> {
+        loop {
+            let newline = {
+                let buffer = self.0.buffer.borrow();
+                buffer.iter().position(|&byte| byte == b'\n')
+            };
+            if let Some(at) = newline {
+                return self.take(at + 1, line);
+            }
+            if self.fill()? == 0 {
+                let rest = self.0.buffer.borrow().len();
+                return self.take(rest, line);
+            }
+        }
+    }
+
+    /// The lines, without their newlines.
+    pub fn lines(self) -> impl Iterator<Item = io::Result<String>> {
+        std::iter::from_fn(move || {
+            let mut line = String::new();
+            match self.read_line(&mut line) {
+                Ok(0) => None,
+                Ok(_) => {
+                    if line.ends_with('\n') {
+                        line.pop();
+                        if line.ends_with('\r') {
+                            line.pop();
+                        }
+                    }
+                    Some(Ok(line))
+                }
+                Err(error) => Some(Err(error)),
+            }
+        })
+    }
+
+    /// Moves `count` bytes of the buffer to `line`.
+    fn take(&self, count: usize, line: &mut String) -> io::Result<usize> {
+        let bytes: Vec<u8> = self.0.buffer.borrow_mut().drain(..count).collect();
+        let text = String::from_utf8(bytes).map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a line of the standard input is no valid UTF-8",
+            )
+        })?;
+        line.push_str(&text);
+        Ok(count)
+    }
+
+    /// Reads more into the buffer.
+    fn fill(&self) -> io::Result<usize> {
+        let mut chunk = vec![0; CAPACITY];
+        let count = self.0.stream.read(&mut chunk)?;
+        self.0.buffer.borrow_mut().extend_from_slice(&chunk[..count]);
+        Ok(count)
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buf)
+    }
+}
+
+impl Read for &Stdin {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.0.buffer.borrow().is_empty() {
+            return self.0.stream.read(buf);
+        }
+        let mut buffer = self.0.buffer.borrow_mut();
+        let count = buffer.len().min(buf.len());
+        buf[..count].copy_from_slice(&buffer[..count]);
+        buffer.drain(..count);
+        Ok(count)
+    }
+}
+
+impl fmt::Debug for Stdin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stdin").finish_non_exhaustive()
+    }
+}
+
+macro_rules! output {
+    ($name:ident, $make:ident, $what:literal) => {
+        #[doc = concat!("This thread's handle to ", $what, ", whose waits let other greenthreads run. Made by [`",
+            stringify!($make), "`].")]
+        ///
+        /// It has no buffer: wrap it in a [`BufWriter`](std::io::BufWriter) or a
+        /// [`LineWriter`](std::io::LineWriter). `println!` is std's, and may block the thread.
+        #[derive(Clone)]
+        pub struct $name(Rc<Stream>);
+
+        #[doc = concat!("The stream ", $what, " of the process.")]
+        ///
+        /// # Errors
+        /// If it is closed, or no descriptor is left.
+        ///
+        /// ```
+        /// use std::io::Write;
+        ///
+        #[doc = concat!("writeln!(green::os::", stringify!($make), "()?, \"hello\")?;")]
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
+        pub fn $make() -> io::Result<$name> {
+            thread_local! {
+                static STREAM: RefCell<Option<$name>> = const { RefCell::new(None) };
+            }
+            STREAM.with(|slot| {
+                if let Some(stream) = &*slot.borrow() {
+                    return Ok(stream.clone());
+                }
+                let stream = Stream::open(rustix::stdio::$make(), Direction::Write)?;
+                let stream = $name(Rc::new(stream));
+                slot.replace(Some(stream.clone()));
+                Ok(stream)
+            })
+        }
+
+        impl Write for $name {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.0.write(buf)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        impl Write for &$name {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.0.write(buf)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+output!(Stdout, stdout, "standard output");
+output!(Stderr, stderr, "standard error");

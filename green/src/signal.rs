@@ -1,0 +1,187 @@
+//! Signals as events: a greenthread waits for them, the others run on.
+//!
+//! What arrives is handled in an ordinary greenthread, which may do anything; nothing runs in the signal handler
+//! but the note that it has come.
+//!
+//! ```
+//! use green::signal::{SIGHUP, SIGUSR1, Signals};
+//!
+//! let signals = Signals::new([SIGHUP, SIGUSR1])?;
+//! green::signal::raise(SIGUSR1)?;
+//! assert_eq!(signals.wait()?, SIGUSR1);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! From the first registration of a signal on, its default effect is off in this process, for ever: a program that
+//! asks for SIGINT ends when it decides to. Every [`Signals`], in whatever thread, gets every signal that it asked
+//! for. As with the system's own: of a signal that comes again before it was taken one is kept.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use hub_core::Direction;
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+
+use crate::net::io::Io;
+use crate::runtime::Runtime;
+
+pub use signal_hook::consts::{
+    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN,
+    SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH,
+};
+
+/// The signals that a greenthread waits for. It belongs to the OS thread that made it.
+///
+/// As an iterator it never ends by itself.
+pub struct Signals {
+    io: Io<UnixStream>,
+    delivery: RefCell<SignalDelivery<UnixStream, SignalOnly>>,
+    /// Taken from the system and not yet given away.
+    arrived: RefCell<VecDeque<i32>>,
+}
+
+impl Signals {
+    /// Asks for these signals. They are kept from now on until they are waited for.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a number that is no signal, and for the signals that cannot be waited for: SIGKILL and
+    /// SIGSTOP, and SIGILL, SIGFPE and SIGSEGV, which mean the instruction at hand. Whatever the system says.
+    pub fn new(signals: impl IntoIterator<Item = i32>) -> io::Result<Signals> {
+        let signals: Vec<i32> = signals.into_iter().collect();
+        for signal in &signals {
+            let forbidden = signal_hook::consts::FORBIDDEN.contains(signal);
+            if forbidden || !(1..128).contains(signal) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("cannot wait for signal {signal}"),
+                ));
+            }
+        }
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        let io = Io::new(read.try_clone()?);
+        io.set_timeout(Direction::Read, None)?;
+        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, &signals)?;
+        Ok(Signals {
+            io,
+            delivery: RefCell::new(delivery),
+            arrived: RefCell::default(),
+        })
+    }
+
+    /// Waits for the next signal and gives its number.
+    ///
+    /// # Errors
+    /// `ResourceBusy` if another greenthread waits here; `WouldBlock` if none has come and the thread unwinds.
+    pub fn wait(&self) -> io::Result<i32> {
+        self.wait_until(None)
+    }
+
+    /// As [`Signals::wait`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Signals::wait`]; `TimedOut` after `timeout`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use green::signal::{SIGUSR2, Signals};
+    ///
+    /// let signals = Signals::new([SIGUSR2])?;
+    /// let none = signals.wait_timeout(Duration::from_millis(1));
+    /// assert!(green::is_timeout(&none.unwrap_err()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn wait_timeout(&self, timeout: Duration) -> io::Result<i32> {
+        self.wait_until(Runtime::with(|runtime| runtime.deadline(Some(timeout))))
+    }
+
+    /// The next signal that has come already: never waits.
+    pub fn poll(&self) -> Option<i32> {
+        let mut arrived = self.arrived.borrow_mut();
+        if arrived.is_empty() {
+            arrived.extend(self.delivery.borrow_mut().pending());
+        }
+        arrived.pop_front()
+    }
+
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> io::Result<i32> {
+        self.io.retry_until(Direction::Read, deadline, |_| {
+            self.poll()
+                .ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock))
+        })
+    }
+}
+
+impl Iterator for Signals {
+    type Item = i32;
+
+    /// The next signal. `None` if waiting is impossible: see [`Signals::wait`].
+    fn next(&mut self) -> Option<i32> {
+        self.wait().ok()
+    }
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signals")
+            .field("arrived", &self.arrived.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits until somebody presses Ctrl-C, that is, for SIGINT.
+///
+/// It may be called again for the next one. From the first call of a thread on a press between two calls is kept
+/// for the second. A program that also wants SIGTERM makes a [`Signals`].
+///
+/// # Errors
+/// As [`Signals::new`] and [`Signals::wait`].
+///
+/// ```
+/// green::spawn_n(|| green::signal::raise(green::signal::SIGINT).unwrap());
+/// green::signal::ctrl_c()?;
+/// println!("goodbye");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn ctrl_c() -> io::Result<()> {
+    thread_local! {
+        static PRESSES: RefCell<Option<Signals>> = const { RefCell::new(None) };
+    }
+    /// Keeps the registration for the next call, however this one ends.
+    struct Keep(Option<Signals>);
+    impl Drop for Keep {
+        fn drop(&mut self) {
+            let signals = self.0.take();
+            let _ = PRESSES.try_with(|presses| presses.replace(signals));
+        }
+    }
+    // Not there if this is the first call, or while another greenthread waits: then this one gets its own.
+    let signals = match PRESSES.take() {
+        Some(signals) => signals,
+        None => Signals::new([SIGINT])?,
+    };
+    let keep = Keep(Some(signals));
+    match &keep.0 {
+        Some(signals) => signals.wait().map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Sends a signal to this process.
+///
+/// # Errors
+/// `InvalidInput` for a number that is no signal.
+pub fn raise(signal: i32) -> io::Result<()> {
+    signal_hook::low_level::raise(signal)
+}
+
+/// The name of a signal, as `SIGINT`.
+pub fn name(signal: i32) -> Option<&'static str> {
+    signal_hook::low_level::signal_name(signal)
+}
