@@ -34,6 +34,7 @@ mod greenthread;
 pub mod hubs;
 pub mod net;
 pub mod os;
+pub mod process;
 mod runtime;
 pub mod semaphore;
 mod sharing;

@@ -81,10 +81,7 @@ fn lines_end_with_the_last_writer() {
             }
             write!(writer, "no newline").unwrap();
         });
-        let lines: Vec<_> = BufReader::new(reader)
-            .lines()
-            .map(Result::unwrap)
-            .collect();
+        let lines: Vec<_> = BufReader::new(reader).lines().map(Result::unwrap).collect();
         assert_eq!(lines, ["line 0", "line 1", "line 2", "no newline"]);
     });
 }

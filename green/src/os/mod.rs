@@ -22,6 +22,7 @@ use crate::runtime::Runtime;
 
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
+pub(crate) use wait::Exit;
 pub use wait::{try_waitpid, wait, wait_timeout, waitpid, waitpid_timeout};
 
 /// What a pipe that is writable takes without blocking.
@@ -116,9 +117,8 @@ fn retry(
     let mut ready = is_ready(fd, direction)? || !is_open_for(fd, direction)?;
     loop {
         if !ready {
-            let timeout = deadline.map(|deadline| {
-                deadline.saturating_duration_since(Runtime::with(Runtime::now))
-            });
+            let timeout = deadline
+                .map(|deadline| deadline.saturating_duration_since(Runtime::with(Runtime::now)));
             trampoline(fd, direction, timeout)?;
         }
         match op() {

@@ -179,7 +179,10 @@ impl Stdin {
     fn fill(&self) -> io::Result<usize> {
         let mut chunk = vec![0; CAPACITY];
         let count = self.0.stream.read(&mut chunk)?;
-        self.0.buffer.borrow_mut().extend_from_slice(&chunk[..count]);
+        self.0
+            .buffer
+            .borrow_mut()
+            .extend_from_slice(&chunk[..count]);
         Ok(count)
     }
 }

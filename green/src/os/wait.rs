@@ -37,7 +37,10 @@ pub fn waitpid(pid: u32) -> io::Result<ExitStatus> {
 /// # Errors
 /// As [`waitpid`]; `TimedOut` after `timeout`.
 pub fn waitpid_timeout(pid: u32, timeout: Duration) -> io::Result<ExitStatus> {
-    waitpid_until(pid, Runtime::with(|runtime| runtime.deadline(Some(timeout))))
+    waitpid_until(
+        pid,
+        Runtime::with(|runtime| runtime.deadline(Some(timeout))),
+    )
 }
 
 /// The status of the child process `pid`, if it has ended: never waits.
@@ -100,9 +103,8 @@ fn wait_until(deadline: Option<Instant>) -> io::Result<(u32, ExitStatus)> {
 
 fn number(pid: u32) -> io::Result<Pid> {
     let pid = i32::try_from(pid).ok().filter(|&pid| pid > 0);
-    pid.and_then(Pid::from_raw).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, "not the number of a process")
-    })
+    pid.and_then(Pid::from_raw)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the number of a process"))
 }
 
 /// What tells of the end of one child process, or of any.
