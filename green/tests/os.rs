@@ -349,6 +349,7 @@ fn a_terminal_is_opened_once_more() {
 }
 
 #[test]
+#[expect(clippy::zombie_processes, reason = "waited for by number")]
 fn a_child_is_waited_for_by_number() {
     bounded(|| {
         let child = Command::new("sh")
@@ -376,6 +377,7 @@ fn no_such_child_is_an_error() {
 
 /// `wait` takes any child's status, so nothing else may have children meanwhile: a process of its own.
 #[test]
+#[expect(clippy::zombie_processes, reason = "waited for by number")]
 fn any_child_is_waited_for() {
     if !is_probe() {
         let output = probe("any_child_is_waited_for").output().unwrap();

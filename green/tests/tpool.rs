@@ -131,8 +131,7 @@ fn panics_come_back() {
         let text = pool.execute(|| panic!("no {}", 1)).unwrap_err();
         assert!(matches!(&text, JobError::Panicked(panic) if panic.message() == "no 1"));
         let payload = pool
-            .execute(|| std::panic::panic_any(7u32))
-            .map(|()| ())
+            .execute(|| -> () { std::panic::panic_any(7u32) })
             .unwrap_err();
         let raised = catch_unwind(AssertUnwindSafe(|| payload.raise())).unwrap_err();
         assert_eq!(raised.downcast_ref::<u32>(), Some(&7));

@@ -436,7 +436,7 @@ pub(super) fn total(bufs: &[impl Deref<Target = [u8]>]) -> usize {
 }
 
 /// What every call on a closed socket says, and every wait that a close has ended.
-fn closed() -> io::Error {
+pub(crate) fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the socket was closed")
 }
 

@@ -1,8 +1,8 @@
 //! Descriptors that are no sockets: pipes, the standard streams, whatever another library holds; and child
 //! processes by number.
 //!
-//! [`read`] and [`write`] take any descriptor and leave its mode alone: they wait until it is ready, then make one
-//! system call. [`pipe`] makes pipes that are cheaper than that. For files see [`fs`](crate::fs), for child processes
+//! [`read`] and [`write()`] take any descriptor and leave its mode alone: they wait until it is ready, then make one
+//! system call. [`pipe`] makes pipes that are cheaper than that. For child processes
 //! [`process`](crate::process).
 
 mod pipe;
@@ -73,10 +73,10 @@ pub fn write(fd: impl AsFd, buffer: &[u8]) -> io::Result<usize> {
     write_until(fd.as_fd(), buffer, None)
 }
 
-/// As [`write`], waiting for at most `timeout`.
+/// As [`write()`], waiting for at most `timeout`.
 ///
 /// # Errors
-/// As [`write`]; `TimedOut` after `timeout`.
+/// As [`write()`]; `TimedOut` after `timeout`.
 pub fn write_timeout(fd: impl AsFd, buffer: &[u8], timeout: Duration) -> io::Result<usize> {
     let deadline = Runtime::with(|runtime| runtime.deadline(Some(timeout)));
     write_until(fd.as_fd(), buffer, deadline)

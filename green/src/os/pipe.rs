@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -165,6 +165,13 @@ impl Write for &PipeWriter {
 
 macro_rules! conversions {
     ($end:ident) => {
+        /// From now on `close` leaves the descriptor open until this end is dropped.
+        impl AsFd for $end {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.io.lend()
+            }
+        }
+
         /// Takes a descriptor over and puts it into non-blocking mode, for everybody who shares its open file.
         impl TryFrom<OwnedFd> for $end {
             type Error = io::Error;

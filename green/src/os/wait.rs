@@ -182,6 +182,7 @@ fn open(_pid: u32) -> Option<OwnedFd> {
 }
 
 #[cfg(test)]
+#[expect(clippy::zombie_processes, reason = "they are waited for by number")]
 mod tests {
     use super::*;
     use std::process::Command;
