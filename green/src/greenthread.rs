@@ -9,9 +9,9 @@ use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::runtime::{Alarm, Killed, Reason, Runtime, State, Task, Wake, contain, message};
+use crate::runtime::{Alarm, Killed, Reason, Runtime, State, Task, Waited, Wake, contain, message};
 
 /// Why a greenthread ended without a value.
 #[derive(Clone)]
@@ -28,6 +28,16 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// What ended the current greenthread, or a part of it that does not let this out.
+    #[cold]
+    pub(crate) fn of(payload: Box<dyn Any + Send>) -> Exit {
+        if payload.is::<Killed>() || payload.is::<greenlet::GreenletExit>() {
+            Exit::Killed(Runtime::with(|runtime| runtime.current().kill_reason()))
+        } else {
+            Exit::Panicked(Panic::new(payload))
+        }
+    }
+
     /// Raises in the current greenthread what ended the other: its panic, or else a panic that says how it ended.
     pub fn raise(self) -> ! {
         match self {
@@ -141,6 +151,8 @@ pub(crate) struct Links {
 /// ```
 pub struct GreenThread<T> {
     any: AnyGreenThread,
+    /// False for the one that a link is given: only the end of the spawner's handle detaches.
+    owner: bool,
     value: PhantomData<fn() -> T>,
 }
 
@@ -174,10 +186,7 @@ pub fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> GreenThread<T> {
 #[track_caller]
 #[inline]
 pub fn spawn_n(f: impl FnOnce() + 'static) {
-    let spawned_at = Location::caller();
-    expect(Runtime::with(|runtime| {
-        runtime.spawn(None, spawned_at, State::Fresh, |_| detached(f))
-    }));
+    expect(spawn_detached(Location::caller(), f));
 }
 
 /// Runs `f` in a new greenthread that starts after `delay`, even if the caller has ended by then.
@@ -240,7 +249,7 @@ fn start_after(delay: Duration, start: impl FnOnce(&Runtime) + 'static) {
 
 #[track_caller]
 #[inline]
-fn expect<T>(spawned: io::Result<T>) -> T {
+pub(crate) fn expect<T>(spawned: io::Result<T>) -> T {
     match spawned {
         Ok(spawned) => spawned,
         Err(error) => panic!("cannot spawn a greenthread: {error}"),
@@ -256,11 +265,21 @@ fn detached(f: impl FnOnce() + 'static) -> impl FnOnce() + 'static {
     }
 }
 
+/// Spawns what another thread has sent.
 #[track_caller]
 pub(crate) fn spawn_boxed(f: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-    let spawned_at = Location::caller();
-    Runtime::with(|runtime| runtime.spawn(None, spawned_at, State::Fresh, |_| detached(f)))?;
+    let task = spawn_detached(Location::caller(), f)?;
+    // It works for nobody here: the greenthread that happens to run is not its spawner.
+    task.set_member(None);
     Ok(())
+}
+
+#[inline]
+pub(crate) fn spawn_detached(
+    spawned_at: &'static Location<'static>,
+    f: impl FnOnce() + 'static,
+) -> io::Result<Rc<Task>> {
+    Runtime::with(|runtime| runtime.spawn(None, spawned_at, State::Fresh, |_| detached(f)))
 }
 
 /// A greenthread to be: its name and the size of its stack.
@@ -304,7 +323,7 @@ impl Builder {
     #[track_caller]
     #[inline]
     pub fn spawn<T: 'static>(self, f: impl FnOnce() -> T + 'static) -> io::Result<GreenThread<T>> {
-        self.make(State::Fresh, f)
+        self.make(Location::caller(), State::Fresh, f)
     }
 
     /// Spawns `f`, to start after `delay`. See [`spawn_after`](crate::spawn_after).
@@ -327,17 +346,16 @@ impl Builder {
 
     #[track_caller]
     fn delayed<T: 'static>(self, f: impl FnOnce() -> T + 'static) -> io::Result<GreenThread<T>> {
-        self.make(State::Delayed, f)
+        self.make(Location::caller(), State::Delayed, f)
     }
 
-    #[track_caller]
     #[inline]
-    fn make<T: 'static>(
+    pub(crate) fn make<T: 'static>(
         self,
+        spawned_at: &'static Location<'static>,
         state: State,
         f: impl FnOnce() -> T + 'static,
     ) -> io::Result<GreenThread<T>> {
-        let spawned_at = Location::caller();
         let task = Runtime::with(|runtime| {
             runtime.spawn(self.stack_size, spawned_at, state, |task| {
                 let end = End(Rc::clone(task));
@@ -359,25 +377,20 @@ impl End {
     fn deliver<T: 'static>(self, result: Result<T, Box<dyn Any + Send>>) {
         let result = match result {
             Ok(value) => Ok(Box::new(value) as Box<dyn Any>),
-            Err(payload) => Err(self.exit(payload)),
+            Err(payload) => Err(Exit::of(payload)),
         };
         self.complete(result);
     }
 
-    #[cold]
-    fn exit(&self, payload: Box<dyn Any + Send>) -> Exit {
-        if payload.is::<Killed>() || payload.is::<greenlet::GreenletExit>() {
-            Exit::Killed(self.0.kill_reason())
-        } else {
-            Exit::Panicked(Panic::new(payload))
-        }
-    }
-
     #[inline]
     fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
-        self.0.complete(result);
-        if self.0.has_extra().is_some() {
-            call_links(&self.0);
+        let task = &self.0;
+        task.complete(result);
+        if task.has_extra().is_some() {
+            call_links(task);
+        }
+        if task.is_detached() {
+            drop_result(task);
         }
     }
 }
@@ -395,6 +408,17 @@ impl Drop for End {
     }
 }
 
+/// Drops a result that nobody can take, here and not wherever the last trace of the greenthread goes: it may be code of
+/// the user, and wait.
+fn drop_result(task: &Task) {
+    let result = task.result.borrow_mut().take();
+    if result.is_some() {
+        contain("the destructor of a result that nobody took", || {
+            drop(result)
+        });
+    }
+}
+
 #[cold]
 fn call_links(task: &Task) {
     loop {
@@ -407,10 +431,16 @@ fn call_links(task: &Task) {
     }
 }
 
+fn after(timeout: Duration) -> Option<Instant> {
+    Runtime::with(|runtime| runtime.deadline(Some(timeout)))
+}
+
 impl<T: 'static> GreenThread<T> {
+    #[inline]
     fn new(task: Rc<Task>) -> GreenThread<T> {
         GreenThread {
             any: AnyGreenThread { task },
+            owner: true,
             value: PhantomData,
         }
     }
@@ -427,9 +457,15 @@ impl<T: 'static> GreenThread<T> {
     /// ```
     #[inline]
     pub fn join(self) -> Result<T, Exit> {
-        if self.any.wait_end(None).is_err() {
-            return Err(Exit::Unwinding);
+        match self.any.wait_end(None) {
+            Waited::Unwinding => Err(Exit::Unwinding),
+            _ => self.take(),
         }
+    }
+
+    /// The result, if it is there and was not taken before.
+    #[inline]
+    pub(crate) fn take(&self) -> Result<T, Exit> {
         let result = self.any.task.result.borrow_mut().take();
         match result {
             Some(Ok(value)) => match value.downcast() {
@@ -456,8 +492,8 @@ impl<T: 'static> GreenThread<T> {
         T: Clone,
     {
         match self.any.wait_end(None) {
-            Ok(()) => self.peek(),
-            Err(_) => Err(Exit::Unwinding),
+            Waited::Unwinding => Err(Exit::Unwinding),
+            _ => self.peek(),
         }
     }
 
@@ -473,10 +509,10 @@ impl<T: 'static> GreenThread<T> {
     where
         T: Clone,
     {
-        match self.any.wait_end(Some(timeout)) {
-            Ok(()) => Some(self.peek()),
-            Err(WaitError::Expired) => None,
-            Err(WaitError::Unwinding) => Some(Err(Exit::Unwinding)),
+        match self.any.wait_end(after(timeout)) {
+            Waited::Woken => Some(self.peek()),
+            Waited::Expired => None,
+            Waited::Unwinding => Some(Err(Exit::Unwinding)),
         }
     }
 
@@ -530,7 +566,9 @@ impl<T: 'static> GreenThread<T> {
             let task = Rc::downgrade(task);
             let link = move || {
                 if let Some(task) = task.upgrade() {
-                    f(&GreenThread::new(task));
+                    let mut gt = GreenThread::new(task);
+                    gt.owner = false;
+                    f(&gt);
                 }
             };
             links.queue.push_back((id, Box::new(link)));
@@ -607,16 +645,19 @@ impl<T: 'static> GreenThread<T> {
     }
 }
 
+impl<T> Drop for GreenThread<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.owner && self.any.task.detach() {
+            drop_result(&self.any.task);
+        }
+    }
+}
+
 impl<T> fmt::Debug for GreenThread<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.any.fmt(f)
     }
-}
-
-/// Why a wait for the end of a greenthread ended before it.
-pub(crate) enum WaitError {
-    Expired,
-    Unwinding,
 }
 
 /// A greenthread of this OS thread, whatever its value: what [`current`] gives.
@@ -639,6 +680,10 @@ pub fn current() -> AnyGreenThread {
 }
 
 impl AnyGreenThread {
+    pub(crate) fn new(task: Rc<Task>) -> AnyGreenThread {
+        AnyGreenThread { task }
+    }
+
     pub(crate) fn task(&self) -> &Rc<Task> {
         &self.task
     }
@@ -676,32 +721,48 @@ impl AnyGreenThread {
     /// ```
     pub fn kill_wait(&self, timeout: Duration) -> bool {
         self.kill();
-        self.wait_end(Some(timeout)).is_ok()
+        self.wait_end(after(timeout)) == Waited::Woken
     }
 
-    /// Waits until its result is there, or it is dead without one. `Expired` comes only with a timeout.
-    pub(crate) fn wait_end(&self, timeout: Option<Duration>) -> Result<(), WaitError> {
+    /// Waits until its result is there, or it is dead without one: `Woken`. `Expired` comes only with a deadline.
+    pub(crate) fn wait_end(&self, deadline: Option<Instant>) -> Waited {
         if self.task.is_complete() || self.task.is_dead() {
-            return Ok(());
+            return Waited::Woken;
         }
         Runtime::with(|runtime| {
-            let deadline = runtime.deadline(timeout);
+            while !self.task.is_complete() && !self.task.is_dead() {
+                let reason = Reason::Join(self.task.id);
+                let waited = runtime.wait_in(&self.task.joiners, reason, deadline);
+                if waited != Waited::Woken {
+                    return waited;
+                }
+            }
+            Waited::Woken
+        })
+    }
+
+    /// Waits for its end as if it were a part of the caller: what interrupts the wait kills it, and is raised when it
+    /// has ended.
+    pub(crate) fn attend(&self) {
+        Runtime::with(|runtime| {
             while !self.task.is_complete() && !self.task.is_dead() {
                 let waiter = runtime.waiter();
                 let place = self.task.joiners.borrow_mut().push(waiter, ());
-                let wake = runtime.park(Reason::Join(self.task.id), deadline);
+                let wake = runtime.park(Reason::Join(self.task.id), None);
                 if !matches!(wake, Wake::Event) {
                     self.task.joiners.borrow_mut().leave(place);
                 }
                 match wake {
-                    Wake::Event => {}
-                    Wake::Expired => return Err(WaitError::Expired),
-                    Wake::Unwinding => return Err(WaitError::Unwinding),
-                    Wake::Interrupted(interrupt) => interrupt.raise(),
+                    Wake::Event | Wake::Expired => {}
+                    Wake::Unwinding => return,
+                    Wake::Interrupted(interrupt) => {
+                        runtime.kill_soon(&self.task, None);
+                        runtime.mask(|| self.attend());
+                        interrupt.raise();
+                    }
                 }
             }
-            Ok(())
-        })
+        });
     }
 
     /// See [`GreenThread::cancel`].

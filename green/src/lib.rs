@@ -30,8 +30,10 @@ compile_error!(
 pub mod debug;
 pub mod dns;
 mod fork;
+mod greenpool;
 mod greenthread;
 pub mod hubs;
+mod imap;
 pub mod net;
 pub mod os;
 pub mod process;
@@ -45,10 +47,12 @@ mod timeout;
 pub mod tpool;
 mod trampoline;
 
+pub use greenpool::{GreenPool, InsidePool};
 pub use greenthread::{
     AnyGreenThread, Builder, Exit, GreenThread, LinkId, Panic, current, spawn, spawn_after,
     spawn_after_local, spawn_n,
 };
+pub use imap::{Imap, ImapUnordered, Star};
 pub use runtime::resume_if_control;
 pub use semaphore::{BoundedSemaphore, Permit, Semaphore};
 pub use time::{sleep, sleep_until, yield_now};

@@ -145,6 +145,10 @@ pub struct Elapsed {
 }
 
 impl Elapsed {
+    pub(crate) fn new(after: Duration) -> Elapsed {
+        Elapsed { after: Some(after) }
+    }
+
     /// The bound that was exceeded.
     pub fn after(&self) -> Duration {
         self.after.unwrap_or(Duration::MAX)

@@ -100,6 +100,10 @@ pub(crate) fn is_control(payload: &(dyn Any + Send)) -> bool {
 /// Runs code that is not ours to trust (a destructor, a link, a callback) and keeps its panic to itself.
 pub(crate) fn contain(what: &str, f: impl FnOnce()) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
+        if is_control(&*payload) {
+            // It comes again at the next wait.
+            return;
+        }
         log::error!("{what} panicked: {}", message(&*payload));
         // A payload may panic when dropped; nothing is left to tell anybody about that.
         std::mem::forget(payload);

@@ -5,6 +5,7 @@
 
 mod deadlock;
 mod interrupt;
+mod member;
 mod remote;
 mod scheduler;
 mod scope;
@@ -26,6 +27,7 @@ use slab::Slab;
 
 pub use interrupt::resume_if_control;
 pub(crate) use interrupt::{Elapsed, Interrupt, Killed, contain, is_control, message};
+pub(crate) use member::Member;
 pub use remote::{HubClosed, HubHandle};
 pub(crate) use remote::{Remote, RemoteWaiter};
 pub(crate) use scope::ScopeId;
@@ -57,7 +59,19 @@ pub(crate) enum Wake {
     Unwinding,
 }
 
+/// How a wait ended for which [`Runtime::wait_in`] did the rest.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    Woken,
+    Expired,
+    /// Nothing was waited for: the thread is unwinding.
+    Unwinding,
+}
+
 pub(crate) struct Runtime {
+    /// The parent of every greenthread's greenlet.
+    main: greenlet::AnyGreenlet,
     run_queue: RefCell<VecDeque<Rc<Task>>>,
     /// `None` once the thread has ended.
     current: Cell<Option<Rc<Task>>>,
@@ -138,12 +152,13 @@ impl Runtime {
     #[cold]
     fn new() -> Runtime {
         // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
-        drop(greenlet::current());
+        let main = greenlet::main_greenlet();
         GUARD.with(|_| ());
         let root = Rc::new(Task::new(0, Location::caller(), State::Running));
         let mut tasks = Slab::new();
         root.key.set(tasks.insert(Rc::clone(&root)));
         Runtime {
+            main,
             run_queue: RefCell::new(VecDeque::new()),
             current: Cell::new(Some(root)),
             cause: Cell::new(Cause::Event),

@@ -1,6 +1,7 @@
 //! The run queue: who runs next, and how a greenthread stops running.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
@@ -12,7 +13,9 @@ use greenlet::Greenlet;
 use hub_core::Cause as Ready;
 
 use super::task::Cause;
-use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Waiter, Wake, contain};
+use super::{
+    Alarm, Interrupt, Reason, Runtime, State, Task, WaitList, Waited, Waiter, Wake, contain,
+};
 
 /// Successful operations in a row after which a greenthread lets the others run.
 pub(super) const BUDGET: u32 = 64;
@@ -44,6 +47,7 @@ impl Runtime {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let task = Rc::new(Task::new(id, spawned_at, state));
+        task.set_member(self.with_current(|spawner| spawner.member()));
         let mut builder = greenlet::Builder::new()
             .label("greenthread")
             .id(id)
@@ -59,6 +63,9 @@ impl Runtime {
                 Runtime::with(|runtime| runtime.finish(task));
             }
         })?;
+        // Not the spawner: a parent's stack lives as long as its children, and the child may outlive it by far.
+        let adopted = greenlet.set_parent(&self.main);
+        debug_assert!(adopted.is_ok(), "the main greenlet has no ancestors");
         task.greenlet.set(Some(greenlet));
         task.key
             .set(self.tasks.borrow_mut().insert(Rc::clone(&task)));
@@ -327,6 +334,46 @@ impl Runtime {
         }
     }
 
+    /// Kills all of them: when this returns, those that had not started are finished, and the others unwind, in this
+    /// order. The caller is the last if it is one of them.
+    pub(crate) fn kill_all(&self, tasks: &[Rc<Task>]) {
+        for task in tasks {
+            if matches!(task.state.get(), State::Delayed | State::Fresh) {
+                self.kill_soon(task, None);
+            }
+        }
+        // Each goes to the front of the run queue, so the first is put there last.
+        let mut unwinding = false;
+        for task in tasks.iter().rev() {
+            unwinding |= self.kill_soon(task, None);
+        }
+        if unwinding && !self.cannot_switch() {
+            self.requeue();
+            self.switch(self.next());
+            self.checkpoint();
+        }
+    }
+
+    /// Waits in a list for one of its wake-ups, with nothing to pass on if that comes in vain.
+    pub(crate) fn wait_in(
+        &self,
+        list: &RefCell<WaitList>,
+        reason: Reason,
+        deadline: Option<Instant>,
+    ) -> Waited {
+        let place = list.borrow_mut().push(self.waiter(), ());
+        let wake = self.park(reason, deadline);
+        if !matches!(wake, Wake::Event) {
+            list.borrow_mut().leave(place);
+        }
+        match wake {
+            Wake::Event => Waited::Woken,
+            Wake::Expired => Waited::Expired,
+            Wake::Unwinding => Waited::Unwinding,
+            Wake::Interrupted(interrupt) => interrupt.raise(),
+        }
+    }
+
     /// Kills `task` without a switch: it becomes the next to run. False if there is nothing left to unwind.
     pub(crate) fn kill_soon(&self, task: &Rc<Task>, why: Option<Rc<dyn Any>>) -> bool {
         let state = task.state.get();
@@ -370,6 +417,11 @@ impl Runtime {
         contain("the destructor of a closure that never ran", || {
             drop(greenlet)
         });
+        if let Some(extra) = task.has_extra() {
+            contain("the destructor of a kill's reason", || {
+                drop(extra.kill_reason.take());
+            });
+        }
         self.bury(task);
     }
 

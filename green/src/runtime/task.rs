@@ -11,7 +11,7 @@ use greenlet::Greenlet;
 use hub_core::TimerKey;
 
 use super::scope::{ScopeId, Scopes};
-use super::{Runtime, WaitList, Waiting};
+use super::{Member, Runtime, WaitList, Waiting};
 use crate::greenthread::{Exit, Links};
 
 /// Where a greenthread stands between its spawn and its end.
@@ -86,6 +86,8 @@ pub(crate) struct Task {
     thrown: Cell<u8>,
     /// True once its result is there.
     complete: Cell<bool>,
+    /// True once nobody can take the result.
+    detached: Cell<bool>,
     /// Counts parks. A wake-up that names an older ticket is stale and does nothing.
     pub(super) ticket: Cell<u32>,
     /// Depth of `mask`: above zero no interrupt is raised.
@@ -95,6 +97,8 @@ pub(crate) struct Task {
     pub(super) key: Cell<usize>,
     pub(crate) id: u64,
     pub(crate) spawned_at: &'static Location<'static>,
+    /// On whose behalf it works.
+    pub(super) member: Cell<Option<Rc<Member>>>,
     /// What it ended with, until somebody takes it.
     pub(crate) result: RefCell<Option<Result<Box<dyn Any>, Exit>>>,
     /// Who waits for the end.
@@ -123,12 +127,14 @@ impl Task {
             cause: Cell::new(Cause::Event),
             thrown: Cell::new(0),
             complete: Cell::new(false),
+            detached: Cell::new(false),
             ticket: Cell::new(0),
             masked: Cell::new(0),
             reason: Cell::new(Reason::Nothing),
             key: Cell::new(usize::MAX),
             id,
             spawned_at,
+            member: Cell::new(None),
             result: RefCell::new(None),
             joiners: RefCell::new(WaitList::new()),
             extra: OnceCell::new(),
@@ -224,6 +230,18 @@ impl Task {
 
     pub(crate) fn is_complete(&self) -> bool {
         self.complete.get()
+    }
+
+    /// Notes that nobody will take the result. True if it is there already.
+    #[inline]
+    pub(crate) fn detach(&self) -> bool {
+        self.detached.set(true);
+        self.complete.get()
+    }
+
+    #[inline]
+    pub(crate) fn is_detached(&self) -> bool {
+        self.detached.get()
     }
 
     /// Stores the result and wakes those who wait for it.
