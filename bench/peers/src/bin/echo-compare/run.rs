@@ -14,6 +14,10 @@ pub const SERVERS: &[&str] = &[
     "tokio",
     "may",
     "smol",
+    "green-epoll",
+    "green-poll",
+    "green-select",
+    "green-polling",
 ];
 
 const SERVER_CPU: &str = "0";

@@ -2,6 +2,7 @@
 //!
 //! Prints `listening ADDRESS` when it is ready and serves until it is killed.
 
+mod on_green;
 mod on_may;
 mod on_smol;
 mod on_tokio;
@@ -28,6 +29,7 @@ const KINDS: &[(&str, Serve)] = &[
     ("tokio", on_tokio::serve),
     ("may", on_may::serve),
     ("smol", on_smol::serve),
+    ("green", on_green::serve),
 ];
 
 fn main() -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{on_context, on_corosensei, on_greenlet, on_may, on_smol, on_tokio};
+use crate::{on_context, on_corosensei, on_green, on_greenlet, on_may, on_smol, on_tokio};
 
 /// Takes one sample: a value for each column of the figure.
 pub type Run = fn() -> Vec<f64>;
@@ -59,6 +59,7 @@ pub const RUNTIMES: &[(&str, &[(&str, Run)])] = &[
     ("tokio LocalSet", on_tokio::LOCAL_RUNS),
     ("smol LocalExecutor", on_smol::RUNS),
     ("may", on_may::RUNS),
+    ("green", on_green::RUNS),
 ];
 
 impl Figure {

@@ -12,6 +12,7 @@ mod figure;
 mod harness;
 mod on_context;
 mod on_corosensei;
+mod on_green;
 mod on_greenlet;
 mod on_may;
 mod on_smol;
