@@ -4,6 +4,8 @@
 pub struct Case {
     pub name: &'static str,
     pub title: &'static str,
+    /// What green is to stay below.
+    pub goal: &'static str,
     /// The options of the load generator.
     pub load: &'static [&'static str],
     /// How long a server works before the next has its turn, in seconds.
@@ -14,36 +16,42 @@ pub const CASES: &[Case] = &[
     Case {
         name: "64",
         title: "64 connections, 64 bytes",
+        goal: "1.05 over the own raw loop; on epoll 1.02 over tokio; 2.1 system calls",
         load: &["--active", "64"],
         slice: 0.05,
     },
     Case {
         name: "1000",
         title: "1,000 connections, 64 bytes",
+        goal: "1.12 over the own raw loop; on epoll 0.95 over tokio",
         load: &["--active", "1000"],
         slice: 0.05,
     },
     Case {
         name: "10000",
         title: "10,000 connections, 64 bytes",
+        goal: "1.12 over the own raw loop; on epoll 0.95 over tokio",
         load: &["--active", "10000"],
         slice: 0.25,
     },
     Case {
         name: "16k",
         title: "64 connections, 16 KiB",
+        goal: "1.05 over the own raw loop",
         load: &["--active", "64", "--size", "16384"],
         slice: 0.05,
     },
     Case {
         name: "idle",
         title: "10,000 idle connections and 64 active, 64 bytes",
+        goal: "1.05 over the own raw loop",
         load: &["--active", "64", "--idle", "10000"],
         slice: 0.05,
     },
     Case {
         name: "churn",
         title: "connect, one echo of 64 bytes, close; 64 at once",
+        goal: "on epoll 1.00 over tokio",
         load: &["--active", "64", "--churn"],
         slice: 0.05,
     },

@@ -133,7 +133,7 @@ fn measure(options: &Options, case: &Case) -> io::Result<()> {
         "client us",
         "server busy",
     ];
-    println!("\n{}\n", case.title);
+    println!("\n{}. Goal of green: {}.\n", case.title, case.goal);
     println!("{}", table(&header.map(String::from), &rows));
     Ok(())
 }

@@ -4,14 +4,20 @@ use std::io;
 
 use crate::{on_context, on_corosensei, on_green, on_greenlet, on_may, on_smol, on_tokio};
 
-/// Takes one sample: a value for each column of the figure.
+/// Takes one sample: a number for each value of the figure.
 pub type Run = fn() -> Vec<f64>;
 
 /// One figure, or a few that one run yields.
 pub struct Figure {
     pub name: &'static str,
     pub group: &'static str,
-    pub columns: &'static [&'static str],
+    pub values: &'static [Value],
+}
+
+/// One line of a table, and what green is to stay below.
+pub struct Value {
+    pub title: &'static str,
+    pub goal: Option<f64>,
 }
 
 const SWITCH: &str = "Context switch, ns";
@@ -19,34 +25,43 @@ const SCHEDULER: &str = "Scheduler, ns";
 const SLEEPERS: &str = "100,000 sleepers, delays from 0 to 1 s";
 const PARKED: &str = "A million parked tasks";
 
+#[rustfmt::skip]
 pub const FIGURES: &[Figure] = &[
-    ns("round-trip", SWITCH, &["round trip"]),
-    ns("ring", SWITCH, &["task to task, ring of 1000"]),
-    ns("make", SWITCH, &["make and finish, pooled stack"]),
-    ns("yield-2", SCHEDULER, &["yield, 2 tasks"]),
-    ns("yield-1000", SCHEDULER, &["yield, 1000 tasks"]),
-    ns("spawn", SCHEDULER, &["spawn and join, one by one"]),
-    ns(
-        "spawn-1000",
-        SCHEDULER,
-        &["spawn and join, batches of 1000"],
-    ),
-    ns("channel-1", SCHEDULER, &["channel, capacity 1"]),
-    ns("channel-128", SCHEDULER, &["channel, capacity 128"]),
-    ns("timeout", SCHEDULER, &["yield under a timeout"]),
-    ns(
-        "sleepers",
-        SLEEPERS,
-        &["CPU s", "lateness p50, ms", "p99, ms", "bytes a task"],
-    ),
-    ns("parked", PARKED, &["bytes a task", "creation, CPU s"]),
+    figure("round-trip", SWITCH, &[value("round trip")]),
+    figure("ring", SWITCH, &[value("task to task, ring of 1000")]),
+    figure("make", SWITCH, &[value("make and finish, pooled stack")]),
+    figure("yield-2", SCHEDULER, &[goal("yield, 2 tasks", 20.0)]),
+    figure("yield-1000", SCHEDULER, &[goal("yield, 1000 tasks", 12.0)]),
+    figure("spawn", SCHEDULER, &[goal("spawn and join, one by one", 60.0)]),
+    figure("spawn-1000", SCHEDULER, &[goal("spawn and join, batches of 1000", 70.0)]),
+    figure("channel-1", SCHEDULER, &[goal("channel, capacity 1", 30.0)]),
+    figure("channel-128", SCHEDULER, &[goal("channel, capacity 128", 8.0)]),
+    figure("timeout", SCHEDULER, &[goal("yield under a timeout", 60.0)]),
+    figure("sleepers", SLEEPERS, &[
+        goal("CPU, s", 0.3),
+        goal("lateness, median, ms", 0.2),
+        goal("lateness, 99 of 100, ms", 6.0),
+        goal("bytes a task", 4400.0),
+    ]),
+    figure("parked", PARKED, &[goal("bytes a task", 4506.0), goal("creation, CPU s", 2.5)]),
 ];
 
-const fn ns(name: &'static str, group: &'static str, columns: &'static [&'static str]) -> Figure {
+const fn figure(name: &'static str, group: &'static str, values: &'static [Value]) -> Figure {
     Figure {
         name,
         group,
-        columns,
+        values,
+    }
+}
+
+const fn value(title: &'static str) -> Value {
+    Value { title, goal: None }
+}
+
+const fn goal(title: &'static str, goal: f64) -> Value {
+    Value {
+        title,
+        goal: Some(goal),
     }
 }
 

@@ -74,7 +74,7 @@ impl Usage {
         (cpu() - self.cpu).as_secs_f64()
     }
 
-    /// The columns of the figure `sleepers`.
+    /// The values of the figure `sleepers`.
     pub fn of_sleepers(&self, mut lateness: Vec<f64>) -> Vec<f64> {
         let cpu = self.cpu_seconds();
         let bytes = (memory("VmHWM:") - self.resident) / SLEEPERS as f64;
@@ -83,7 +83,7 @@ impl Usage {
         vec![cpu, at(0.5), at(0.99), bytes]
     }
 
-    /// The columns of the figure `parked`.
+    /// The values of the figure `parked`.
     pub fn of_parked(&self) -> Vec<f64> {
         let cpu = self.cpu_seconds();
         vec![(memory("VmRSS:") - self.resident) / PARKED as f64, cpu]

@@ -88,7 +88,7 @@ fn fresh_sample(figure: &Figure, runtime: &str) -> io::Result<Vec<f64>> {
     let text = String::from_utf8_lossy(&output.stdout);
     let values: Result<Vec<f64>, _> = text.split_whitespace().map(str::parse).collect();
     match values {
-        Ok(values) if values.len() == figure.columns.len() && output.status.success() => Ok(values),
+        Ok(values) if values.len() == figure.values.len() && output.status.success() => Ok(values),
         _ => Err(io::Error::other(format!(
             "{} on {runtime} ended with {}: {}",
             figure.name,
@@ -105,35 +105,34 @@ fn compare(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// A row for each runtime that has any of these figures.
+/// A row for each value, a column for each runtime that has any of these figures.
 fn group_table(options: &Options, group: &[&Figure]) -> io::Result<String> {
-    let mut header = vec!["runtime".to_string()];
-    let mut rows: Vec<Vec<String>> = options
-        .runtimes
-        .iter()
-        .map(|name| vec![name.clone()])
-        .collect();
+    let has_any = |name: &&String| group.iter().any(|figure| figure.of(name).is_some());
+    let runtimes: Vec<_> = options.runtimes.iter().filter(has_any).cloned().collect();
+    let mut header = vec![String::new(), "goal".to_string()];
+    header.extend(runtimes.iter().cloned());
+    let mut rows = Vec::new();
     for figure in group {
-        header.extend(figure.columns.iter().map(|column| column.to_string()));
-        let samples = samples(options, figure)?;
-        for (row, cells) in rows.iter_mut().zip(samples) {
-            row.extend(cells.iter().map(Samples::cell));
+        let samples = samples(&runtimes, options.rounds, figure)?;
+        for (at, value) in figure.values.iter().enumerate() {
+            let goal = value.goal.map_or("-".into(), |goal| format!("{goal}"));
+            let mut row = vec![value.title.to_string(), goal];
+            row.extend(samples.iter().map(|values| values[at].cell()));
+            rows.push(row);
         }
     }
-    rows.retain(|row| row[1..].iter().any(|cell| cell != "-"));
     Ok(table(&header, &rows))
 }
 
-/// The samples of each runtime and column.
-fn samples(options: &Options, figure: &Figure) -> io::Result<Vec<Vec<Samples>>> {
-    let count = options.runtimes.len();
-    let mut samples = vec![vec![Samples::default(); figure.columns.len()]; count];
-    for round in 0..options.rounds {
+/// The samples of each runtime and value.
+fn samples(runtimes: &[String], rounds: usize, figure: &Figure) -> io::Result<Vec<Vec<Samples>>> {
+    let count = runtimes.len();
+    let mut samples = vec![vec![Samples::default(); figure.values.len()]; count];
+    for round in 0..rounds {
         for turn in 0..count {
             let place = (turn + round) % count;
-            let runtime = &options.runtimes[place];
-            if figure.of(runtime).is_some() {
-                let values = fresh_sample(figure, runtime)?;
+            if figure.of(&runtimes[place]).is_some() {
+                let values = fresh_sample(figure, &runtimes[place])?;
                 for (samples, value) in samples[place].iter_mut().zip(values) {
                     samples.push(value);
                 }
