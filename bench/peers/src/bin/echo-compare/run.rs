@@ -113,23 +113,34 @@ impl Pair {
         let id = server.0.id().to_string();
         let arguments = [&[address.trim(), "--server", &id], case.load].concat();
         let mut load = start(CLIENT_CPU, "echo-load", &arguments, None)?;
-        Ok(Pair {
+        let mut pair = Pair {
             requests: pipe(load.0.stdin.take())?,
             reports: BufReader::new(pipe(load.0.stdout.take())?),
             server,
             _load: load,
-        })
+        };
+        match pair.line()?.trim() {
+            "ready" => Ok(pair),
+            other => Err(io::Error::other(format!(
+                "the load is not ready, it said {other:?}"
+            ))),
+        }
     }
 
     pub fn server_id(&self) -> u32 {
         self.server.0.id()
     }
 
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        self.reports.read_line(&mut line)?;
+        Ok(line)
+    }
+
     /// Lets the load run once.
     pub fn slice(&mut self, seconds: f64) -> io::Result<Cost> {
         writeln!(self.requests, "{} {seconds}", seconds * WARMUP)?;
-        let mut line = String::new();
-        self.reports.read_line(&mut line)?;
+        let line = self.line()?;
         let words: Vec<_> = line.split_whitespace().collect();
         let value = |name: &str| -> io::Result<f64> {
             let at = words.iter().position(|word| *word == name);

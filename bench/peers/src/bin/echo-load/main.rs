@@ -8,7 +8,8 @@
 //! Options: `--active N` connections (64), `--idle N` silent ones (0), `--size BYTES` of a message (64), `--churn` for
 //! connect, one echo, close.
 //!
-//! Reads lines `WARMUP SECONDS` from the standard input, runs that long for each of them and prints one line,
+//! Prints `ready` when every active connection has been answered once; those that are idle were accepted before them.
+//! Then reads lines `WARMUP SECONDS` from the standard input, runs that long for each of them and prints one line,
 //! `requests R seconds S server-ns N client-ns N total T`: the window after the warm-up, and all requests so far.
 //! The connections stay open from line to line. Try it with
 //! `echo 0.3 1 | echo-load 127.0.0.1:6000 --server $(pidof echo-server)`.
@@ -56,6 +57,10 @@ fn run(options: &Options) -> io::Result<()> {
         Box::new(keep::Keep::start(options)?)
     };
     let mut total = 0;
+    while total < options.active as u64 {
+        total += load.turn(&mut Pace::of(options.active))?;
+    }
+    println!("ready");
     for line in io::stdin().lock().lines() {
         let (warmup, length) = durations(&line?)?;
         let mut pace = Pace::of(options.active);

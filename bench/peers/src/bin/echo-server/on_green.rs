@@ -6,9 +6,7 @@ use std::net::TcpListener;
 use green::net::TcpStream;
 
 pub fn serve(listener: TcpListener) -> io::Result<()> {
-    let address = listener.local_addr()?;
-    drop(listener);
-    let listener = green::net::TcpListener::bind(address)?;
+    let listener = green::net::TcpListener::from(listener);
     loop {
         let (stream, _) = listener.accept()?;
         green::spawn_n(|| drop(echo(stream)));
