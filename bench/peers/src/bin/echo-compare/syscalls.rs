@@ -14,7 +14,7 @@ const RARE: f64 = 0.0005;
 /// The calls that a server makes while it is under load, by name, the most frequent first.
 pub fn count(server: &str, case: &Case, seconds: f64) -> io::Result<Vec<(String, f64)>> {
     let mut pair = Pair::start(server, case)?;
-    let before = pair.slice(seconds)?.total;
+    pair.slice(seconds)?;
     let perf = Command::new("perf")
         .args([
             "stat",
@@ -30,7 +30,7 @@ pub fn count(server: &str, case: &Case, seconds: f64) -> io::Result<Vec<(String,
         .map_err(|error| io::Error::other(format!("perf stat: {error}")))?;
     // It needs a moment to attach, and the server does nothing meanwhile.
     std::thread::sleep(std::time::Duration::from_secs(1));
-    let after = pair.slice(seconds)?.total;
+    let requests = pair.slice(seconds)?.total;
     std::thread::sleep(std::time::Duration::from_millis(100));
     sys::interrupt(perf.id())?;
     let output = perf.wait_with_output()?;
@@ -41,7 +41,6 @@ pub fn count(server: &str, case: &Case, seconds: f64) -> io::Result<Vec<(String,
             "perf stat counted nothing: {text}"
         )));
     }
-    let requests = after - before;
     calls.retain_mut(|(_, count)| {
         *count /= requests;
         *count >= RARE

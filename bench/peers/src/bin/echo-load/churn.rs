@@ -8,10 +8,10 @@ use libc::{EPOLL_CTL_ADD, EPOLLET, EPOLLIN};
 use peers::sys;
 use socket2::{Domain, Socket, Type};
 
-use crate::Load;
 use crate::keep::{Message, receive};
 use crate::options::Options;
 use crate::window::Pace;
+use crate::{Load, Then};
 
 /// A connection with its one message under way.
 struct Visit {
@@ -47,54 +47,81 @@ pub struct Churn {
     options: Options,
     epoll: OwnedFd,
     events: Vec<libc::epoll_event>,
-    visits: Vec<Visit>,
+    visits: Vec<Option<Visit>>,
+    resting: Vec<usize>,
     started: u64,
     message: Message,
     buffer: Vec<u8>,
 }
 
 impl Churn {
-    /// Starts as many connections as are to be under way at once.
+    /// Connects nobody yet.
     pub fn start(options: &Options) -> io::Result<Churn> {
-        let mut churn = Churn {
+        Ok(Churn {
             options: *options,
             epoll: sys::epoll_create()?,
             events: Vec::with_capacity(1024),
-            visits: Vec::with_capacity(options.active),
+            visits: (0..options.active).map(|_| None).collect(),
+            resting: (0..options.active).collect(),
             started: 0,
             message: Message::new(options.size),
             buffer: vec![0; options.size],
-        };
-        for place in 0..options.active as u64 {
-            let visit = churn.visit(place)?;
-            churn.visits.push(visit);
-        }
-        Ok(churn)
+        })
     }
 
-    fn visit(&mut self, place: u64) -> io::Result<Visit> {
+    fn visit(&mut self, place: usize) -> io::Result<()> {
         let visit = Visit::start(&self.options, self.started, &mut self.message)?;
         self.started += 1;
         let (epoll, socket) = (self.epoll.as_fd(), visit.socket.as_fd());
-        sys::epoll_ctl(epoll, EPOLL_CTL_ADD, socket, EPOLLIN | EPOLLET, place)?;
-        Ok(visit)
+        sys::epoll_ctl(
+            epoll,
+            EPOLL_CTL_ADD,
+            socket,
+            EPOLLIN | EPOLLET,
+            place as u64,
+        )?;
+        self.visits[place] = Some(visit);
+        Ok(())
+    }
+
+    /// Reads as much of the answer as is there; true when it is complete.
+    fn receive(&mut self, place: usize) -> io::Result<bool> {
+        let Some(visit) = &mut self.visits[place] else {
+            return Ok(false);
+        };
+        let expected = &self.message.of(visit.number, 0)[visit.received..];
+        if let Some(received) = receive(visit.socket.as_fd(), expected, &mut self.buffer)? {
+            visit.received += received;
+        }
+        Ok(visit.received == self.options.size)
     }
 }
 
 impl Load for Churn {
-    fn turn(&mut self, pace: &mut Pace) -> io::Result<u64> {
+    fn resume(&mut self) -> io::Result<()> {
+        while let Some(place) = self.resting.pop() {
+            self.visit(place)?;
+        }
+        Ok(())
+    }
+
+    fn under_way(&self) -> usize {
+        self.visits.len() - self.resting.len()
+    }
+
+    fn turn(&mut self, pace: &mut Pace, then: Then) -> io::Result<u64> {
         let mut answers = 0;
         sys::epoll_wait(self.epoll.as_fd(), &mut self.events, 0)?;
         for at in 0..self.events.len() {
-            let place = self.events[at].u64;
-            let visit = &mut self.visits[place as usize];
-            let expected = &self.message.of(visit.number, 0)[visit.received..];
-            if let Some(received) = receive(visit.socket.as_fd(), expected, &mut self.buffer)? {
-                visit.received += received;
+            let place = self.events[at].u64 as usize;
+            if !self.receive(place)? {
+                continue;
             }
-            if visit.received == self.options.size {
-                answers += 1;
-                self.visits[place as usize] = self.visit(place)?;
+            answers += 1;
+            self.visits[place] = None;
+            match then {
+                Then::Send => self.visit(place)?,
+                Then::Rest => self.resting.push(place),
             }
         }
         pace.after(self.events.len());

@@ -7,9 +7,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use libc::{EPOLL_CTL_ADD, EPOLLET, EPOLLIN, EPOLLOUT};
 use peers::sys;
 
-use crate::Load;
 use crate::options::Options;
 use crate::window::Pace;
+use crate::{Load, Then};
 
 /// A message that says whose it is and which one, so that an answer can be checked.
 pub struct Message(Vec<u8>);
@@ -30,6 +30,7 @@ struct Connection {
     stream: TcpStream,
     owner: u64,
     number: u64,
+    /// Of the message that is under way; all of it while the connection rests.
     sent: usize,
     received: usize,
 }
@@ -85,16 +86,16 @@ pub struct Keep {
     epoll: OwnedFd,
     events: Vec<libc::epoll_event>,
     connections: Vec<Connection>,
+    resting: Vec<usize>,
     _idle: Vec<TcpStream>,
     message: Message,
     buffer: Vec<u8>,
 }
 
 impl Keep {
-    /// Connects everything and sends the first messages.
+    /// Connects everything.
     pub fn start(options: &Options) -> io::Result<Keep> {
         let epoll = sys::epoll_create()?;
-        let mut message = Message::new(options.size);
         let connect = |_| TcpStream::connect(options.address);
         let idle = (0..options.idle).map(connect).collect::<Result<_, _>>()?;
         let mut connections = Vec::with_capacity(options.active);
@@ -107,37 +108,55 @@ impl Keep {
                 stream,
                 owner,
                 number: 0,
-                sent: 0,
+                sent: options.size,
                 received: 0,
             });
-        }
-        for connection in &mut connections {
-            connection.send(&mut message)?;
         }
         Ok(Keep {
             epoll,
             events: Vec::with_capacity(1024),
             connections,
+            resting: (0..options.active).collect(),
             _idle: idle,
-            message,
+            message: Message::new(options.size),
             buffer: vec![0; options.size],
         })
     }
 }
 
 impl Load for Keep {
-    fn turn(&mut self, pace: &mut Pace) -> io::Result<u64> {
+    fn resume(&mut self) -> io::Result<()> {
+        for at in self.resting.drain(..) {
+            let connection = &mut self.connections[at];
+            connection.sent = 0;
+            connection.send(&mut self.message)?;
+        }
+        Ok(())
+    }
+
+    fn under_way(&self) -> usize {
+        self.connections.len() - self.resting.len()
+    }
+
+    fn turn(&mut self, pace: &mut Pace, then: Then) -> io::Result<u64> {
         let mut answers = 0;
         sys::epoll_wait(self.epoll.as_fd(), &mut self.events, 0)?;
         for event in &self.events {
-            let connection = &mut self.connections[event.u64 as usize];
+            let at = event.u64 as usize;
+            let connection = &mut self.connections[at];
             connection.send(&mut self.message)?;
-            if connection.receive(&mut self.message, &mut self.buffer)? {
-                answers += 1;
-                connection.number += 1;
-                connection.sent = 0;
-                connection.received = 0;
-                connection.send(&mut self.message)?;
+            if !connection.receive(&mut self.message, &mut self.buffer)? {
+                continue;
+            }
+            answers += 1;
+            connection.number += 1;
+            connection.received = 0;
+            match then {
+                Then::Send => {
+                    connection.sent = 0;
+                    connection.send(&mut self.message)?;
+                }
+                Then::Rest => self.resting.push(at),
             }
         }
         pace.after(self.events.len());

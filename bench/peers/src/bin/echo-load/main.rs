@@ -9,9 +9,9 @@
 //! connect, one echo, close.
 //!
 //! Prints `ready` when every active connection has been answered once; those that are idle were accepted before them.
-//! Then reads lines `WARMUP SECONDS` from the standard input, runs that long for each of them and prints one line,
-//! `requests R seconds S server-ns N client-ns N total T`: the window after the warm-up, and all requests so far.
-//! The connections stay open from line to line. Try it with
+//! Then reads lines `WARMUP SECONDS` from the standard input, runs that long for each of them, waits for the answers
+//! that are under way and prints one line, `requests R seconds S server-ns N client-ns N total T`: the window after the
+//! warm-up, and the requests of the whole run. The connections stay open from line to line. Try it with
 //! `echo 0.3 1 | echo-load 127.0.0.1:6000 --server $(pidof echo-server)`.
 
 mod churn;
@@ -28,8 +28,21 @@ use window::{Pace, Window};
 
 /// One kind of load, between two runs.
 trait Load {
-    /// Waits for answers once and sends what comes after them; returns how many were complete.
-    fn turn(&mut self, pace: &mut Pace) -> io::Result<u64>;
+    /// Sends a request on every connection that rests, as all do at first.
+    fn resume(&mut self) -> io::Result<()>;
+
+    /// How many requests have no answer yet.
+    fn under_way(&self) -> usize;
+
+    /// Waits for answers once and returns how many were complete. Their connections send the next request, or rest.
+    fn turn(&mut self, pace: &mut Pace, then: Then) -> io::Result<u64>;
+}
+
+/// What a connection does after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Send,
+    Rest,
 }
 
 fn main() -> ExitCode {
@@ -56,24 +69,35 @@ fn run(options: &Options) -> io::Result<()> {
     } else {
         Box::new(keep::Keep::start(options)?)
     };
-    let mut total = 0;
-    while total < options.active as u64 {
-        total += load.turn(&mut Pace::of(options.active))?;
-    }
+    load.resume()?;
+    settle(&mut *load, options)?;
     println!("ready");
     for line in io::stdin().lock().lines() {
         let (warmup, length) = durations(&line?)?;
         let mut pace = Pace::of(options.active);
         let mut window = Window::start(options.server, warmup, length)?;
+        let mut total = 0;
+        load.resume()?;
         let report = loop {
-            total += load.turn(&mut pace)?;
+            total += load.turn(&mut pace, Then::Send)?;
             if let Some(report) = window.check(total, &pace)? {
                 break report;
             }
         };
-        println!("{report}");
+        total += settle(&mut *load, options)?;
+        println!("{report} total {total}");
     }
     Ok(())
+}
+
+/// Waits for every answer that is under way, and returns how many there were.
+fn settle(load: &mut dyn Load, options: &Options) -> io::Result<u64> {
+    let mut pace = Pace::of(options.active);
+    let mut answers = 0;
+    while load.under_way() > 0 {
+        answers += load.turn(&mut pace, Then::Rest)?;
+    }
+    Ok(answers)
 }
 
 fn durations(line: &str) -> io::Result<(Duration, Duration)> {

@@ -102,12 +102,11 @@ impl fmt::Display for Report {
         let (first, last) = (&self.first, &self.last);
         write!(
             f,
-            "requests {} seconds {:.6} server-ns {} client-ns {} total {}",
+            "requests {} seconds {:.6} server-ns {} client-ns {}",
             last.requests - first.requests,
             (last.at - first.at).as_secs_f64(),
             (last.server - first.server).as_nanos(),
             last.client.saturating_sub(first.client).as_nanos(),
-            last.requests,
         )
     }
 }
