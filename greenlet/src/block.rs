@@ -7,6 +7,7 @@ use std::panic::Location;
 use std::ptr::NonNull;
 
 use crate::arch::Entry;
+use crate::local::Values;
 use crate::message::Type;
 use crate::stack::Stack;
 
@@ -48,11 +49,16 @@ pub(crate) struct Block {
     pub(crate) id: u64,
     pub(crate) location: &'static Location<'static>,
     pub(crate) label: &'static str,
-    /// The next one in the graveyard.
-    pub(crate) next_grave: Cell<Option<Ptr>>,
+    /// The next one in the graveyard, or in the list of free stacks.
+    pub(crate) next: Cell<Option<Ptr>>,
     /// While this one waits for the end of a child whose last handle it has dropped: that child.
     pub(crate) reaping: Cell<Option<Ptr>>,
+    pub(crate) locals: Cell<Option<Values>>,
 }
+
+// Two cache lines.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Block>() == 128);
 
 /// A pointer to the control block of a greenlet of this thread that is not freed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +70,11 @@ impl Ptr {
     #[inline(always)]
     pub(crate) unsafe fn new(block: NonNull<Block>) -> Ptr {
         Ptr(block)
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_non_null(self) -> NonNull<Block> {
+        self.0
     }
 
     #[inline(always)]
@@ -87,6 +98,14 @@ impl Ptr {
         let refs = self.refs.get() - 1;
         self.refs.set(refs);
         refs == 0
+    }
+}
+
+impl Block {
+    #[inline(always)]
+    pub(crate) fn has_locals(&self) -> bool {
+        // SAFETY: nothing else looks at the cell meanwhile.
+        unsafe { (*self.locals.as_ptr()).is_some() }
     }
 }
 

@@ -99,10 +99,10 @@ impl Builder {
             death::visit_graves(thread);
         }
         let size = stack::size_for(self.stack_size, size_of::<F>() + align_of::<F>() + ROOM)?;
-        let stack = if thread.closed.get() {
-            stack::alone(size)?
+        let (block, stack) = if thread.closed.get() {
+            stack::Class::single(size)?
         } else {
-            thread.pool.borrow_mut().acquire(size)?
+            thread.pool.acquire(size)?
         };
         let functions: &'static Body = const {
             &Body {
@@ -115,7 +115,6 @@ impl Builder {
         thread.living.set(thread.living.get() + 1);
         // SAFETY: the stack is ours alone, and `size_for` has seen to the room at its top.
         unsafe {
-            let block = stack.top().cast::<Block>().sub(1);
             block.write(Block {
                 sp: Cell::new(block.as_ptr().cast()),
                 expects: Cell::new(Some(Type::of::<In>())),
@@ -130,8 +129,9 @@ impl Builder {
                 },
                 location: self.location,
                 label: self.label,
-                next_grave: Cell::new(None),
+                next: Cell::new(None),
                 reaping: Cell::new(None),
+                locals: Cell::new(None),
             });
             let ptr = Ptr::new(block);
             let place = closure::<F>(ptr);

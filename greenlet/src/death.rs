@@ -8,9 +8,11 @@ use std::thread::panicking;
 use crate::block::{Ptr, State};
 use crate::error::GreenletExit;
 use crate::handle::AnyGreenlet;
-use crate::message::{Content, Message, Notice, Type};
+use crate::local;
+use crate::message::{Content, Message, Notice, Sign, Type};
 use crate::switch::pass;
 use crate::thread::{GRAVES, Thread, thread};
+use crate::trace;
 
 /// How often a greenlet is told to exit that catches the exit and suspends itself again.
 const EXITS: usize = 8;
@@ -18,13 +20,15 @@ const EXITS: usize = 8;
 /// The nearest ancestor that is not dead. The main greenlet never is.
 pub(crate) fn living_ancestor(block: Ptr) -> Ptr {
     let mut block = block;
-    while block.state.get() == State::Dead {
+    loop {
         match block.parent.get() {
             Some(parent) => block = parent,
-            None => unreachable!("{block} has no parent"),
+            None => return block,
+        }
+        if block.state.get() != State::Dead {
+            return block;
         }
     }
-    block
 }
 
 /// Does what the end of the last handle asks for, of `block` and of every ancestor that only its child kept.
@@ -32,27 +36,14 @@ pub(crate) fn living_ancestor(block: Ptr) -> Ptr {
 pub(crate) fn unowned(mut block: Ptr) {
     let thread = thread();
     loop {
-        let mut raised = None;
-        match block.state.get() {
-            State::Dead => {}
-            State::Unstarted => {
-                thread.living.set(thread.living.get() - 1);
-                raised = drop_body(block).err();
+        if block.state.get() != State::Dead {
+            if block.state.get() != State::Unstarted {
+                return suspended_unowned(thread, block);
             }
-            // The running greenlet needs no handle: it is looked at when it suspends itself.
-            State::Active if thread.current() == block => return,
-            State::Active if panicking() => return bury(thread, block),
-            State::Active => return reap(thread, block),
-            State::Free => unreachable!("a handle of a greenlet that was freed"),
+            drop_body(thread, block);
         }
         let parent = block.parent.take();
         free(thread, block);
-        if let Some(payload) = raised {
-            if let Some(parent) = parent {
-                drop(AnyGreenlet::adopt(parent));
-            }
-            resume_unwind(payload);
-        }
         match parent {
             Some(parent) if parent.release() => block = parent,
             _ => return,
@@ -60,12 +51,27 @@ pub(crate) fn unowned(mut block: Ptr) {
     }
 }
 
+#[cold]
+fn suspended_unowned(thread: &Thread, block: Ptr) {
+    if thread.current() == block {
+        // The running greenlet needs no handle: it is looked at when it suspends itself.
+    } else if panicking() {
+        bury(thread, block);
+    } else {
+        reap(thread, block);
+        visit_graves(thread);
+    }
+}
+
 /// Drops the closure of an unstarted greenlet, which is dead after that.
-fn drop_body(block: Ptr) -> std::thread::Result<()> {
+#[cold]
+fn drop_body(thread: &Thread, block: Ptr) {
+    thread.living.set(thread.living.get() - 1);
     block.state.set(State::Dead);
     block.expects.set(None);
+    // A panic has been reported; here is nobody whom it concerns.
     // SAFETY: the greenlet was unstarted, so its closure is still in its place, and nobody else will take it.
-    catch_unwind(AssertUnwindSafe(|| unsafe { (block.body.drop)(block) }))
+    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { (block.body.drop)(block) }));
 }
 
 /// Gives the stack back, and with it the block.
@@ -78,83 +84,89 @@ fn free(thread: &Thread, block: Ptr) {
             if thread.closed.get() {
                 stack.discard();
             } else {
-                thread.pool.borrow_mut().release(stack);
+                stack.class().release(block);
             }
         }
     }
 }
 
 /// Keeps a suspended greenlet without handles until a switch is possible.
-#[cold]
 fn bury(thread: &Thread, block: Ptr) {
     block.retain();
-    block.next_grave.set(thread.graves.replace(Some(block)));
+    block.next.set(thread.graves.replace(Some(block)));
     thread.attention.set(thread.attention.get() | GRAVES);
 }
 
 /// Unwinds those whose last handle was dropped by an unwinding destructor.
 pub(crate) fn visit_graves(thread: &Thread) {
+    /// One visit at a time: greenlets that keep each other in a long row are unwound one after the other, not one inside
+    /// the other.
+    struct Visit<'a>(&'a Thread);
+
+    impl Drop for Visit<'_> {
+        fn drop(&mut self) {
+            self.0.visiting.set(false);
+        }
+    }
+
+    if thread.graves.get().is_none() || thread.visiting.replace(true) {
+        return;
+    }
+    let visit = Visit(thread);
     while let Some(block) = thread.graves.get() {
-        thread.graves.set(block.next_grave.take());
+        thread.graves.set(block.next.take());
         if thread.graves.get().is_none() {
             thread.attention.set(thread.attention.get() & !GRAVES);
         }
         drop(AnyGreenlet::adopt(block));
     }
+    drop(visit);
 }
 
-/// Throws `GreenletExit` into a suspended greenlet that has no handle left, with the running one as its parent for that
-/// time, and frees it.
-#[cold]
+/// Tells a suspended greenlet that has no handle to exit, until it is dead, and frees it.
 fn reap(thread: &Thread, block: Ptr) {
     block.retain();
-    match unwind(thread, block) {
-        Ok(()) => {
-            // One that refuses to end keeps this reference, and is tried once more at the end of the thread.
-            if block.state.get() == State::Dead || block.refs.get() > 1 {
-                drop(AnyGreenlet::adopt(block));
-            }
-        }
-        Err(payload) => {
+    for _ in 0..EXITS {
+        if let Err(payload) = tell_to_exit(thread, block) {
+            // What somebody else has thrown into the running greenlet meanwhile.
             bury(thread, block);
             block.release();
             resume_unwind(payload);
         }
+        // It may also have got a new handle, and goes on.
+        if block.state.get() == State::Dead || block.refs.get() > 1 {
+            drop(AnyGreenlet::adopt(block));
+            return;
+        }
     }
+    // It refuses. It is left as it is until the thread ends.
+    block.next.set(thread.refused.replace(Some(block)));
 }
 
 /// What waits for the end of a greenlet takes no value.
 struct Reaping;
 
-/// Tells a suspended greenlet to exit until it is dead. An error is what somebody else has thrown into the running
-/// greenlet meanwhile.
-fn unwind(thread: &Thread, block: Ptr) -> std::thread::Result<()> {
+/// Throws `GreenletExit` into a suspended greenlet, with the running one as its parent meanwhile, and waits until
+/// somebody switches back. An error is what somebody else has thrown.
+fn tell_to_exit(thread: &Thread, block: Ptr) -> std::thread::Result<()> {
     let me = thread.current();
     me.retain();
     let old_parent = block.parent.replace(Some(me));
     let old_reaping = me.reaping.replace(Some(block));
-    let mut result = Ok(());
-    for _ in 0..EXITS {
-        let mut notice = ManuallyDrop::new(Notice {
-            origin: me,
-            content: Content::Throw(Box::new(GreenletExit)),
-        });
-        let message = Message {
-            data: ptr::null_mut(),
-            notice: (&raw mut notice).cast(),
-        };
-        // SAFETY: the greenlet is suspended; the notice stays on this stack.
-        let answer = unsafe { pass(thread, me, block, Type::of::<Reaping>(), message) };
-        // SAFETY: nobody sends a `Reaping`, so there is a notice.
-        result = unsafe { take_answer(answer, block) };
-        if result.is_err() || block.state.get() == State::Dead || block.refs.get() > 1 {
-            break;
-        }
-    }
+
+    let mut notice = ManuallyDrop::new(Notice {
+        origin: me,
+        content: Content::Throw(Box::new(GreenletExit)),
+    });
+    let message = Message::notice(ptr::null_mut(), &raw mut notice);
+    // SAFETY: the greenlet is suspended, and the notice stays on this stack.
+    let answer = unsafe { pass(thread, me, block, Type::of::<Reaping>(), message) };
+    let result = take_answer(answer, block);
+
     me.reaping.set(old_reaping);
     if block.state.get() != State::Dead && block.parent.get() == Some(me) {
         block.parent.set(old_parent);
-        drop(AnyGreenlet::adopt(me));
+        me.release();
     } else if let Some(old_parent) = old_parent {
         drop(AnyGreenlet::adopt(old_parent));
     }
@@ -162,15 +174,16 @@ fn unwind(thread: &Thread, block: Ptr) -> std::thread::Result<()> {
 }
 
 /// What the one that is told to exit gives or raises goes no further. What others do is for the running greenlet.
-///
-/// # Safety
-/// `answer` has just come with a notice.
-unsafe fn take_answer(answer: Message, block: Ptr) -> std::thread::Result<()> {
+fn take_answer(answer: Message, block: Ptr) -> std::thread::Result<()> {
+    // SAFETY: the answer has just come, and nobody can send a `Reaping`, so it has a sign.
+    let Sign::Notice(notice) = (unsafe { answer.sign() }) else {
+        unreachable!("{block} has been given a value while it was reaped");
+    };
     // SAFETY: the sender left it for us to move out.
-    let notice = unsafe { answer.notice.read() };
-    let from_block = notice.origin == block;
-    let origin = AnyGreenlet::new(notice.origin);
-    match notice.content {
+    let Notice { origin, content } = unsafe { notice.read() };
+    let from_block = origin == block;
+    let origin = AnyGreenlet::new(origin);
+    match content {
         Content::Foreign { found, drop } => {
             // SAFETY: the sender left the value for us to drop.
             unsafe { drop(answer.data) };
@@ -179,8 +192,7 @@ unsafe fn take_answer(answer: Message, block: Ptr) -> std::thread::Result<()> {
             }
             catch_unwind(AssertUnwindSafe(|| {
                 panic_any(format!(
-                    "{} has ended with a value of type `{}`, but its parent waits for the end of {block}",
-                    origin.ptr(),
+                    "{origin} has ended with a value of type `{}`, but its parent waits for the end of {block}",
                     found.name()
                 ))
             }))
@@ -190,36 +202,59 @@ unsafe fn take_answer(answer: Message, block: Ptr) -> std::thread::Result<()> {
     }
 }
 
-/// Unwinds what is suspended and frees the stacks.
+/// How often the greenlets that are left are told to exit when their thread ends.
+const ROUNDS: usize = 3;
+
+/// Unwinds what is suspended and gives the memory back.
+///
+/// What a greenlet that refuses to end has on its stack may be in use by others, so that stack stays mapped for good;
+/// and so does that of one whose handles were forgotten.
 #[cold]
 pub(crate) fn end_of_thread(thread: &'static Thread) {
     if is_main_thread() || thread.current() != thread.main() {
-        // The process ends: everything is left as it is.
+        // The process ends, or the thread does from inside a greenlet: everything is left as it is.
         return;
     }
-    thread.trace.set(None);
-    let mut rounds = 0;
-    while thread.living.get() > 0 && rounds < 3 {
-        rounds += 1;
-        let blocks = thread.pool.borrow().blocks();
-        for block in blocks {
-            let handle = AnyGreenlet::new(block);
+    trace::forget(thread);
+    local::clear(thread.main());
+    visit_graves(thread);
+    for _ in 0..ROUNDS {
+        if thread.living.get() == 0 {
+            break;
+        }
+        let blocks = thread.pool.blocks();
+        let left: Vec<AnyGreenlet> = blocks.into_iter().map(AnyGreenlet::new).collect();
+        for greenlet in &left {
+            let block = greenlet.ptr();
             match block.state.get() {
-                State::Unstarted => {
-                    thread.living.set(thread.living.get() - 1);
-                    let _ = drop_body(block);
-                }
-                State::Active => {
-                    let _ = unwind(thread, block);
-                }
+                State::Unstarted => drop_body(thread, block),
+                // What others throw into the main greenlet has nobody left to go to.
+                State::Active => drop(tell_to_exit(thread, block)),
                 State::Dead | State::Free => {}
             }
-            drop(handle);
+        }
+        // Dropping the handles must not do what the rounds do.
+        for greenlet in left {
+            let block = greenlet.ptr();
+            if block.state.get() == State::Active && block.refs.get() == 1 {
+                block.retain();
+                block.next.set(thread.refused.replace(Some(block)));
+            }
+        }
+        visit_graves(thread);
+    }
+    let mut refused = thread.refused.take();
+    while let Some(block) = refused {
+        refused = block.next.take();
+        if block.state.get() == State::Dead {
+            drop(AnyGreenlet::adopt(block));
         }
     }
     thread.closed.set(true);
-    let pool = thread.pool.replace(crate::stack::Pool::new());
-    pool.close();
+    thread.pool.close();
+    if let Some(stack) = thread.signal_stack.take() {
+        stack.remove();
+    }
 }
 
 /// Whether this OS thread is the one that runs `main`, whose end is the end of the process.

@@ -27,7 +27,7 @@ pub struct Stats {
 /// ```
 pub fn stats() -> Stats {
     let thread = enter();
-    let mut stats = thread.pool.borrow().stats();
+    let mut stats = thread.pool.stats();
     stats.greenlets = thread.living.get();
     stats
 }

@@ -12,7 +12,8 @@ use crate::block::{Ptr, State};
 use crate::death;
 use crate::error::{GreenletExit, SwitchError};
 use crate::handle::AnyGreenlet;
-use crate::message::{Content, Message, Notice, Type, drop_at};
+use crate::local;
+use crate::message::{Content, Message, Notice, Sign, Type, drop_at};
 use crate::thread::{Thread, thread};
 use crate::trace::{self, TraceEvent};
 
@@ -96,10 +97,7 @@ unsafe fn pass_value<V: 'static, R: 'static>(
     value: V,
 ) -> Result<R, SwitchError> {
     let mut value = ManuallyDrop::new(value);
-    let message = Message {
-        data: (&raw mut value).cast(),
-        notice: ptr::null_mut(),
-    };
+    let message = Message::value(&raw mut value);
     // SAFETY: the value is of the type that the target waits for, and stays on this stack, which is suspended.
     unsafe { receive(pass(thread, me, target, Type::of::<R>(), message)) }
 }
@@ -126,24 +124,27 @@ fn switch_with_care<V: 'static, R: 'static>(
     let Some(expected) = to.expects.get() else {
         unreachable!("{to} is neither running nor suspended nor dead");
     };
-    let content = if expected.is(found) {
-        Content::Value
-    } else if to.reaping.get() == Some(me) {
+    let mut value = ManuallyDrop::new(value);
+    let data = (&raw mut value).cast();
+    if expected.is(found) {
+        // SAFETY: the type was checked.
+        return unsafe { hand_over(thread, me, target, Message::value_from(data, me)) };
+    }
+    if to.reaping.get() == Some(me) {
         // What a greenlet gives that outlives its exit is dropped.
-        Content::Foreign {
-            found,
-            drop: drop_at::<V>,
-        }
-    } else {
-        panic!(
+        let drop = drop_at::<V>;
+        // SAFETY: the value is left for the receiver to drop.
+        return unsafe { notify(thread, me, target, data, Content::Foreign { found, drop }) };
+    }
+    drop(ManuallyDrop::into_inner(value));
+    match to.reaping.get() {
+        Some(child) => panic!("cannot switch to {to}: it waits for the end of {child}"),
+        None => panic!(
             "cannot switch to {to} with a value of type `{}`: it waits for `{}`",
             found.name(),
             expected.name()
-        );
-    };
-    let mut value = ManuallyDrop::new(value);
-    // SAFETY: the type was checked, or the content says what to do instead.
-    unsafe { pass_notice(thread, me, target, content, (&raw mut value).cast()) }
+        ),
+    }
 }
 
 /// Whoever switches to itself has its value back at once.
@@ -160,31 +161,41 @@ fn to_oneself<V: 'static, R: 'static>(me: Ptr, value: V) -> R {
     }
 }
 
-/// Hands over something that the receiver has to look at.
+/// Switches to `target` and lets its handle go.
 ///
 /// # Safety
-/// `target` can be switched to; `data` fits the content.
-unsafe fn pass_notice<R: 'static>(
+/// As for [`pass`]; the message is one for `target`.
+unsafe fn hand_over<R: 'static>(
     thread: &Thread,
     me: Ptr,
     target: AnyGreenlet,
-    content: Content,
-    data: *mut (),
+    message: Message,
 ) -> Result<R, SwitchError> {
     let to = target.ptr();
     // Nothing is to be done if this was the last: the running greenlet needs no handle.
     to.release();
     std::mem::forget(target);
+    // SAFETY: passed on.
+    unsafe { receive(pass(thread, me, to, Type::of::<R>(), message)) }
+}
+
+/// Hands over something that is not just a value.
+///
+/// # Safety
+/// `target` can be switched to, and `data` is what the content says.
+unsafe fn notify<R: 'static>(
+    thread: &Thread,
+    me: Ptr,
+    target: AnyGreenlet,
+    data: *mut (),
+    content: Content,
+) -> Result<R, SwitchError> {
     let mut notice = ManuallyDrop::new(Notice {
         origin: me,
         content,
     });
-    let message = Message {
-        data,
-        notice: (&raw mut notice).cast(),
-    };
     // SAFETY: the notice stays on this stack, which is suspended; the receiver moves it out.
-    unsafe { receive(pass(thread, me, to, Type::of::<R>(), message)) }
+    unsafe { hand_over(thread, me, target, Message::notice(data, &raw mut notice)) }
 }
 
 /// Raises `payload` where `target` is suspended.
@@ -207,12 +218,12 @@ pub(crate) fn throw<R: 'static>(
     }
     // SAFETY: neither running nor dead, so it can be switched to, and a throw needs no data.
     unsafe {
-        pass_notice(
+        notify(
             thread,
             me,
             target.clone(),
-            Content::Throw(payload),
             ptr::null_mut(),
+            Content::Throw(payload),
         )
     }
 }
@@ -243,10 +254,7 @@ pub(crate) fn run_there<T>(target: Ptr, errand: fn() -> T) -> Option<T> {
         origin: me,
         content: Content::Errand(run::<T>),
     });
-    let message = Message {
-        data: (&raw mut task).cast(),
-        notice: (&raw mut notice).cast(),
-    };
+    let message = Message::notice((&raw mut task).cast(), &raw mut notice);
     // SAFETY: the notice and the task stay where they are until the receiver switches back, which it does at once.
     unsafe {
         pass(thread, me, target, Type::of::<Errand>(), message);
@@ -260,69 +268,80 @@ pub(crate) fn run_there<T>(target: Ptr, errand: fn() -> T) -> Option<T> {
 /// `message` is what a switch of this greenlet has just brought, and the switch waited for an `R`.
 #[inline(always)]
 pub(crate) unsafe fn receive<R: 'static>(message: Message) -> Result<R, SwitchError> {
-    if message.notice.is_null() {
+    if message.sign.is_null() {
         // SAFETY: the sender checked the type and left the value for us to move out.
         Ok(unsafe { message.data.cast::<R>().read() })
     } else {
         // SAFETY: passed on.
-        unsafe { receive_notice(message) }
+        unsafe { receive_signed(message) }
     }
 }
 
 /// # Safety
-/// As for [`receive`], with a notice.
+/// As for [`receive`], with a sign.
 #[inline(never)]
-unsafe fn receive_notice<R: 'static>(mut message: Message) -> Result<R, SwitchError> {
-    let thread = thread();
-    let notice = loop {
-        // SAFETY: the sender left it for us to move out.
-        let notice = unsafe { message.notice.read() };
-        let Content::Errand(errand) = notice.content else {
-            break notice;
-        };
-        // SAFETY: the errand's own data, which the sender keeps alive until we are back.
-        unsafe { errand(message.data) };
-        let back = Message {
-            data: ptr::null_mut(),
-            notice: ptr::null_mut(),
-        };
-        // SAFETY: the sender waits for us and reads nothing.
-        message = unsafe {
-            pass(
-                thread,
-                thread.current(),
-                notice.origin,
-                Type::of::<R>(),
-                back,
-            )
-        };
-    };
-    // The origin is let go when everything else is done: if this was its last handle, it is freed or unwound then.
-    let origin = AnyGreenlet::new(notice.origin);
-    match notice.content {
-        Content::Value => {
+unsafe fn receive_signed<R: 'static>(message: Message) -> Result<R, SwitchError> {
+    // SAFETY: the message has just arrived.
+    match unsafe { message.sign() } {
+        Sign::From(origin) => {
             // SAFETY: the sender checked the type and left the value for us to move out.
             let value = unsafe { message.data.cast::<R>().read() };
-            trace::run(thread, TraceEvent::Switch, &origin);
-            drop(origin);
+            let thread = thread();
+            if thread.attention.get() != 0 {
+                let origin = AnyGreenlet::new(origin);
+                trace::run(thread, TraceEvent::Switch, &origin);
+                death::visit_graves(thread);
+            } else if origin.refs.get() == 0 {
+                death::unowned(origin);
+            }
             Ok(value)
         }
-        Content::Exit => {
-            trace::run(thread, TraceEvent::Switch, &origin);
-            Err(SwitchError::Exit(GreenletExit))
-        }
+        // SAFETY: passed on.
+        Sign::Notice(notice) => unsafe { receive_notice(message.data, notice) },
+    }
+}
+
+/// # Safety
+/// As for [`receive`], with the parts of a notice's message.
+#[cold]
+#[inline(never)]
+unsafe fn receive_notice<R: 'static>(data: *mut (), notice: *mut Notice) -> Result<R, SwitchError> {
+    let thread = thread();
+    // SAFETY: the sender left it for us to move out.
+    let Notice { origin, content } = unsafe { notice.read() };
+    if let Content::Errand(errand) = content {
+        // SAFETY: the sender keeps the errand's data alive until we are back, and waits without reading what we send.
+        return unsafe {
+            errand(data);
+            let back = Message::value(ptr::null_mut::<()>());
+            receive(pass(
+                thread,
+                thread.current(),
+                origin,
+                Type::of::<R>(),
+                back,
+            ))
+        };
+    }
+    let event = match content {
+        Content::Throw(_) => TraceEvent::Throw,
+        _ => TraceEvent::Switch,
+    };
+    // The origin is let go when everything else is done: if this was its last handle, it is freed or unwound then.
+    let origin = AnyGreenlet::new(origin);
+    trace::run(thread, event, &origin);
+    death::visit_graves(thread);
+    match content {
+        Content::Exit => Err(SwitchError::Exit(GreenletExit)),
         Content::Throw(payload) => {
-            trace::run(thread, TraceEvent::Throw, &origin);
             drop(origin);
             resume_unwind(payload)
         }
         Content::Foreign { found, drop } => {
-            trace::run(thread, TraceEvent::Switch, &origin);
             // SAFETY: the sender left the value for us to drop.
-            unsafe { drop(message.data) };
+            unsafe { drop(data) };
             panic_any(format!(
-                "{} has ended with a value of type `{}`, but the switch of {} that waits for a child's result waits for `{}`",
-                origin.ptr(),
+                "{origin} has ended with a value of type `{}`, but its parent, {}, waits for `{}`",
                 found.name(),
                 thread.current(),
                 std::any::type_name::<R>()
@@ -336,7 +355,7 @@ unsafe fn receive_notice<R: 'static>(mut message: Message) -> Result<R, SwitchEr
 ///
 /// # Safety
 /// Entered by the first switch to a greenlet that was made with a closure `F`.
-pub(crate) unsafe extern "C" fn entry<F, In, Out>(data: *mut (), notice: *mut Notice) -> !
+pub(crate) unsafe extern "C" fn entry<F, In, Out>(data: *mut (), sign: *mut ()) -> !
 where
     F: FnOnce(In) -> Out + 'static,
     In: 'static,
@@ -348,7 +367,7 @@ where
     let body = unsafe { closure::<F>(me).read() };
     let outcome = catch_unwind(AssertUnwindSafe(move || {
         // SAFETY: this is the message of the first switch, which was made to wait for an `In`.
-        let value = unsafe { receive::<In>(Message { data, notice }) }?;
+        let value = unsafe { receive::<In>(Message { data, sign }) }?;
         Ok(body(value))
     }));
     let mut result = MaybeUninit::<Out>::uninit();
@@ -384,24 +403,31 @@ unsafe fn finish(
 ) -> ! {
     let thread = thread();
     let me = thread.current();
+    if me.has_locals() {
+        local::clear(me);
+    }
     me.state.set(State::Dead);
     thread.living.set(thread.living.get() - 1);
     let heir = death::living_ancestor(me);
-    let content = end.unwrap_or_else(|| match heir.expects.get() {
-        Some(expected) if expected.is(found) => Content::Value,
-        _ => Content::Foreign { found, drop },
-    });
-    let mut notice = ManuallyDrop::new(Notice {
-        origin: me,
-        content,
-    });
-    let message = Message {
-        data: result,
-        notice: (&raw mut notice).cast(),
+    let content = match (end, heir.expects.get()) {
+        (None, Some(expected)) if expected.is(found) => None,
+        (None, _) => Some(Content::Foreign { found, drop }),
+        (end, _) => end,
+    };
+    let mut notice;
+    let message = match content {
+        None => Message::value_from(result, me),
+        Some(content) => {
+            notice = ManuallyDrop::new(Notice {
+                origin: me,
+                content,
+            });
+            Message::notice(result, &raw mut notice)
+        }
     };
     heir.expects.set(None);
     thread.set_current(heir);
-    // SAFETY: an ancestor of the running greenlet is suspended or unstarted. This stack lives until the notice is read.
+    // SAFETY: an ancestor of the running greenlet is suspended or unstarted. This stack lives until it was looked at.
     unsafe {
         arch::switch(sp_of(&me), heir.sp.get(), message);
     }

@@ -1,13 +1,13 @@
 //! What a thread knows of its greenlets.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 
 use crate::block::{Block, Body, Ptr, State};
-use crate::message::Notice;
 use crate::stack::Pool;
+use crate::stack::overflow::{self, SignalStack};
 use crate::trace::TraceHook;
 
 /// A trace hook is set.
@@ -15,6 +15,7 @@ pub(crate) const TRACE: u8 = 1;
 /// Somebody is in the graveyard.
 pub(crate) const GRAVES: u8 = 2;
 
+#[repr(C)]
 pub(crate) struct Thread {
     /// `None` until the first use of this crate on the thread.
     current: Cell<Option<Ptr>>,
@@ -23,15 +24,20 @@ pub(crate) struct Thread {
     /// The thread is past its end: what dies now gives its memory back at once.
     pub(crate) closed: Cell<bool>,
     next_id: Cell<u64>,
-    /// Greenlets that are not dead, without the main one.
-    pub(crate) living: Cell<usize>,
     /// Suspended greenlets that lost their last handle where a switch was not possible.
     pub(crate) graves: Cell<Option<Ptr>>,
+    /// They are being unwound right now.
+    pub(crate) visiting: Cell<bool>,
+    /// Those that caught every exit.
+    pub(crate) refused: Cell<Option<Ptr>>,
+    pub(crate) signal_stack: Cell<Option<SignalStack>>,
     pub(crate) trace: ManuallyDrop<Cell<Option<TraceHook>>>,
     /// Counts calls of `set_trace`: a hook that was replaced while it ran is not put back.
     pub(crate) trace_version: Cell<u64>,
-    pub(crate) pool: ManuallyDrop<RefCell<Pool>>,
-    main: Block,
+    pub(crate) pool: Pool,
+    /// Greenlets that are not dead, without the main one.
+    pub(crate) living: Cell<usize>,
+    main: ManuallyDrop<Block>,
 }
 
 // Nothing in it is dropped by the thread: other thread-locals' destructors may still use greenlets.
@@ -43,12 +49,15 @@ thread_local! {
         attention: Cell::new(0),
         closed: Cell::new(false),
         next_id: Cell::new(1),
-        living: Cell::new(0),
         graves: Cell::new(None),
+        visiting: Cell::new(false),
+        refused: Cell::new(None),
+        signal_stack: Cell::new(None),
         trace: ManuallyDrop::new(Cell::new(None)),
         trace_version: Cell::new(0),
-        pool: ManuallyDrop::new(RefCell::new(Pool::new())),
-        main: Block {
+        pool: Pool::new(),
+        living: Cell::new(0),
+        main: ManuallyDrop::new(Block {
             sp: Cell::new(ptr::null_mut()),
             expects: Cell::new(None),
             refs: Cell::new(1),
@@ -59,9 +68,10 @@ thread_local! {
             id: 0,
             location: Location::caller(),
             label: "main greenlet",
-            next_grave: Cell::new(None),
+            next: Cell::new(None),
             reaping: Cell::new(None),
-        },
+            locals: Cell::new(None),
+        }),
     } };
 
     /// Ends the thread's greenlets. Made at first use, so that whoever registers a destructor later is destroyed before.
@@ -73,13 +83,13 @@ static MAIN: Body = Body {
     drop: main_has_no_closure,
 };
 
-unsafe extern "C" fn main_has_no_body(_: *mut (), _: *mut Notice) -> ! {
+unsafe extern "C" fn main_has_no_body(_: *mut (), _: *mut ()) -> ! {
     unreachable!("the main greenlet was never entered")
 }
 
 unsafe fn main_has_no_closure(_: Ptr) {}
 
-/// The state of this thread.
+/// The state of this thread, for those who have to do with a greenlet of it.
 ///
 /// The reference is good for as long as the thread runs code at all: the thread-local has no destructor.
 #[inline(always)]
@@ -102,6 +112,8 @@ pub(crate) fn enter() -> &'static Thread {
 #[inline(never)]
 fn begin(thread: &'static Thread) {
     thread.current.set(Some(thread.main()));
+    overflow::install_handler();
+    thread.signal_stack.set(SignalStack::install());
     // Fails where the thread-locals are being destroyed already: then nothing is kept for later.
     if GUARD.try_with(|_| ()).is_err() {
         thread.closed.set(true);
@@ -109,13 +121,12 @@ fn begin(thread: &'static Thread) {
 }
 
 impl Thread {
-    /// The running greenlet. A handle is the proof that the thread has been entered.
+    /// The running greenlet.
     #[inline(always)]
     pub(crate) fn current(&self) -> Ptr {
-        match self.current.get() {
-            Some(current) => current,
-            None => unreachable!("no greenlet is known to this thread"),
-        }
+        debug_assert!(self.current.get().is_some());
+        // SAFETY: whoever comes by way of `thread` has a greenlet, which somebody made after `enter` had set this.
+        unsafe { self.current.get().unwrap_unchecked() }
     }
 
     #[inline(always)]
@@ -126,7 +137,13 @@ impl Thread {
     #[inline(always)]
     pub(crate) fn main(&'static self) -> Ptr {
         // SAFETY: the main block lives in the thread-local, which has no destructor.
-        unsafe { Ptr::new(NonNull::from(&self.main)) }
+        unsafe { Ptr::new(NonNull::from(&*self.main)) }
+    }
+
+    /// The running greenlet, if `address` is in the guard page of its stack.
+    pub(crate) fn overflowed(&self, address: usize) -> Option<Ptr> {
+        let running = self.current.get()?;
+        overflow::is_guard(running.stack?.low, address).then_some(running)
     }
 
     #[inline(always)]

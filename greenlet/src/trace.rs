@@ -45,6 +45,12 @@ pub fn set_trace(hook: Option<TraceHook>) -> Option<TraceHook> {
     thread.trace.replace(hook)
 }
 
+/// Removes the hook of a thread that ends.
+pub(crate) fn forget(thread: &Thread) {
+    thread.attention.set(thread.attention.get() & !TRACE);
+    drop(thread.trace.take());
+}
+
 /// Runs the hook, if there is one, in the greenlet that has just been resumed.
 #[inline]
 pub(crate) fn run(thread: &Thread, event: TraceEvent, origin: &AnyGreenlet) {

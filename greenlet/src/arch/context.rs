@@ -76,6 +76,6 @@ extern "C" fn begin(transfer: Transfer) -> ! {
     unsafe {
         let message = accept(transfer);
         let entry = crate::thread::thread().current().body.run;
-        entry(message.data, message.notice)
+        entry(message.data, message.sign)
     }
 }

@@ -27,7 +27,5 @@ pub(crate) use context::{init, switch};
 #[cfg(all(target_arch = "x86_64", not(feature = "context")))]
 pub(crate) use x86_64::{init, switch};
 
-use crate::message::Notice;
-
 /// The first function on a new stack. It gets the message of the first switch and never returns.
-pub(crate) type Entry = unsafe extern "C" fn(data: *mut (), notice: *mut Notice) -> !;
+pub(crate) type Entry = unsafe extern "C" fn(data: *mut (), sign: *mut ()) -> !;

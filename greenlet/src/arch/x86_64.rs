@@ -56,7 +56,7 @@ pub(crate) unsafe fn init(top: *mut u8, entry: Entry) -> *mut u8 {
 /// alive and belongs to this thread.
 #[inline(always)]
 pub(crate) unsafe fn switch(save: &Cell<*mut u8>, to: *mut u8, message: Message) -> Message {
-    let (mut data, mut notice) = (message.data, message.notice);
+    let (mut data, mut sign) = (message.data, message.sign);
     // SAFETY: rbx and rbp, which cannot be declared lost, are saved here and restored by the switch back. The other
     // registers are declared lost. The stack below rsp is free: without `nostack` the compiler keeps no red zone.
     unsafe {
@@ -75,10 +75,10 @@ pub(crate) unsafe fn switch(save: &Cell<*mut u8>, to: *mut u8, message: Message)
             in("rcx") save.as_ptr(),
             in("rdx") to,
             inout("rdi") data,
-            inout("rsi") notice,
+            inout("rsi") sign,
             out("r12") _, out("r13") _, out("r14") _, out("r15") _,
             clobber_abi("sysv64"),
         );
     }
-    Message { data, notice }
+    Message { data, sign }
 }

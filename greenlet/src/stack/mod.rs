@@ -1,11 +1,13 @@
 //! Stacks: where they come from and where they go.
 
-mod guard;
+mod class;
+mod memory;
+pub(crate) mod overflow;
 mod pool;
 mod size;
 mod slab;
 
+pub(crate) use class::{Class, Stack};
 pub(crate) use pool::Pool;
 pub(crate) use size::size_for;
 pub use size::{MIN_STACK_SIZE, default_stack_size, set_default_stack_size};
-pub(crate) use slab::{Stack, alone};

@@ -8,224 +8,115 @@
 //! A stack grows down towards its guard. The tops differ in their offset within the page, so that the hot ends of many
 //! stacks do not compete for the same cache sets.
 
-use std::cell::Cell;
 use std::io;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
-use super::guard;
+use super::memory;
 use super::size::page;
-use crate::block::{Block, Ptr, State};
+use crate::block::Block;
 
-/// Offsets of the tops: `(i % COLOURS) * COLOUR` bytes. Half a page stays for the frames of a greenlet that is parked.
-const COLOURS: usize = 16;
+/// Offsets of the tops: `(i % COLOURS) * COLOUR` bytes. Eight are enough to spread a thousand stacks over the caches; with
+/// more, the frames of some parked greenlets would reach into a second page.
+const COLOURS: usize = 8;
 const COLOUR: usize = 128;
 
+#[derive(Debug)]
 pub(crate) struct Slab {
     base: NonNull<u8>,
-    /// Bytes of a stack without its guard.
-    pub(crate) size: usize,
-    stride: usize,
+    /// Bytes of a stack, without its guard.
+    size: usize,
     pub(crate) count: usize,
     /// The stacks below this one have their guards.
-    pub(crate) carved: Cell<usize>,
-    /// Stacks that belong to a greenlet.
-    pub(crate) used: Cell<usize>,
-    /// The size class in the pool.
-    pub(crate) class: usize,
-    /// A greenlet in it has refused to end: what is on its stack may be in use, so the memory is never given back.
-    pub(crate) leaked: Cell<bool>,
-}
-
-/// A stack, by the coloured top of it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stack {
-    top: NonNull<u8>,
-    slab: NonNull<Slab>,
+    pub(crate) carved: usize,
+    /// Stacks in use; counted only once the thread has ended.
+    pub(crate) used: usize,
 }
 
 impl Slab {
     /// Maps a slab of `count` stacks, or of fewer if there is no room for so many.
-    pub(crate) fn map(size: usize, count: usize, class: usize) -> io::Result<NonNull<Slab>> {
-        let stride = size + page();
+    pub(crate) fn map(size: usize, count: usize) -> io::Result<Slab> {
         let mut count = count.max(1);
-        let base = loop {
-            match map(stride.saturating_mul(count)) {
-                Ok(base) => break base,
-                Err(error) if count == 1 => {
+        loop {
+            match memory::map((size + page()).saturating_mul(count)) {
+                Ok(base) => {
+                    return Ok(Slab {
+                        base,
+                        size,
+                        count,
+                        carved: 0,
+                        used: 0,
+                    });
+                }
+                Err(_) if count > 1 => count /= 2,
+                Err(error) => {
                     return Err(io::Error::new(
                         error.kind(),
-                        format!("cannot map a greenlet's stack of {size} bytes: {error}"),
+                        format!("cannot map a stack of {size} bytes: {error}"),
                     ));
                 }
-                Err(_) => count /= 2,
             }
-        };
-        Ok(NonNull::from(Box::leak(Box::new(Slab {
-            base,
-            size,
-            stride,
-            count,
-            carved: Cell::new(0),
-            used: Cell::new(0),
-            class,
-            leaked: Cell::new(false),
-        }))))
+        }
     }
 
-    /// Unmaps the slab and all its stacks.
-    ///
     /// # Safety
-    /// None of its stacks is used any more, and `slab` neither.
-    pub(crate) unsafe fn unmap(slab: NonNull<Slab>) {
-        // SAFETY: made by `map`, by `Box::leak`, and not used again.
-        unsafe {
-            let slab = Box::from_raw(slab.as_ptr());
-            libc::munmap(slab.base.as_ptr().cast(), slab.bytes());
-        }
+    /// None of its stacks is used any more.
+    pub(crate) unsafe fn unmap(self) {
+        // SAFETY: the mapping of this slab.
+        unsafe { memory::unmap(self.base, self.bytes()) };
+    }
+
+    fn stride(&self) -> usize {
+        self.size + page()
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.stride * self.count
+        self.stride() * self.count
+    }
+
+    pub(crate) fn contains(&self, low: NonNull<u8>) -> bool {
+        let base = self.base.addr().get();
+        (base..base + self.bytes()).contains(&low.addr().get())
     }
 
     /// The low end of stack `i`; its guard is the page below.
-    fn low(&self, i: usize) -> *mut u8 {
+    fn low(&self, i: usize) -> NonNull<u8> {
         // SAFETY: within the mapping.
-        unsafe { self.base.as_ptr().add(i * self.stride + page()) }
+        unsafe { self.base.add(i * self.stride() + page()) }
     }
 
-    fn top(&self, i: usize) -> NonNull<u8> {
-        // SAFETY: within the mapping, and not null.
-        unsafe { NonNull::new_unchecked(self.low(i).add(self.size - (i % COLOURS) * COLOUR)) }
+    /// Where the control block of a stack goes, by the low end of the stack.
+    pub(crate) fn block(&self, low: NonNull<u8>) -> NonNull<Block> {
+        let i = (low.addr().get() - self.base.addr().get()) / self.stride();
+        // SAFETY: within the stack.
+        unsafe {
+            low.add(self.size - (i % COLOURS) * COLOUR)
+                .cast::<Block>()
+                .sub(1)
+        }
     }
 
-    /// Guards up to `most` further stacks and appends them to `stacks`, so that the lowest is popped first.
-    pub(crate) fn carve(&self, most: usize, stacks: &mut Vec<Stack>) -> io::Result<()> {
-        let from = self.carved.get();
-        let wanted = most.min(self.count - from);
-        let guards = (from..from + wanted).map(|i| self.low(i).wrapping_sub(page()));
-        let done = guard::install(guards)?;
-        self.carved.set(from + done);
-        let slab = NonNull::from(self);
-        stacks.extend((from..from + done).rev().map(|i| Stack {
-            top: self.top(i),
-            slab,
-        }));
+    /// The low ends of all stacks that have their guards.
+    pub(crate) fn carved(&self) -> impl Iterator<Item = NonNull<u8>> {
+        (0..self.carved).map(|i| self.low(i))
+    }
+
+    /// Guards up to `most` further stacks and appends their low ends, so that the lowest is popped first.
+    pub(crate) fn carve(&mut self, most: usize, lows: &mut Vec<NonNull<u8>>) -> io::Result<()> {
+        let from = self.carved;
+        let to = self.count.min(from + most);
+        // SAFETY: the page below each stack is within the mapping.
+        let guards: Vec<_> = (from..to)
+            .map(|i| unsafe { self.low(i).sub(page()) })
+            .collect();
+        // SAFETY: pages of our own mapping that nothing is in.
+        let done = unsafe { memory::guard(&guards) }.map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("cannot guard a stack (vm.max_map_count may be reached): {error}"),
+            )
+        })?;
+        self.carved = from + done;
+        lows.extend((from..from + done).rev().map(|i| self.low(i)));
         Ok(())
-    }
-
-    /// The greenlets whose stacks are in this slab, dead or alive.
-    pub(crate) fn blocks(&self, blocks: &mut Vec<Ptr>) {
-        let mut left = self.used.get();
-        for i in 0..self.carved.get() {
-            if left == 0 {
-                return;
-            }
-            // SAFETY: the top of a carved stack holds a control block, or zeros, which say `Free`.
-            unsafe {
-                let block = self.top(i).cast::<Block>().sub(1);
-                if (*block.as_ptr()).state.get() != State::Free {
-                    blocks.push(Ptr::new(block));
-                    left -= 1;
-                }
-            }
-        }
-    }
-}
-
-fn map(bytes: usize) -> io::Result<NonNull<u8>> {
-    #[cfg(target_os = "linux")]
-    let flags = libc::MAP_NORESERVE | libc::MAP_STACK;
-    #[cfg(not(target_os = "linux"))]
-    let flags = 0;
-    // SAFETY: a new mapping, wherever the system likes.
-    let address = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            bytes,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANON | flags,
-            -1,
-            0,
-        )
-    };
-    if address == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
-    }
-    #[cfg(target_os = "linux")]
-    // SAFETY: our own mapping. Where it fails there are no huge pages to keep away.
-    unsafe {
-        libc::madvise(address, bytes, libc::MADV_NOHUGEPAGE);
-    }
-    NonNull::new(address.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
-}
-
-/// A stack that is in no pool.
-#[cold]
-pub(crate) fn alone(size: usize) -> io::Result<Stack> {
-    let slab = Slab::map(size, 1, 0)?;
-    let mut stacks = Vec::new();
-    // SAFETY: just made.
-    unsafe {
-        if let Err(error) = slab.as_ref().carve(1, &mut stacks) {
-            Slab::unmap(slab);
-            return Err(error);
-        }
-        slab.as_ref().used.set(1);
-    }
-    Ok(stacks[0])
-}
-
-impl Stack {
-    #[inline(always)]
-    pub(crate) fn top(self) -> NonNull<u8> {
-        self.top
-    }
-
-    #[inline(always)]
-    pub(crate) fn slab(&self) -> &Slab {
-        // SAFETY: a slab lives as long as any of its stacks is used or free in the pool.
-        unsafe { self.slab.as_ref() }
-    }
-
-    pub(crate) fn size(self) -> usize {
-        self.slab().size
-    }
-
-    /// The lowest address of the stack; its guard is the page below.
-    pub(crate) fn low(self) -> *mut u8 {
-        let slab = self.slab();
-        let i = (self.top.addr().get() - 1 - slab.base.addr().get()) / slab.stride;
-        slab.low(i)
-    }
-
-    /// Gives the pages of the stack back to the system; it stays guarded.
-    pub(crate) fn range(self) -> (*mut u8, usize) {
-        (self.low(), self.size())
-    }
-
-    /// The bytes from the lowest page that is in memory to the top.
-    pub(crate) fn high_water(self) -> usize {
-        let (low, size) = self.range();
-        let mut resident = vec![0; size / page()];
-        // SAFETY: a range of our own mapping, and a byte for each page.
-        if unsafe { libc::mincore(low.cast(), size, resident.as_mut_ptr()) } != 0 {
-            return size;
-        }
-        let untouched = resident.iter().take_while(|&&page| page & 1 == 0).count();
-        size - untouched * page()
-    }
-
-    /// Gives up a stack that no pool looks after any more.
-    ///
-    /// # Safety
-    /// It is not used again.
-    pub(crate) unsafe fn discard(self) {
-        let used = self.slab().used.get() - 1;
-        self.slab().used.set(used);
-        if used == 0 && !self.slab().leaked.get() {
-            // SAFETY: this was the last stack of the slab in use.
-            unsafe { Slab::unmap(self.slab) };
-        }
     }
 }

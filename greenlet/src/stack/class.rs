@@ -1,0 +1,306 @@
+//! Stacks of one size.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::io;
+use std::ptr::NonNull;
+
+use super::memory;
+use super::slab::Slab;
+use crate::block::{Block, Ptr, State};
+use crate::stats::Stats;
+
+/// The first slab is about this large; each further one doubles what there is.
+const FIRST_SLAB: usize = 4 * 1024 * 1024;
+
+/// Stacks that get their guards at a time.
+const BATCH: usize = 512;
+
+/// Used stacks that are kept for the next greenlet in any case. Beyond that, more than there are greenlets alive are a
+/// surplus.
+const KEEP: usize = 1024;
+
+/// The stacks of one size, of one thread.
+///
+/// A free stack is *dirty* if a greenlet has used it: its top is likely to be in the cache, so the one that was used last
+/// is taken first. If there are more dirty ones than greenlets alive, and more than `KEEP`, the memory of those that have
+/// been free for longest is given back, and they are *clean*. Once all stacks of a slab are clean, and no more than the
+/// kept ones would be missed, the slab is unmapped.
+pub(crate) struct Class {
+    pub(crate) size: usize,
+    /// The list of dirty stacks, linked by `next` in their blocks.
+    dirty: Cell<Option<Ptr>>,
+    dirty_count: Cell<usize>,
+    /// The count at which to see whether there is a surplus.
+    look: Cell<usize>,
+    store: RefCell<Store>,
+}
+
+struct Store {
+    slabs: Vec<Slab>,
+    /// Low ends of stacks that have a guard and no memory.
+    clean: Vec<NonNull<u8>>,
+}
+
+/// A stack: its low end, and the class that it goes back to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stack {
+    pub(crate) low: NonNull<u8>,
+    class: NonNull<Class>,
+}
+
+impl Stack {
+    #[inline]
+    pub(crate) fn class(&self) -> &Class {
+        // SAFETY: a class lives as long as any of its stacks.
+        unsafe { self.class.as_ref() }
+    }
+
+    pub(crate) fn size(self) -> usize {
+        self.class().size
+    }
+
+    pub(crate) fn high_water(self) -> usize {
+        memory::high_water(self.low, self.size())
+    }
+
+    /// Gives up a stack of a class that [`Class::close`] has closed.
+    ///
+    /// # Safety
+    /// Nothing on the stack is used again, and the block neither.
+    #[cold]
+    pub(crate) unsafe fn discard(self) {
+        let class = self.class();
+        let mut store = class.store.borrow_mut();
+        let slabs = &mut store.slabs;
+        if let Some(i) = slabs.iter().position(|slab| slab.contains(self.low)) {
+            slabs[i].used -= 1;
+            if slabs[i].used == 0 {
+                // SAFETY: the last stack of the slab that was used.
+                unsafe { slabs.swap_remove(i).unmap() };
+            }
+        }
+        let over = slabs.is_empty();
+        drop(store);
+        if over {
+            // SAFETY: made by `Box::leak`, and no stack is left to name it.
+            drop(unsafe { Box::from_raw(self.class.as_ptr()) });
+        }
+    }
+}
+
+impl Class {
+    pub(crate) fn new(size: usize) -> &'static Class {
+        Box::leak(Box::new(Class {
+            size,
+            dirty: Cell::new(None),
+            dirty_count: Cell::new(0),
+            look: Cell::new(KEEP),
+            store: RefCell::new(Store {
+                slabs: Vec::new(),
+                clean: Vec::new(),
+            }),
+        }))
+    }
+
+    /// A stack that is in no pool: the class goes when it goes.
+    #[cold]
+    pub(crate) fn single(size: usize) -> io::Result<(NonNull<Block>, Stack)> {
+        let class = Class::new(size);
+        class.grow(1)?;
+        let single = class.acquire()?;
+        class.store.borrow_mut().slabs[0].used = 1;
+        Ok(single)
+    }
+
+    /// A stack, and where its control block goes.
+    #[inline]
+    pub(crate) fn acquire(&'static self) -> io::Result<(NonNull<Block>, Stack)> {
+        match self.dirty.get() {
+            Some(block) => {
+                self.dirty.set(block.next.get());
+                self.dirty_count.set(self.dirty_count.get() - 1);
+                // SAFETY: the block is there, and only the main greenlet's names no stack.
+                let stack = unsafe { block.stack.unwrap_unchecked() };
+                Ok((block.as_non_null(), stack))
+            }
+            None => self.acquire_clean(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acquire_clean(&'static self) -> io::Result<(NonNull<Block>, Stack)> {
+        if self.store.borrow().clean.is_empty() {
+            self.carve()?;
+        }
+        let mut store = self.store.borrow_mut();
+        let Some(low) = store.clean.pop() else {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory));
+        };
+        match store.slabs.iter().rev().find(|slab| slab.contains(low)) {
+            Some(slab) => Ok((
+                slab.block(low),
+                Stack {
+                    low,
+                    class: NonNull::from(self),
+                },
+            )),
+            None => unreachable!("a stack outside all slabs"),
+        }
+    }
+
+    /// Makes clean stacks, of the newest slab or of one more.
+    fn carve(&self) -> io::Result<()> {
+        let full = match self.store.borrow().slabs.last() {
+            Some(newest) => newest.carved == newest.count,
+            None => true,
+        };
+        if full {
+            let have: usize = self
+                .store
+                .borrow()
+                .slabs
+                .iter()
+                .map(|slab| slab.count)
+                .sum();
+            self.grow(have.max(FIRST_SLAB / self.size))?;
+        }
+        let Store { slabs, clean } = &mut *self.store.borrow_mut();
+        match slabs.last_mut() {
+            Some(newest) => newest.carve(BATCH, clean),
+            None => unreachable!("the slab was just made"),
+        }
+    }
+
+    fn grow(&self, count: usize) -> io::Result<()> {
+        let slab = Slab::map(self.size, count)?;
+        self.store.borrow_mut().slabs.push(slab);
+        Ok(())
+    }
+
+    /// Takes back the stack of a block.
+    ///
+    /// # Safety
+    /// Nothing on the stack is used again.
+    #[inline]
+    pub(crate) unsafe fn release(&self, block: Ptr) {
+        block.next.set(self.dirty.replace(Some(block)));
+        let count = self.dirty_count.get() + 1;
+        self.dirty_count.set(count);
+        if count > self.look.get() {
+            self.shrink();
+        }
+    }
+
+    /// Gives the memory of surplus stacks back.
+    #[cold]
+    #[inline(never)]
+    fn shrink(&self) {
+        let Store { slabs, clean } = &mut *self.store.borrow_mut();
+        let carved: usize = slabs.iter().map(|slab| slab.carved).sum();
+        let dirty = self.dirty_count.get();
+        let used = carved - clean.len() - dirty;
+        let keep = used.max(KEEP);
+        if dirty <= keep {
+            self.look.set(dirty + KEEP);
+            return;
+        }
+        // The list begins with those that were free last; they stay.
+        let stay = keep / 2;
+        let mut last = None;
+        let mut next = self.dirty.get();
+        for _ in 0..stay {
+            last = next;
+            next = next.and_then(|block| block.next.get());
+        }
+        match last {
+            Some(last) => last.next.set(None),
+            None => self.dirty.set(None),
+        }
+        self.dirty_count.set(stay);
+        self.look.set(keep);
+
+        let mut lows = Vec::with_capacity(dirty - stay);
+        while let Some(block) = next {
+            next = block.next.get();
+            lows.extend(block.stack.map(|stack| stack.low));
+        }
+        lows.sort_unstable_by(|a, b| b.cmp(a));
+        let ranges: Vec<_> = lows.iter().map(|&low| (low, self.size)).collect();
+        // SAFETY: these stacks are free, and on no list but `lows`.
+        unsafe { memory::give_back(&ranges) };
+        clean.extend(lows);
+
+        let mut spare = clean.len().saturating_sub(keep);
+        let mut i = 0;
+        while i < slabs.len() {
+            let slab = &slabs[i];
+            let all_clean = slab.carved <= spare
+                && clean.iter().filter(|&&low| slab.contains(low)).count() == slab.carved;
+            if all_clean {
+                spare -= slab.carved;
+                clean.retain(|&low| !slab.contains(low));
+                // SAFETY: all its stacks were free, and they are on no list any more.
+                unsafe { slabs.remove(i).unmap() };
+            } else {
+                i += 1;
+            }
+        }
+    }
+
+    /// The blocks of all stacks that are not free.
+    pub(crate) fn blocks(&self, blocks: &mut Vec<Ptr>) {
+        let store = self.store.borrow();
+        let clean: HashSet<_> = store.clean.iter().collect();
+        for slab in &store.slabs {
+            for low in slab.carved().filter(|low| !clean.contains(low)) {
+                // SAFETY: a carved stack that is not clean has been used: there is a block, and it says whether it is
+                // still a greenlet's.
+                let block = unsafe { Ptr::new(slab.block(low)) };
+                if block.state.get() != State::Free {
+                    blocks.push(block);
+                }
+            }
+        }
+    }
+
+    /// Unmaps every slab in which no stack is used; the others go with their last stack, by [`Stack::discard`].
+    ///
+    /// # Safety
+    /// Made by [`Class::new`]; no stack is acquired from it or released to it any more.
+    pub(crate) unsafe fn close(&'static self) {
+        let mut blocks = Vec::new();
+        self.blocks(&mut blocks);
+        let mut store = self.store.borrow_mut();
+        for mut slab in std::mem::take(&mut store.slabs) {
+            let stacks = blocks.iter().filter_map(|block| block.stack);
+            slab.used = stacks.filter(|stack| slab.contains(stack.low)).count();
+            if slab.used == 0 {
+                // SAFETY: none of its stacks is used.
+                unsafe { slab.unmap() };
+            } else {
+                store.slabs.push(slab);
+            }
+        }
+        let over = store.slabs.is_empty();
+        drop(store);
+        if over {
+            // SAFETY: made by `Box::leak`, and no stack is left to name it.
+            drop(unsafe { Box::from_raw(std::ptr::from_ref(self).cast_mut()) });
+        }
+    }
+
+    /// Adds what this class holds.
+    pub(crate) fn count(&self, stats: &mut Stats) {
+        let store = self.store.borrow();
+        let free = store.clean.len() + self.dirty_count.get();
+        for slab in &store.slabs {
+            stats.stacks += slab.carved;
+            stats.free_stacks += slab.count - slab.carved;
+            stats.mapped_bytes += slab.bytes();
+        }
+        stats.stacks -= free;
+        stats.free_stacks += free;
+    }
+}
