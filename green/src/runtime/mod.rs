@@ -6,6 +6,7 @@
 mod deadlock;
 mod interrupt;
 mod member;
+mod observe;
 mod remote;
 mod scheduler;
 mod scope;
@@ -28,6 +29,7 @@ use slab::Slab;
 pub use interrupt::resume_if_control;
 pub(crate) use interrupt::{Elapsed, Interrupt, Killed, contain, is_control, message};
 pub(crate) use member::Member;
+use observe::Observer;
 pub use remote::{HubClosed, HubHandle};
 pub(crate) use remote::{Remote, RemoteWaiter};
 pub(crate) use scope::ScopeId;
@@ -104,6 +106,9 @@ pub(crate) struct Runtime {
     /// True once the thread has ended: nothing is spawned and nothing switches any more.
     closed: Cell<bool>,
     counters: Counters,
+    /// True while switches are to be reported to `observer`.
+    observed: Cell<bool>,
+    observer: Observer,
 }
 
 /// What the scheduler has done since the thread's first greenthread.
@@ -154,7 +159,8 @@ impl Runtime {
         // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
         let main = greenlet::main_greenlet();
         GUARD.with(|_| ());
-        let root = Rc::new(Task::new(0, Location::caller(), State::Running));
+        let now = Instant::now();
+        let root = Rc::new(Task::new(0, Location::caller(), State::Running, now));
         let mut tasks = Slab::new();
         root.key.set(tasks.insert(Rc::clone(&root)));
         Runtime {
@@ -174,24 +180,13 @@ impl Runtime {
             default_timeout: Cell::new(None),
             lacking: RefCell::new(WaitList::new()),
             switches: Cell::new(0),
-            last_poll: Cell::new(Instant::now()),
+            last_poll: Cell::new(now),
             budget: Cell::new(scheduler::BUDGET),
             report: RefCell::new(String::new()),
             closed: Cell::new(false),
             counters: Counters::default(),
-        }
-    }
-
-    pub(crate) fn counters(&self) -> crate::debug::Counters {
-        crate::debug::Counters {
-            switches: self.counters.switches.get(),
-            spawns: self.counters.spawns.get(),
-            turns: self.counters.turns.get(),
-            greenthreads: self.tasks.borrow().len(),
-            timers: self
-                .with_reactor(|reactor| Some(reactor.timer_count()))
-                .unwrap_or(0),
-            remote_waiters: self.remote_waiters.borrow().len(),
+            observed: Cell::new(false),
+            observer: Observer::new(now),
         }
     }
 
@@ -208,11 +203,17 @@ impl Runtime {
     #[inline]
     fn with_current<R>(&self, f: impl FnOnce(&Rc<Task>) -> R) -> R {
         let Some(task) = self.current.take() else {
-            return f(&Rc::new(Task::new(0, Location::caller(), State::Dead)));
+            return f(&Rc::new(self.stray()));
         };
         let result = f(&task);
         self.current.set(Some(task));
         result
+    }
+
+    /// Who calls after the end of the thread.
+    #[cold]
+    fn stray(&self) -> Task {
+        Task::new(0, Location::caller(), State::Dead, self.last_poll.get())
     }
 
     /// The greenthread that is the thread itself.

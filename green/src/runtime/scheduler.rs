@@ -46,7 +46,7 @@ impl Runtime {
         }
         let id = self.next_id.get();
         self.next_id.set(id + 1);
-        let task = Rc::new(Task::new(id, spawned_at, state));
+        let task = Rc::new(Task::new(id, spawned_at, state, self.last_poll.get()));
         task.set_member(self.with_current(|spawner| spawner.member()));
         let mut builder = greenlet::Builder::new()
             .label("greenthread")
@@ -203,6 +203,9 @@ impl Runtime {
         let Some(current) = self.current.replace(Some(next)) else {
             unreachable!("a switch after the end of the thread");
         };
+        if self.observed.get() {
+            self.observe_start();
+        }
         let Some(greenlet) = greenlet else {
             // The next one is this one, which was never left.
             return;
@@ -229,6 +232,9 @@ impl Runtime {
     /// Waits for the next greenthread that can run and takes it out of the run queue.
     #[inline]
     fn next(&self) -> Rc<Task> {
+        if self.observed.get() {
+            self.observe_stop();
+        }
         let switches = self.switches.get() + 1;
         self.switches.set(switches);
         if switches >= SWITCHES_PER_LOOK {
@@ -440,6 +446,9 @@ impl Runtime {
         let next = self.next();
         let greenlet = self.prepare(&next);
         drop(self.current.replace(Some(next)));
+        if self.observed.get() {
+            self.observe_start();
+        }
         let Some(greenlet) = greenlet else {
             unreachable!("a greenthread in the run queue has no stack");
         };

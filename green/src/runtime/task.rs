@@ -1,15 +1,18 @@
 //! A greenthread as the scheduler sees it.
 
 use std::any::Any;
+use std::backtrace::Backtrace;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::rc::Rc;
+use std::time::Instant;
 
 use greenlet::Greenlet;
 use hub_core::TimerKey;
 
+use super::observe::Account;
 use super::scope::{ScopeId, Scopes};
 use super::{Member, Runtime, WaitList, Waiting};
 use crate::greenthread::{Exit, Links};
@@ -99,6 +102,8 @@ pub(crate) struct Task {
     pub(crate) spawned_at: &'static Location<'static>,
     /// On whose behalf it works.
     pub(super) member: Cell<Option<Rc<Member>>>,
+    /// The time of its spawn, as of the scheduler's last look at the clock.
+    pub(super) born: Instant,
     /// What it ended with, until somebody takes it.
     pub(crate) result: RefCell<Option<Result<Box<dyn Any>, Exit>>>,
     /// Who waits for the end.
@@ -113,6 +118,7 @@ pub(crate) struct Extra {
     pub(super) kill_reason: RefCell<Option<Rc<dyn Any>>>,
     /// How often something was raised here. From the second time on the others run first.
     pub(super) raised: Cell<u32>,
+    pub(crate) account: Account,
     pub(crate) links: RefCell<Links>,
     pub(crate) name: RefCell<Option<Rc<str>>>,
     pub(crate) locals: RefCell<Vec<(usize, Rc<dyn Any>)>>,
@@ -120,7 +126,12 @@ pub(crate) struct Extra {
 
 impl Task {
     #[inline]
-    pub(super) fn new(id: u64, spawned_at: &'static Location<'static>, state: State) -> Task {
+    pub(super) fn new(
+        id: u64,
+        spawned_at: &'static Location<'static>,
+        state: State,
+        born: Instant,
+    ) -> Task {
         Task {
             greenlet: Cell::new(None),
             state: Cell::new(state),
@@ -135,6 +146,7 @@ impl Task {
             id,
             spawned_at,
             member: Cell::new(None),
+            born,
             result: RefCell::new(None),
             joiners: RefCell::new(WaitList::new()),
             extra: OnceCell::new(),
@@ -157,6 +169,20 @@ impl Task {
 
     pub(crate) fn reason(&self) -> Reason {
         self.reason.get()
+    }
+
+    /// Its stack, captured by running on it for a moment. `None` for one that never ran.
+    pub(crate) fn stack(&self) -> Option<Backtrace> {
+        match self.state.get() {
+            State::Running => Some(Backtrace::force_capture()),
+            State::Ready | State::Parked => {
+                let greenlet = self.greenlet.take()?;
+                let stack = greenlet.backtrace();
+                self.greenlet.set(Some(greenlet));
+                stack
+            }
+            State::Fresh | State::Delayed | State::Dead => None,
+        }
     }
 
     pub(crate) fn is_dead(&self) -> bool {

@@ -1,0 +1,155 @@
+//! Who keeps the others from running: a watchdog thread names it, and never touches it.
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crate::runtime::Runtime;
+
+/// What a thread shows its watchdog.
+#[derive(Debug)]
+pub(crate) struct Heartbeat {
+    /// Counts runs of greenthreads; odd while one runs, even while the hub waits.
+    beat: AtomicU64,
+    running: Mutex<(u64, Option<&'static Location<'static>>)>,
+    /// Set by the watchdog: the one that runs is to show its stack when it next waits.
+    overdue: AtomicBool,
+    thread: String,
+    kernel_thread: Option<u32>,
+}
+
+impl Heartbeat {
+    fn new() -> Heartbeat {
+        let thread = std::thread::current();
+        Heartbeat {
+            beat: AtomicU64::new(0),
+            running: Mutex::new((0, None)),
+            overdue: AtomicBool::new(false),
+            thread: thread.name().unwrap_or("unnamed").to_owned(),
+            kernel_thread: kernel_thread(),
+        }
+    }
+
+    /// A greenthread begins to run.
+    pub(crate) fn runs(&self, id: u64, spawned_at: &'static Location<'static>) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = (id, Some(spawned_at));
+        let beat = self.beat.load(Ordering::Relaxed);
+        self.beat.store((beat | 1) + 2, Ordering::Release);
+    }
+
+    /// The hub begins to wait.
+    pub(crate) fn waits(&self) {
+        let beat = self.beat.load(Ordering::Relaxed);
+        self.beat.store((beat | 1) + 1, Ordering::Release);
+    }
+
+    /// True once, after the watchdog has named the one that runs.
+    pub(crate) fn take_overdue(&self) -> bool {
+        self.overdue.swap(false, Ordering::AcqRel)
+    }
+
+    fn report(&self, after: Duration) {
+        let (id, spawned_at) = *self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let who = match (id, spawned_at) {
+            (0, _) | (_, None) => "its own greenthread".to_owned(),
+            (id, Some(place)) => format!("greenthread {id} (spawned at {place})"),
+        };
+        let kernel = self
+            .kernel_thread
+            .and_then(kernel_state)
+            .unwrap_or_default();
+        log::warn!(
+            "thread \"{}\": {who} has run for {after:?} without letting others run{kernel}",
+            self.thread
+        );
+        self.overdue.store(true, Ordering::Release);
+    }
+}
+
+/// Watches this thread: a greenthread that runs for longer than `resolution` without a switch is named in the log, by
+/// id and by the place of its spawn, while it still runs; when it next waits, its stack there is logged too. It is
+/// never interrupted. `None` turns the detector off.
+///
+/// The watchdog is an OS thread of its own, which ends with the detection. While it is on, a switch costs some tens of nanoseconds more.
+///
+/// # Panics
+/// If `resolution` is zero.
+///
+/// ```
+/// green::debug::blocking_detection(Some(std::time::Duration::from_millis(100)));
+/// green::debug::blocking_detection(None);
+/// ```
+pub fn blocking_detection(resolution: impl Into<Option<Duration>>) {
+    let resolution = resolution.into();
+    assert!(
+        resolution != Some(Duration::ZERO),
+        "the resolution of the blocking detector must not be zero"
+    );
+    let heartbeat = resolution.map(|resolution| {
+        let heartbeat = Arc::new(Heartbeat::new());
+        watch(Arc::downgrade(&heartbeat), resolution);
+        heartbeat
+    });
+    Runtime::with(|runtime| runtime.set_heartbeat(heartbeat));
+}
+
+fn watch(heartbeat: Weak<Heartbeat>, resolution: Duration) {
+    let watchdog = move || {
+        let mut seen = (0, Instant::now());
+        let mut reported = 0;
+        // Ends with the thread that it watches.
+        while let Some(heart) = heartbeat.upgrade() {
+            let beat = heart.beat.load(Ordering::Acquire);
+            if beat != seen.0 {
+                seen = (beat, Instant::now());
+            }
+            let after = seen.1.elapsed();
+            if beat % 2 == 1 && reported != beat && after >= resolution {
+                heart.report(after);
+                reported = beat;
+            }
+            drop(heart);
+            std::thread::sleep(resolution / 4);
+        }
+    };
+    let name = "green-watchdog".to_owned();
+    if let Err(error) = std::thread::Builder::new().name(name).spawn(watchdog) {
+        log::error!("no thread for the blocking detector: {error}");
+    }
+}
+
+/// Runs `f` and panics if this greenthread ran for longer than `most` at a stretch in it: for tests.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// green::debug::assert_switches(Duration::from_secs(60), || green::yield_now());
+/// ```
+///
+/// # Panics
+/// If it did, saying for how long.
+pub fn assert_switches<T>(most: Duration, f: impl FnOnce() -> T) -> T {
+    let (value, longest) = Runtime::with(|runtime| runtime.longest_run(f));
+    assert!(
+        longest <= most,
+        "the greenthread ran for {longest:?} without letting others run; at most {most:?} were allowed"
+    );
+    value
+}
+
+/// The number of this thread in the kernel, where `/proc` tells it.
+fn kernel_thread() -> Option<u32> {
+    let link = std::fs::read_link("/proc/thread-self").ok()?;
+    link.file_name()?.to_str()?.parse().ok()
+}
+
+/// Whether the kernel has that thread running or asleep, and in which system call.
+fn kernel_state(thread: u32) -> Option<String> {
+    let call = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).ok()?;
+    let call = call.split_whitespace().next()?;
+    Some(match call {
+        "running" => "; it computes".to_owned(),
+        number => format!("; it is in system call {number}"),
+    })
+}

@@ -1,0 +1,105 @@
+//! Looking inside: dumps, counters, a detector of greenthreads that block.
+//!
+//! Everything here speaks of the calling OS thread and its hub.
+
+mod blocking;
+mod dump;
+
+use std::cell::Cell;
+use std::panic;
+use std::sync::Once;
+
+use crate::runtime::Runtime;
+
+pub(crate) use blocking::Heartbeat;
+pub use blocking::{assert_switches, blocking_detection};
+pub use dump::{
+    GreenthreadInfo, dump_all, format_greenthreads, format_hub_listeners, format_hub_timers,
+    greenthreads,
+};
+
+/// What a thread's scheduler and hub have done, and what they hold: plain numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Switches from one greenthread to another.
+    pub switches: u64,
+    /// Greenthreads spawned.
+    pub spawns: u64,
+    /// Turns of the reactor: each is one wait or poll of the hub.
+    pub turns: u64,
+    /// Greenthreads that are not dead, the thread's own included.
+    pub greenthreads: usize,
+    /// Greenthreads in the run queue.
+    pub runnable: usize,
+    /// Parked waiters at descriptors, for reading.
+    pub readers: usize,
+    /// Parked waiters at descriptors, for writing.
+    pub writers: usize,
+    /// Descriptors registered with the hub.
+    pub descriptors: usize,
+    /// Timers that run.
+    pub timers: usize,
+    /// Greenthreads that wait for another thread.
+    pub remote_waiters: usize,
+}
+
+/// The counters of this thread.
+///
+/// ```
+/// let before = green::debug::counters();
+/// green::spawn(|| ()).join().unwrap();
+/// let after = green::debug::counters();
+/// assert_eq!(after.spawns, before.spawns + 1);
+/// assert_eq!(after.greenthreads, before.greenthreads);
+/// ```
+pub fn counters() -> Counters {
+    Runtime::with(|runtime| {
+        let mut counters = runtime.count();
+        let _ = runtime.with_reactor(|reactor| {
+            counters.readers = reactor.readers();
+            counters.writers = reactor.writers();
+            counters.descriptors = reactor.descriptors();
+            counters.timers = reactor.timer_count();
+            Some(())
+        });
+        counters
+    })
+}
+
+/// Starts or stops counting how long each greenthread of this thread runs and waits: see [`GreenthreadInfo`].
+///
+/// While it is on, a switch costs two looks at the clock.
+pub fn accounting(on: bool) {
+    Runtime::with(|runtime| runtime.set_accounting(on));
+}
+
+/// With `false`, several greenthreads may wait for one direction of one descriptor: they are served in the order of
+/// their arrival. Otherwise, and at first, the second one gets an error.
+///
+/// Almost always two readers of one socket are a mistake: which of them gets which bytes is chance.
+pub fn hub_prevent_multiple_readers(prevent: bool) {
+    Runtime::with(|runtime| runtime.set_allow_many(!prevent));
+}
+
+thread_local! {
+    static SILENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// With `false`, panics of this thread's greenthreads are not printed; who waits for one still gets it. The panics of
+/// the thread's own greenthread (`main`) are always printed.
+///
+/// The first call puts a panic hook in front of the one that is set.
+pub fn hub_exceptions(print: bool) {
+    static HOOK: Once = Once::new();
+    SILENT.set(!print);
+    HOOK.call_once(|| {
+        let next = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let silent = SILENT.get() && Runtime::with(|runtime| runtime.current().id != 0);
+            if !silent {
+                next(info);
+            }
+        }));
+    });
+}
