@@ -41,6 +41,7 @@ mod runtime;
 pub mod semaphore;
 mod sharing;
 pub mod signal;
+pub mod sim;
 pub mod sync;
 pub mod time;
 mod timeout;

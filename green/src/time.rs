@@ -6,6 +6,23 @@ use crate::runtime::{Reason, Runtime, Wake};
 
 pub use crate::timeout::{Elapsed, Timeout, with_timeout};
 
+/// The time on the clock that the deadlines of this thread are measured by: the system's monotonic clock, but in a
+/// simulated run (see [`sim`](crate::sim)) the time of that run.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let passed = green::sim::run(1, || {
+///     let start = green::time::now();
+///     green::sleep(Duration::from_secs(5));
+///     green::time::now() - start
+/// });
+/// assert_eq!(passed, Duration::from_secs(5));
+/// ```
+pub fn now() -> Instant {
+    Runtime::with(Runtime::now)
+}
+
 /// Lets the other greenthreads run for at least `duration`; zero is [`yield_now`].
 ///
 /// While the thread unwinds (in a destructor that a panic runs) it returns at once: nothing waits then.

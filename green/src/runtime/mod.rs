@@ -96,6 +96,8 @@ pub(crate) struct Runtime {
     pub(crate) default_timeout: Cell<Option<Duration>>,
     /// Who waits for a descriptor to be closed because there were none left.
     pub(crate) lacking: RefCell<WaitList>,
+    /// What the order of the run queue is drawn from; zero if it is first in, first out.
+    seed: Cell<u64>,
     /// Switches since the last look at the clock.
     switches: Cell<u32>,
     last_poll: Cell<Instant>,
@@ -179,6 +181,7 @@ impl Runtime {
             allow_many: Cell::new(false),
             default_timeout: Cell::new(None),
             lacking: RefCell::new(WaitList::new()),
+            seed: Cell::new(0),
             switches: Cell::new(0),
             last_poll: Cell::new(now),
             budget: Cell::new(scheduler::BUDGET),

@@ -240,17 +240,49 @@ impl Runtime {
         if switches >= SWITCHES_PER_LOOK {
             self.look();
         }
-        if let Some(task) = self.run_queue.borrow_mut().pop_front() {
+        if let Some(task) = self.pop() {
             return task;
         }
         self.wait()
+    }
+
+    /// Takes the next one out of the run queue.
+    #[inline]
+    fn pop(&self) -> Option<Rc<Task>> {
+        let mut queue = self.run_queue.borrow_mut();
+        if self.seed.get() == 0 {
+            return queue.pop_front();
+        }
+        let at = self.draw(queue.len())?;
+        queue.swap_remove_front(at)
+    }
+
+    /// From now on the order of the run queue is drawn from `seed`.
+    pub(crate) fn shuffle(&self, seed: u64) {
+        // Zero stands for no shuffling, and is the one state that the generator cannot leave.
+        self.seed.set(seed.wrapping_mul(2).wrapping_add(1));
+        for _ in 0..8 {
+            self.draw(1);
+        }
+    }
+
+    /// A number below `bound`, from Marsaglia's xorshift with 64 bits ("Xorshift RNGs", 2003).
+    #[cold]
+    fn draw(&self, bound: usize) -> Option<usize> {
+        let mut seed = self.seed.get();
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        self.seed.set(seed);
+        ((seed >> 32) as usize).checked_rem(bound)
     }
 
     /// Polls I/O without waiting if it has not been polled for a while.
     #[cold]
     fn look(&self) {
         self.switches.set(0);
-        if self.last_poll.get().elapsed() >= POLL_INTERVAL {
+        // In a seeded run it must not depend on how fast the machine is.
+        if self.seed.get() != 0 || self.last_poll.get().elapsed() >= POLL_INTERVAL {
             self.turn(Some(Duration::ZERO));
         }
     }
@@ -263,7 +295,7 @@ impl Runtime {
             } else {
                 self.deadlock();
             }
-            if let Some(task) = self.run_queue.borrow_mut().pop_front() {
+            if let Some(task) = self.pop() {
                 return task;
             }
         }
