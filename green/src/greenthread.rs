@@ -516,6 +516,11 @@ impl<T: 'static> GreenThread<T> {
         }
     }
 
+    /// True if its result is there, whatever it is.
+    pub fn is_ready(&self) -> bool {
+        self.any.task.is_complete()
+    }
+
     /// The result, if it has ended: never waits.
     pub fn poll(&self) -> Option<Result<T, Exit>>
     where

@@ -38,6 +38,7 @@ pub mod net;
 pub mod os;
 pub mod process;
 mod runtime;
+pub mod select;
 pub mod semaphore;
 mod sharing;
 pub mod signal;
