@@ -30,6 +30,7 @@ compile_error!(
 pub mod debug;
 pub mod dns;
 mod fork;
+mod greenpile;
 mod greenpool;
 mod greenthread;
 pub mod hubs;
@@ -49,6 +50,7 @@ mod timeout;
 pub mod tpool;
 mod trampoline;
 
+pub use greenpile::{GreenPile, Results};
 pub use greenpool::{GreenPool, InsidePool};
 pub use greenthread::{
     AnyGreenThread, Builder, Exit, GreenThread, LinkId, Panic, current, spawn, spawn_after,
