@@ -38,6 +38,7 @@ mod imap;
 pub mod net;
 pub mod os;
 pub mod process;
+pub mod queue;
 mod runtime;
 pub mod select;
 pub mod semaphore;
@@ -57,8 +58,9 @@ pub use greenthread::{
     spawn_after_local, spawn_n,
 };
 pub use imap::{Imap, ImapUnordered, Star};
+pub use queue::{LifoQueue, LightQueue, PriorityQueue, Queue};
 pub use runtime::resume_if_control;
-pub use semaphore::{BoundedSemaphore, Permit, Semaphore};
+pub use semaphore::{BoundedSemaphore, CappedSemaphore, Permit, Semaphore};
 pub use time::{sleep, sleep_until, yield_now};
 pub use timeout::{Elapsed, Timeout, is_timeout, with_timeout};
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::runtime::{Interrupt, Place, Reason, RemoteWaiter, Runtime, Waiter, Waiting, Wake};
+use crate::runtime::{Place, Reason, RemoteWaiter, Runtime, Waiter, Waiting, Wake};
 
 /// Who may use a primitive: [`Local`] or [`Shared`].
 ///
@@ -151,20 +151,69 @@ impl Waiting for Option<RemoteWaiter> {
     }
 }
 
+/// Changes a state, and then wakes those whom the change has served: after it, outside the lock.
+#[inline]
+pub(crate) fn change<S: Reach, T, R>(
+    cell: &S::Cell<T>,
+    f: impl FnOnce(&mut T, &mut Woken<S::Waiter>) -> R,
+) -> R {
+    let mut woken = Woken::new();
+    S::with(cell, |state| f(state, &mut woken))
+}
+
+/// Waiters that have been taken out of their list: each is woken when this is dropped.
+pub(crate) struct Woken<W: Waiting> {
+    first: Option<W>,
+    rest: Vec<W>,
+}
+
+impl<W: Waiting> Woken<W> {
+    #[inline]
+    fn new() -> Woken<W> {
+        Woken {
+            first: None,
+            rest: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, waiter: W) {
+        if self.first.is_none() {
+            self.first = Some(waiter);
+        } else {
+            self.rest.push(waiter);
+        }
+    }
+}
+
+impl<W: Waiting> Drop for Woken<W> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(first) = &self.first {
+            first.wake();
+            self.rest.iter().for_each(W::wake);
+        }
+    }
+}
+
 /// How a wait in a [`WaitList`](crate::runtime::WaitList) ended.
+#[must_use]
 pub(crate) enum Waited<T> {
-    /// Somebody took it out of the list: what it waited for is its own.
+    /// Somebody took it out of the list: what it waited for is its own. Or there was nothing to wait for.
     Served,
-    /// The same, but it is being killed: it must pass on what it got, then raise.
-    Killed(Interrupt),
-    /// It left the list by itself, with what it had brought along. [`Wake::Event`] here asks it to look again.
-    Left(T, Wake),
+    /// It was woken for another reason and has left the list, with what it had brought along: look again.
+    Again(T),
+    /// The deadline passed.
+    Expired(T),
+    /// Nothing was waited for: the thread is unwinding.
+    Unwinding(T),
 }
 
 /// Waits in a list: the one place where a primitive parks.
 ///
-/// `enter` looks once more whether there is anything to wait for (`None` says no) and takes a place in the list;
-/// `leave` takes it out of there and gives `None` if it had been served.
+/// `enter` looks once more whether there is anything to wait for (`None` says no) and takes a place in the list.
+/// `leave` takes it out of there and gives `None` if it had been served. If it was served but is being killed,
+/// `pass_on` gives to the next what it got.
 #[inline]
 pub(crate) fn wait<S: Reach, T>(
     runtime: &Runtime,
@@ -172,6 +221,7 @@ pub(crate) fn wait<S: Reach, T>(
     deadline: Option<Instant>,
     enter: impl FnOnce(S::Waiter) -> Option<Place>,
     leave: impl FnOnce(Place) -> Option<T>,
+    pass_on: impl FnOnce(),
 ) -> Waited<T> {
     let (waiter, receipt) = S::waiter(runtime);
     let Some(place) = enter(waiter) else {
@@ -181,9 +231,18 @@ pub(crate) fn wait<S: Reach, T>(
     let wake = S::park(runtime, &receipt, reason, deadline);
     S::give_back(runtime, receipt);
     match (leave(place), wake) {
-        (Some(with), wake) => Waited::Left(with, wake),
-        (None, Wake::Interrupted(interrupt)) if interrupt.is_kill() => Waited::Killed(interrupt),
-        // A deadline that passed in the same turn has come too late: a scope's comes again at the next wait.
+        (None, Wake::Interrupted(interrupt)) if interrupt.is_kill() => {
+            pass_on();
+            interrupt.raise()
+        }
+        // A deadline that passed in the same turn has come too late; that of a scope comes again at the next wait.
         (None, _) => Waited::Served,
+        (Some(with), Wake::Interrupted(interrupt)) => {
+            drop(with);
+            interrupt.raise()
+        }
+        (Some(with), Wake::Event) => Waited::Again(with),
+        (Some(with), Wake::Expired) => Waited::Expired(with),
+        (Some(with), Wake::Unwinding) => Waited::Unwinding(with),
     }
 }

@@ -17,6 +17,7 @@
 //! thread.join().unwrap();
 //! ```
 
+use crate::queue::{Fifo, Ordered};
 use crate::semaphore::Counting;
 pub use crate::sharing::{Local, Shared, Sharing};
 
@@ -27,3 +28,22 @@ pub use crate::sharing::{Local, Shared, Sharing};
 /// shared::<green::sync::Semaphore>();
 /// ```
 pub type Semaphore = Counting<Shared>;
+
+/// A queue, first in and first out, for the greenthreads of all OS threads: see [`Ordered`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use green::sync::Queue;
+///
+/// let queue = Arc::new(Queue::bounded(1));
+/// let producer = Arc::clone(&queue);
+/// let thread = std::thread::spawn(move || {
+///     for i in 0..3 {
+///         producer.put(i).unwrap();
+///     }
+///     producer.shutdown(false);
+/// });
+/// assert_eq!(queue.iter().collect::<Vec<_>>(), [0, 1, 2]);
+/// thread.join().unwrap();
+/// ```
+pub type Queue<T> = Ordered<T, Fifo<T>, Shared>;

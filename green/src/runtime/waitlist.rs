@@ -65,6 +65,18 @@ impl<T, W> WaitList<T, W> {
         place
     }
 
+    /// How many are in the list, those who are about to leave it included.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len() - self.gaps
+    }
+
+    /// Takes the one that has waited longest, even if it is about to leave: it then finds that it was served.
+    #[inline]
+    pub(crate) fn pop_any(&mut self) -> Option<(W, T)> {
+        self.take_first()
+    }
+
     /// Takes out a waiter that leaves. `None` says that it was served before.
     #[inline]
     pub(crate) fn leave(&mut self, place: Place) -> Option<T> {
@@ -197,7 +209,7 @@ mod tests {
         let (mut list, places) = list(3);
         assert_eq!(list.leave(places[1].0), Some(1));
         assert_eq!(list.leave(places[1].0), None);
-        assert_eq!(list.iter().count(), 2);
+        assert_eq!(list.len(), 2);
         assert_eq!(list.pop().map(|(_, with)| with), Some(0));
         assert_eq!(list.leave(places[0].0), None);
         assert_eq!(list.pop().map(|(_, with)| with), Some(2));
@@ -208,7 +220,7 @@ mod tests {
     fn one_whose_wait_is_over_is_passed_over_and_keeps_its_place() {
         let (mut list, places) = list(3);
         places[0].1.wake();
-        assert_eq!((list.iter().count(), list.parked()), (3, 2));
+        assert_eq!((list.len(), list.parked()), (3, 2));
         assert_eq!(list.pop().map(|(_, with)| with), Some(1));
         assert_eq!(list.leave(places[0].0), Some(0));
         assert_eq!(list.pop().map(|(_, with)| with), Some(2));
@@ -222,7 +234,7 @@ mod tests {
             assert!(list.leave(*place).is_some());
             assert!(list.gaps * 2 <= list.rest.len());
         }
-        assert_eq!((list.iter().count(), list.rest.len()), (1, 0));
+        assert_eq!((list.len(), list.rest.len()), (1, 0));
         for with in 0..1000 {
             let place = list.push(Mock::default(), with);
             assert_eq!(list.leave(place), Some(with));

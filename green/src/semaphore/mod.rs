@@ -5,12 +5,19 @@
 //!
 //! [`Semaphore`] is for one OS thread; [`sync::Semaphore`](crate::sync::Semaphore) for all.
 
-use std::error::Error;
+mod bounded;
+mod capped;
+mod permit;
+
 use std::fmt;
 use std::time::Duration;
 
-use crate::runtime::{Reason, Runtime, WaitList, Waiting, Wake};
-use crate::sharing::{Local, Sharing, Waited, wait};
+use crate::runtime::{Reason, Runtime, WaitList};
+use crate::sharing::{Local, Sharing, Waited, change, wait};
+
+pub use bounded::{BoundedSemaphore, NotAcquired};
+pub use capped::{CappedSemaphore, CountAboveLimit};
+pub use permit::{Permit, Release};
 
 /// A semaphore for the greenthreads of one OS thread.
 ///
@@ -109,16 +116,10 @@ impl<S: Sharing> Counting<S> {
     /// go above what it was made with (see [`BoundedSemaphore`]).
     #[inline]
     pub fn release(&self) {
-        let waiter = S::with(&self.state, |state| {
-            let waiter = state.waiters.pop();
-            if waiter.is_none() {
-                state.counter = state.counter.saturating_add(1);
-            }
-            waiter
+        change::<S, _, _>(&self.state, |state, woken| match state.waiters.pop() {
+            Some((waiter, ())) => woken.push(waiter),
+            None => state.counter = state.counter.saturating_add(1),
         });
-        if let Some((waiter, ())) = waiter {
-            waiter.wake();
-        }
     }
 
     /// Adds `count` permits, as that many calls of [`release`](Self::release).
@@ -168,16 +169,12 @@ impl<S: Sharing> Counting<S> {
                         })
                     },
                     |place| S::with(&self.state, |state| state.waiters.leave(place)),
+                    || self.release(),
                 );
                 match waited {
                     Waited::Served => return true,
-                    Waited::Killed(interrupt) => {
-                        self.release();
-                        interrupt.raise()
-                    }
-                    Waited::Left((), Wake::Interrupted(interrupt)) => interrupt.raise(),
-                    Waited::Left((), Wake::Event) => {}
-                    Waited::Left((), Wake::Expired | Wake::Unwinding) => return false,
+                    Waited::Again(()) => {}
+                    Waited::Expired(()) | Waited::Unwinding(()) => return false,
                 }
             }
         })
@@ -200,172 +197,9 @@ impl<S: Sharing> fmt::Debug for Counting<S> {
     }
 }
 
-/// What a [`Permit`] is given back to.
-pub trait Release {
-    /// Takes back what one permit stands for. It never waits.
-    fn take_back(&self);
-}
-
 impl<S: Sharing> Release for Counting<S> {
     #[inline]
     fn take_back(&self) {
         self.release();
     }
 }
-
-/// The right to go on that a semaphore or a lock has given: given back when dropped.
-#[derive(Debug)]
-#[must_use = "a permit that is not kept is given back at once"]
-pub struct Permit<'a, R: Release> {
-    of: Option<&'a R>,
-}
-
-impl<'a, R: Release> Permit<'a, R> {
-    #[inline]
-    pub(crate) fn of(of: &'a R) -> Permit<'a, R> {
-        Permit { of: Some(of) }
-    }
-
-    #[inline]
-    pub(crate) fn or_nothing(of: &'a R, held: bool) -> Permit<'a, R> {
-        if held {
-            Permit::of(of)
-        } else {
-            Permit::nothing()
-        }
-    }
-
-    #[cold]
-    fn nothing() -> Permit<'a, R> {
-        log::error!(
-            "a permit or lock was asked for while its thread unwinds, and there was none: \
-             nothing can wait then, so the code goes on without; see Permit::is_held"
-        );
-        Permit { of: None }
-    }
-
-    /// False if there was no permit and the thread, which unwinds, could not wait for one.
-    ///
-    /// Only code that can run in a destructor has to ask.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.of.is_some()
-    }
-
-    /// Keeps the permit taken. It comes back by a call of `release`.
-    ///
-    /// ```
-    /// let semaphore = green::Semaphore::new(1);
-    /// semaphore.acquire().forget();
-    /// assert_eq!(semaphore.counter(), 0);
-    /// semaphore.release();
-    /// assert_eq!(semaphore.counter(), 1);
-    /// ```
-    pub fn forget(mut self) {
-        self.of = None;
-    }
-}
-
-impl<R: Release> Drop for Permit<'_, R> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(of) = self.of {
-            of.take_back();
-        }
-    }
-}
-
-/// A semaphore that takes back no more permits than it has given.
-///
-/// ```
-/// let semaphore = green::BoundedSemaphore::new(1);
-/// drop(semaphore.acquire());
-/// assert!(semaphore.release().is_err());
-/// ```
-#[derive(Debug)]
-pub struct BoundedSemaphore {
-    permits: Semaphore,
-    bound: usize,
-}
-
-impl BoundedSemaphore {
-    /// A semaphore with `count` permits, and never more.
-    pub fn new(count: usize) -> BoundedSemaphore {
-        BoundedSemaphore {
-            permits: Semaphore::new(count),
-            bound: count,
-        }
-    }
-
-    /// See [`Semaphore::acquire`](Counting::acquire).
-    pub fn acquire(&self) -> Permit<'_, BoundedSemaphore> {
-        Permit::or_nothing(self, self.permits.take(None))
-    }
-
-    /// See [`Semaphore::try_acquire`](Counting::try_acquire).
-    pub fn try_acquire(&self) -> Option<Permit<'_, BoundedSemaphore>> {
-        self.permits.try_acquire().map(|permit| {
-            permit.forget();
-            Permit::of(self)
-        })
-    }
-
-    /// See [`Semaphore::acquire_timeout`](Counting::acquire_timeout).
-    pub fn acquire_timeout(&self, timeout: Duration) -> Option<Permit<'_, BoundedSemaphore>> {
-        self.permits.take(Some(timeout)).then(|| Permit::of(self))
-    }
-
-    /// Gives a permit back: see [`Semaphore::release`](Counting::release).
-    ///
-    /// # Errors
-    /// [`NotAcquired`] if all permits are free. Nothing changes then.
-    pub fn release(&self) -> Result<(), NotAcquired> {
-        if self.permits.counter() >= self.bound {
-            return Err(NotAcquired);
-        }
-        self.permits.release();
-        Ok(())
-    }
-
-    /// See [`Semaphore::counter`](Counting::counter).
-    pub fn counter(&self) -> usize {
-        self.permits.counter()
-    }
-
-    /// See [`Semaphore::balance`](Counting::balance).
-    pub fn balance(&self) -> isize {
-        self.permits.balance()
-    }
-
-    /// See [`Semaphore::is_locked`](Counting::is_locked).
-    pub fn is_locked(&self) -> bool {
-        self.permits.is_locked()
-    }
-}
-
-/// One permit.
-impl Default for BoundedSemaphore {
-    fn default() -> BoundedSemaphore {
-        BoundedSemaphore::new(1)
-    }
-}
-
-impl Release for BoundedSemaphore {
-    fn take_back(&self) {
-        if let Err(error) = self.release() {
-            log::error!("cannot give back the permit of a semaphore: {error}");
-        }
-    }
-}
-
-/// Something was to be released that nobody holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAcquired;
-
-impl fmt::Display for NotAcquired {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("released more often than acquired")
-    }
-}
-
-impl Error for NotAcquired {}

@@ -1,0 +1,83 @@
+//! Why nothing was put or got.
+
+use std::error::Error;
+use std::fmt;
+
+/// Why an item was not put into a queue. It comes back with the error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PutError<T> {
+    /// There was no room: at once, or in the time that was given.
+    Full(T),
+    /// The queue was shut down.
+    Shutdown(T),
+    /// There was no room, and nothing could wait for it: the thread unwinds.
+    Unwinding(T),
+}
+
+impl<T> PutError<T> {
+    /// The item that was not put.
+    pub fn into_inner(self) -> T {
+        match self {
+            PutError::Full(item) | PutError::Shutdown(item) | PutError::Unwinding(item) => item,
+        }
+    }
+}
+
+impl<T> fmt::Debug for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PutError::Full(_) => "Full(..)",
+            PutError::Shutdown(_) => "Shutdown(..)",
+            PutError::Unwinding(_) => "Unwinding(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PutError::Full(_) => "the queue is full",
+            PutError::Shutdown(_) => "the queue is shut down",
+            PutError::Unwinding(_) => "the queue is full, and nothing can wait while unwinding",
+        })
+    }
+}
+
+impl<T> Error for PutError<T> {}
+
+/// Why no item came out of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GetError {
+    /// There was none: at once, or in the time that was given.
+    Empty,
+    /// The queue was shut down, and nothing is left in it.
+    Shutdown,
+    /// There was none, and nothing could wait for one: the thread unwinds.
+    Unwinding,
+}
+
+impl fmt::Display for GetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            GetError::Empty => "the queue is empty",
+            GetError::Shutdown => "the queue is shut down",
+            GetError::Unwinding => "the queue is empty, and nothing can wait while unwinding",
+        })
+    }
+}
+
+impl Error for GetError {}
+
+/// More tasks were reported as done than were put into the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyDone;
+
+impl fmt::Display for TooManyDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("task_done was called more often than items were put into the queue")
+    }
+}
+
+impl Error for TooManyDone {}
