@@ -28,12 +28,12 @@ impl BoundedSemaphore {
         }
     }
 
-    /// See [`Semaphore::acquire`](Counting::acquire).
+    /// See [`Semaphore::acquire`](super::Counting::acquire).
     pub fn acquire(&self) -> Permit<'_, BoundedSemaphore> {
         Permit::or_nothing(self, self.permits.take(None))
     }
 
-    /// See [`Semaphore::try_acquire`](Counting::try_acquire).
+    /// See [`Semaphore::try_acquire`](super::Counting::try_acquire).
     pub fn try_acquire(&self) -> Option<Permit<'_, BoundedSemaphore>> {
         self.permits.try_acquire().map(|permit| {
             permit.forget();
@@ -41,12 +41,12 @@ impl BoundedSemaphore {
         })
     }
 
-    /// See [`Semaphore::acquire_timeout`](Counting::acquire_timeout).
+    /// See [`Semaphore::acquire_timeout`](super::Counting::acquire_timeout).
     pub fn acquire_timeout(&self, timeout: Duration) -> Option<Permit<'_, BoundedSemaphore>> {
         self.permits.take(Some(timeout)).then(|| Permit::of(self))
     }
 
-    /// Gives a permit back: see [`Semaphore::release`](Counting::release).
+    /// Gives a permit back: see [`Semaphore::release`](super::Counting::release).
     ///
     /// # Errors
     /// [`NotAcquired`] if all permits are free. Nothing changes then.
@@ -58,17 +58,17 @@ impl BoundedSemaphore {
         Ok(())
     }
 
-    /// See [`Semaphore::counter`](Counting::counter).
+    /// See [`Semaphore::counter`](super::Counting::counter).
     pub fn counter(&self) -> usize {
         self.permits.counter()
     }
 
-    /// See [`Semaphore::balance`](Counting::balance).
+    /// See [`Semaphore::balance`](super::Counting::balance).
     pub fn balance(&self) -> isize {
         self.permits.balance()
     }
 
-    /// See [`Semaphore::is_locked`](Counting::is_locked).
+    /// See [`Semaphore::is_locked`](super::Counting::is_locked).
     pub fn is_locked(&self) -> bool {
         self.permits.is_locked()
     }
