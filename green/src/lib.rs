@@ -32,6 +32,7 @@ pub mod dns;
 mod fork;
 mod greenpile;
 mod greenpool;
+pub mod fs;
 mod greenthread;
 pub mod hubs;
 mod imap;

@@ -154,10 +154,7 @@ impl<T> Job<T> {
     /// [`Job::join_timeout`] has given the value before, if the hub can have no wake-up channel, or, with kind
     /// `WouldBlock`, if the job has not ended and the calling thread is unwinding: nothing waits then.
     pub fn join(mut self) -> Result<T, JobError> {
-        match self.wait(None) {
-            Some(result) => result,
-            None => unreachable!("a wait without a deadline has expired"),
-        }
+        self.join_here()
     }
 
     /// As [`Job::join`], for at most `timeout`. `None` says that it has not ended by then.
@@ -216,6 +213,14 @@ impl<T> Job<T> {
             slot.stage = Stage::Over;
         }
         queued
+    }
+
+    /// As `join`, but the handle stays: whoever is killed here leaves it behind for others.
+    pub(crate) fn join_here(&mut self) -> Result<T, JobError> {
+        match self.wait(None) {
+            Some(result) => result,
+            None => unreachable!("a wait without a deadline has expired"),
+        }
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Option<Result<T, JobError>> {

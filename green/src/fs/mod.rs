@@ -1,0 +1,150 @@
+//! Files with std's face, in threads of the pool: who knows [`std::fs`] knows these.
+//!
+//! No system has readiness for regular files: a read from a slow disk blocks whoever makes it. So each call is a job
+//! of the [thread pool](crate::tpool), and other greenthreads run meanwhile. That costs some microseconds a call:
+//! read and write much at once, or through a [`BufReader`](std::io::BufReader) and a
+//! [`BufWriter`](std::io::BufWriter) with large buffers.
+//!
+//! ```
+//! use std::io::{Read, Seek, Write};
+//! use green::fs::File;
+//!
+//! let path = std::env::temp_dir().join(format!("green-doc-{}", std::process::id()));
+//! let mut file = File::options().read(true).write(true).create_new(true).open(&path)?;
+//! file.write_all(b"hello")?;
+//! file.rewind()?;
+//! let mut text = String::new();
+//! file.read_to_string(&mut text)?;
+//! assert_eq!(text, "hello");
+//! green::fs::remove_file(&path)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A kill or a deadline that ends a wait does not end the job. Nothing is lost by that: what a read brings is there
+//! for the next one, and what a write was given is written before the next call on that file.
+//!
+//! While the thread unwinds a call runs in the thread itself, and blocks it.
+
+mod file;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::tpool;
+
+pub use file::{File, OpenOptions};
+pub use std::fs::{DirEntry, FileTimes, FileType, Metadata, Permissions};
+
+/// Runs one of std's functions on the pool.
+fn run<T: Send + 'static>(f: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tpool::execute(f)?
+}
+
+macro_rules! of_path {
+    ($($(#[$doc:meta])* $name:ident -> $result:ty;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// As the function of this name in [`std::fs`].
+        pub fn $name(path: impl AsRef<Path>) -> io::Result<$result> {
+            let path = path.as_ref().to_owned();
+            run(move || std::fs::$name(path))
+        }
+    )*};
+}
+
+of_path! {
+    /// Reads a whole file.
+    read -> Vec<u8>;
+    /// Reads a whole file of UTF-8 text.
+    read_to_string -> String;
+    /// Removes a file.
+    remove_file -> ();
+    /// What the system knows of a file, after following symbolic links.
+    metadata -> Metadata;
+    /// What the system knows of a file, which may be a symbolic link.
+    symlink_metadata -> Metadata;
+    /// The absolute path without symbolic links.
+    canonicalize -> PathBuf;
+    /// Where a symbolic link points.
+    read_link -> PathBuf;
+    /// True if something is there; an error if that cannot be said.
+    exists -> bool;
+    /// Makes a directory.
+    create_dir -> ();
+    /// Makes a directory and those above it that are missing.
+    create_dir_all -> ();
+    /// Removes an empty directory.
+    remove_dir -> ();
+    /// Removes a directory and all that is in it.
+    remove_dir_all -> ();
+}
+
+macro_rules! of_paths {
+    ($($(#[$doc:meta])* $name:ident -> $result:ty;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// As the function of this name in [`std::fs`].
+        pub fn $name(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<$result> {
+            let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
+            run(move || std::fs::$name(from, to))
+        }
+    )*};
+}
+
+of_paths! {
+    /// Copies a file and its permissions, and gives the number of bytes.
+    copy -> u64;
+    /// Renames a file or directory; what has the new name is replaced.
+    rename -> ();
+    /// Makes a second name for a file.
+    hard_link -> ();
+}
+
+/// Writes a whole file, which is made or replaced.
+///
+/// # Errors
+/// As [`std::fs::write`].
+pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<()> {
+    let (path, contents) = (path.as_ref().to_owned(), contents.as_ref().to_owned());
+    run(move || std::fs::write(path, contents))
+}
+
+/// Changes the permissions of a file.
+///
+/// # Errors
+/// As [`std::fs::set_permissions`].
+pub fn set_permissions(path: impl AsRef<Path>, permissions: Permissions) -> io::Result<()> {
+    let path = path.as_ref().to_owned();
+    run(move || std::fs::set_permissions(path, permissions))
+}
+
+/// What is in a directory: all of it is read before this returns.
+///
+/// # Errors
+/// As [`std::fs::read_dir`]; an entry that cannot be read is an error in its place.
+///
+/// ```
+/// for entry in green::fs::read_dir("/")? {
+///     println!("{}", entry?.path().display());
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
+    let path = path.as_ref().to_owned();
+    let entries = run(move || Ok(std::fs::read_dir(path)?.collect::<Vec<_>>()))?;
+    Ok(ReadDir(entries.into_iter()))
+}
+
+/// Made by [`read_dir`].
+#[derive(Debug)]
+pub struct ReadDir(std::vec::IntoIter<io::Result<DirEntry>>);
+
+impl Iterator for ReadDir {
+    type Item = io::Result<DirEntry>;
+
+    fn next(&mut self) -> Option<io::Result<DirEntry>> {
+        self.0.next()
+    }
+}
