@@ -30,9 +30,9 @@ compile_error!(
 pub mod debug;
 pub mod dns;
 mod fork;
+pub mod fs;
 mod greenpile;
 mod greenpool;
-pub mod fs;
 mod greenthread;
 pub mod hubs;
 mod imap;

@@ -174,7 +174,7 @@ impl File {
     /// As std.
     pub fn try_clone(&self) -> io::Result<File> {
         if self.ahead() > 0 {
-            (&*self).seek(SeekFrom::Current(0))?;
+            (&*self).stream_position()?;
         }
         Ok(File::from(self.file.try_clone()?))
     }
