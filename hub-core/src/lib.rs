@@ -7,6 +7,8 @@
 
 mod always;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod hub;
 mod reactor;
 mod ready;

@@ -1,0 +1,3 @@
+//! The contract of a hub, kept by this one
+
+hub_core::conformance!(|| Ok(Box::new(hub_poll::Poll::new()?)));
