@@ -210,7 +210,8 @@ impl<W> Reactor<W> {
     }
 
     /// Parks a waiter until this direction is ready. Call it when
-    /// [`clear_ready`](Reactor::clear_ready) has been told that it is not.
+    /// [`clear_ready`](Reactor::clear_ready) has been told that it is not: one that still counts
+    /// as ready is not reported again, and the waiter is due with the next turn.
     ///
     /// # Errors
     /// See [`ParkError`]: one waiter a direction, unless
@@ -230,6 +231,10 @@ impl<W> Reactor<W> {
                 return Err(ParkError::Busy(waiter));
             }
             self.sources.queue(token, direction, waiter);
+            return Ok(());
+        }
+        if source.is_due(direction) {
+            self.sources.park_due(token, direction, waiter);
             return Ok(());
         }
         if let Err(error) = self.hub.arm(source.fd(), token, direction.into()) {

@@ -13,8 +13,8 @@ pub(crate) struct Sources<W> {
     slab: Slab<Source<W>>,
     next_generation: u32,
     parked: [usize; 2],
-    /// Waiters that have moved up since the last turn: see `settle`.
-    promoted: Vec<(Token, Direction)>,
+    /// Waiters for whom the hub was not armed: see `settle`.
+    unsettled: Vec<(Token, Direction)>,
 }
 
 pub(crate) struct Source<W> {
@@ -79,7 +79,7 @@ impl<W> Sources<W> {
             slab: Slab::new(),
             next_generation: 0,
             parked: [0; 2],
-            promoted: Vec::new(),
+            unsettled: Vec::new(),
         }
     }
 
@@ -139,6 +139,13 @@ impl<W> Sources<W> {
         }
     }
 
+    /// Parks the first waiter of a direction that is ready.
+    #[cold]
+    pub(crate) fn park_due(&mut self, token: Token, direction: Direction, waiter: W) {
+        self.park(token, direction, waiter);
+        self.unsettled.push((token, direction));
+    }
+
     /// Parks a waiter behind those who wait already.
     pub(crate) fn queue(&mut self, token: Token, direction: Direction, waiter: W) {
         if let Some(source) = self.get_mut(token) {
@@ -184,7 +191,7 @@ impl<W> Sources<W> {
                 continue;
             };
             if source.waiter(direction).is_some() {
-                self.promoted.push((token, direction));
+                self.unsettled.push((token, direction));
             }
             self.parked[direction as usize] -= 1;
             let cause = Cause::Ready(ready);
@@ -192,33 +199,34 @@ impl<W> Sources<W> {
         }
     }
 
-    /// Looks after the waiters that moved up in the last turn. If the one before has left the
-    /// direction ready (it was killed, or wanted less) nothing will be reported again, so its
-    /// successor is due now; else the hub must be armed for it. Says whether anyone is due.
+    /// Looks after the waiters that moved up in the last turn, or were parked at a direction that
+    /// is ready. If it still is (the one before was killed, or wanted less) nothing will be
+    /// reported again, so they are due; else the hub must be armed for them. Says whether anyone
+    /// is due.
     #[inline]
     pub(crate) fn settle(
         &mut self,
         woken: &mut Vec<Wakeup<W>>,
         arm: impl FnMut(BorrowedFd<'_>, Token, Direction),
     ) -> bool {
-        !self.promoted.is_empty() && self.settle_promoted(woken, arm)
+        !self.unsettled.is_empty() && self.settle_all(woken, arm)
     }
 
     #[cold]
-    fn settle_promoted(
+    fn settle_all(
         &mut self,
         woken: &mut Vec<Wakeup<W>>,
         mut arm: impl FnMut(BorrowedFd<'_>, Token, Direction),
     ) -> bool {
         let before = woken.len();
-        for (token, direction) in mem::take(&mut self.promoted) {
+        for (token, direction) in mem::take(&mut self.unsettled) {
             let Some(source) = self.get_mut(token) else {
                 continue;
             };
             if source.waiter(direction).is_none() {
                 continue;
             }
-            if source.state.is_ready(direction) {
+            if source.is_due(direction) {
                 let ready = Interest::of(direction).into();
                 self.report(Event { token, ready }, woken);
             } else {
@@ -260,6 +268,13 @@ impl<W> Source<W> {
     #[inline]
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.source.as_fd()
+    }
+
+    /// Whether one who waits for this direction would miss the report: it has been. A `Oneshot`
+    /// is reported as often as it is armed.
+    #[inline]
+    pub(crate) fn is_due(&self, direction: Direction) -> bool {
+        self.trigger == Trigger::Edge && self.state.is_ready(direction)
     }
 
     #[inline]

@@ -165,14 +165,19 @@ impl Hub for Select {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        match self.select(timeout.map(|timeout| timeout.min(LONGEST_WAIT))) {
+        let mut selected = self.select(timeout.map(|timeout| timeout.min(LONGEST_WAIT)));
+        if let Err(error) = &selected {
+            if error.raw_os_error() == Some(libc::EBADF) {
+                self.report_closed(events);
+                selected = self.select(Some(Duration::ZERO));
+            }
+        }
+        match selected {
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
-                self.report_closed(events);
-                return Ok(());
-            }
+            // Another thread closed one meanwhile: the next wait finds it.
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(()),
             Err(error) => return Err(error),
         }
         for (fd, reads, writes) in self.readable.pairs(&self.writable) {
