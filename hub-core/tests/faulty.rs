@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::panic;
 use std::time::{Duration, Instant};
 
-use hub_core::conformance::{self as promise, Make};
+use hub_core::conformance::{self as promise, Make, Promise};
 use hub_core::{Event, Hub, Interest, Ready, Token, Trigger};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -267,8 +267,6 @@ impl Hub for Faulty {
         }
     }
 }
-
-type Promise = (&'static str, fn(Make));
 
 macro_rules! promises {
     ($($name:ident)*) => { &[$((stringify!($name), promise::$name as fn(Make))),*] };

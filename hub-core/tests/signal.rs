@@ -21,10 +21,8 @@ fn catch(signal: libc::c_int) {
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = count as *const () as usize;
     // SAFETY: the handler only touches an atomic; `action` lives on this stack.
-    assert_eq!(
-        unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) },
-        0
-    );
+    let installed = unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) };
+    assert_eq!(installed, 0);
 }
 
 #[test]

@@ -33,8 +33,11 @@ pub use triggers::*;
 /// Makes the hub under test.
 pub type Make = fn() -> io::Result<Box<dyn Hub>>;
 
-/// Every promise, by name.
-pub const PROMISES: &[(&str, fn(Make))] = crate::conformance!(@promises list ());
+/// A promise: its name, and the test that panics if it is broken.
+pub type Promise = (&'static str, fn(Make));
+
+/// Every promise.
+pub const PROMISES: &[Promise] = crate::conformance!(@promises list ());
 
 /// Runs every promise; panics at the first that is broken.
 pub fn all(make: Make) {

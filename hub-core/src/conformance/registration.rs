@@ -123,7 +123,7 @@ pub fn descriptors_come_and_go(make: Make) {
         }
         let chosen = live
             .iter()
-            .filter(|(token, ..)| (*token as usize + round) % 3 == 0);
+            .filter(|(token, ..)| (*token as usize + round).is_multiple_of(3));
         for (token, near, far) in chosen {
             drain(far);
             trial.arm(far, *token, Interest::READ);

@@ -170,7 +170,7 @@ fn the_ends_of_time_are_safe() {
     let now = reactor.now();
     let far = (0..64)
         .filter_map(|bits| now.checked_add(Duration::from_secs(1 << bits)))
-        .last();
+        .next_back();
     reactor.add_timer(far.unwrap(), "never");
     let past = now.checked_sub(HOUR).unwrap_or(now);
     reactor.add_timer(past, "past");

@@ -308,6 +308,7 @@ fn a_short_transfer_proves_nothing_after_a_hang_up() {
         (Ready::WRITE, [true, false]),
         (Ready::READ | Ready::RDHUP, [true, true]),
         (Ready::READ | Ready::WRITE | Ready::RDHUP, [true, false]),
+        (Ready::READ | Ready::PRI, [true, false]),
         (Ready::HUP, [true, true]),
         (Ready::ERR, [true, true]),
         (Ready::NVAL, [true, true]),
