@@ -29,6 +29,7 @@ compile_error!(
 
 pub mod debug;
 pub mod dns;
+pub mod event;
 mod fork;
 pub mod fs;
 mod greenpile;
@@ -52,6 +53,7 @@ mod timeout;
 pub mod tpool;
 mod trampoline;
 
+pub use event::{AsyncResult, Event, Flag};
 pub use greenpile::{GreenPile, Results};
 pub use greenpool::{GreenPool, InsidePool};
 pub use greenthread::{
@@ -62,6 +64,7 @@ pub use imap::{Imap, ImapUnordered, Star};
 pub use queue::{LifoQueue, LightQueue, PriorityQueue, Queue};
 pub use runtime::resume_if_control;
 pub use semaphore::{BoundedSemaphore, CappedSemaphore, Permit, Semaphore};
+pub use sharing::Unwinding;
 pub use time::{sleep, sleep_until, yield_now};
 pub use timeout::{Elapsed, Timeout, is_timeout, with_timeout};
 

@@ -1,7 +1,11 @@
 //! One thread or all: the two ways to share a primitive, and the one way in which all of them wait.
 
-use std::cell::RefCell;
-use std::sync::{Mutex, PoisonError};
+use std::cell::{OnceCell, RefCell};
+use std::error::Error;
+use std::fmt;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::runtime::{Place, Reason, RemoteWaiter, Runtime, Waiter, Waiting, Wake};
@@ -13,7 +17,14 @@ use crate::runtime::{Place, Reason, RemoteWaiter, Runtime, Waiter, Waiting, Wake
     private_bounds,
     reason = "what a sharing is made of is no part of the interface"
 )]
-pub trait Sharing: Reach {}
+pub trait Sharing: Reach {
+    /// An error that all who wait for it can have: `Rc<dyn Error>`, or `Arc<dyn Error + Send + Sync>`.
+    type Error: Clone + fmt::Debug;
+
+    /// What a wait gives that was refused.
+    #[doc(hidden)]
+    fn unwinding() -> Self::Error;
+}
 
 /// For the greenthreads of one OS thread: cheap, neither `Send` nor `Sync`.
 #[derive(Debug)]
@@ -23,19 +34,40 @@ pub enum Local {}
 #[derive(Debug)]
 pub enum Shared {}
 
-impl Sharing for Local {}
-impl Sharing for Shared {}
+impl Sharing for Local {
+    type Error = Rc<dyn Error>;
+
+    fn unwinding() -> Rc<dyn Error> {
+        Rc::new(Unwinding)
+    }
+}
+
+impl Sharing for Shared {
+    type Error = Arc<dyn Error + Send + Sync>;
+
+    fn unwinding() -> Arc<dyn Error + Send + Sync> {
+        Arc::new(Unwinding)
+    }
+}
 
 /// What a [`Sharing`] is made of.
 pub(crate) trait Reach: Sized + 'static {
     /// Holds the state of a primitive.
     type Cell<T>;
+    /// Holds a value that is set once.
+    type Once<T>;
+    /// Owns something together with others.
+    type Ptr<T>: Clone + Deref<Target = T>;
     /// Wakes one park.
     type Waiter: Waiting;
     /// What must be given back after that park.
     type Receipt;
 
     fn cell<T>(value: T) -> Self::Cell<T>;
+    fn once<T>() -> Self::Once<T>;
+    fn set<T>(once: &Self::Once<T>, value: T) -> Result<(), T>;
+    fn get<T>(once: &Self::Once<T>) -> Option<&T>;
+    fn ptr<T>(value: T) -> Self::Ptr<T>;
 
     /// Gives `f` the state to itself. `f` neither waits nor runs code of the user.
     fn with<T, R>(cell: &Self::Cell<T>, f: impl FnOnce(&mut T) -> R) -> R;
@@ -55,11 +87,30 @@ pub(crate) trait Reach: Sized + 'static {
 
 impl Reach for Local {
     type Cell<T> = RefCell<T>;
+    type Once<T> = OnceCell<T>;
+    type Ptr<T> = Rc<T>;
     type Waiter = Waiter;
     type Receipt = ();
 
     fn cell<T>(value: T) -> RefCell<T> {
         RefCell::new(value)
+    }
+
+    fn once<T>() -> OnceCell<T> {
+        OnceCell::new()
+    }
+
+    fn set<T>(once: &OnceCell<T>, value: T) -> Result<(), T> {
+        once.set(value)
+    }
+
+    #[inline]
+    fn get<T>(once: &OnceCell<T>) -> Option<&T> {
+        once.get()
+    }
+
+    fn ptr<T>(value: T) -> Rc<T> {
+        Rc::new(value)
     }
 
     #[inline]
@@ -86,12 +137,31 @@ const LOOK: Duration = Duration::from_millis(5);
 
 impl Reach for Shared {
     type Cell<T> = Mutex<T>;
+    type Once<T> = OnceLock<T>;
+    type Ptr<T> = Arc<T>;
     /// `None` is a waiter that nobody can wake.
     type Waiter = Option<RemoteWaiter>;
     type Receipt = Option<RemoteWaiter>;
 
     fn cell<T>(value: T) -> Mutex<T> {
         Mutex::new(value)
+    }
+
+    fn once<T>() -> OnceLock<T> {
+        OnceLock::new()
+    }
+
+    fn set<T>(once: &OnceLock<T>, value: T) -> Result<(), T> {
+        once.set(value)
+    }
+
+    #[inline]
+    fn get<T>(once: &OnceLock<T>) -> Option<&T> {
+        once.get()
+    }
+
+    fn ptr<T>(value: T) -> Arc<T> {
+        Arc::new(value)
     }
 
     #[inline]
@@ -198,7 +268,7 @@ impl<W: Waiting> Drop for Woken<W> {
 
 /// How a wait in a [`WaitList`](crate::runtime::WaitList) ended.
 #[must_use]
-pub(crate) enum Waited<T> {
+pub(crate) enum Outcome<T> {
     /// Somebody took it out of the list: what it waited for is its own. Or there was nothing to wait for.
     Served,
     /// It was woken for another reason and has left the list, with what it had brought along: look again.
@@ -222,11 +292,11 @@ pub(crate) fn wait<S: Reach, T>(
     enter: impl FnOnce(S::Waiter) -> Option<Place>,
     leave: impl FnOnce(Place) -> Option<T>,
     pass_on: impl FnOnce(),
-) -> Waited<T> {
+) -> Outcome<T> {
     let (waiter, receipt) = S::waiter(runtime);
     let Some(place) = enter(waiter) else {
         S::give_back(runtime, receipt);
-        return Waited::Served;
+        return Outcome::Served;
     };
     let wake = S::park(runtime, &receipt, reason, deadline);
     S::give_back(runtime, receipt);
@@ -236,13 +306,26 @@ pub(crate) fn wait<S: Reach, T>(
             interrupt.raise()
         }
         // A deadline that passed in the same turn has come too late; that of a scope comes again at the next wait.
-        (None, _) => Waited::Served,
+        (None, _) => Outcome::Served,
         (Some(with), Wake::Interrupted(interrupt)) => {
             drop(with);
             interrupt.raise()
         }
-        (Some(with), Wake::Event) => Waited::Again(with),
-        (Some(with), Wake::Expired) => Waited::Expired(with),
-        (Some(with), Wake::Unwinding) => Waited::Unwinding(with),
+        (Some(with), Wake::Event) => Outcome::Again(with),
+        (Some(with), Wake::Expired) => Outcome::Expired(with),
+        (Some(with), Wake::Unwinding) => Outcome::Unwinding(with),
     }
 }
+
+/// A call would have had to wait while its thread unwinds from a panic, a kill or a timeout, which it must not: a switch
+/// would show the panic to other greenthreads. Nothing was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unwinding;
+
+impl fmt::Display for Unwinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing can wait while its thread unwinds")
+    }
+}
+
+impl Error for Unwinding {}

@@ -17,6 +17,7 @@
 //! thread.join().unwrap();
 //! ```
 
+use crate::event::OneShot;
 use crate::queue::{Fifo, Ordered};
 use crate::semaphore::Counting;
 pub use crate::sharing::{Local, Shared, Sharing};
@@ -47,3 +48,17 @@ pub type Semaphore = Counting<Shared>;
 /// thread.join().unwrap();
 /// ```
 pub type Queue<T> = Ordered<T, Fifo<T>, Shared>;
+
+/// An event for the greenthreads of all OS threads: see [`OneShot`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use green::sync::Event;
+///
+/// let done = Arc::new(Event::new());
+/// let sender = Arc::clone(&done);
+/// let thread = std::thread::spawn(move || sender.send(42).unwrap());
+/// assert_eq!(done.wait().unwrap(), 42);
+/// thread.join().unwrap();
+/// ```
+pub type Event<T> = OneShot<T, Shared>;

@@ -16,7 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::runtime::{Reason, Runtime};
-use crate::sharing::{Local, Sharing, Waited, change, wait};
+use crate::sharing::{Local, Outcome, Sharing, change, wait};
 
 pub use error::{GetError, PutError, TooManyDone};
 pub(crate) use order::Items;
@@ -355,12 +355,12 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
                 || (),
             );
             match waited {
-                Waited::Served => {
+                Outcome::Served => {
                     return refused.map_or(Ok(()), |item| Err(PutError::Shutdown(item)));
                 }
-                Waited::Again(back) => item = back,
-                Waited::Expired(item) => return Err(PutError::Full(item)),
-                Waited::Unwinding(item) => return Err(PutError::Unwinding(item)),
+                Outcome::Again(back) => item = back,
+                Outcome::Expired(item) => return Err(PutError::Full(item)),
+                Outcome::Unwinding(item) => return Err(PutError::Unwinding(item)),
             }
         }
     }
@@ -396,15 +396,15 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
                 || change::<S, _, _>(&self.state, State::renounce),
             );
             match waited {
-                Waited::Served if !matches!(early, Err(GetError::Empty)) => return early,
-                Waited::Served => {
+                Outcome::Served if !matches!(early, Err(GetError::Empty)) => return early,
+                Outcome::Served => {
                     if let Some(item) = change::<S, _, _>(&self.state, State::redeem) {
                         return Ok(item);
                     }
                 }
-                Waited::Again(_) => {}
-                Waited::Expired(_) => return Err(GetError::Empty),
-                Waited::Unwinding(_) => return Err(GetError::Unwinding),
+                Outcome::Again(_) => {}
+                Outcome::Expired(_) => return Err(GetError::Empty),
+                Outcome::Unwinding(_) => return Err(GetError::Unwinding),
             }
         }
     }
@@ -422,9 +422,9 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
                     || (),
                 );
                 match waited {
-                    Waited::Served => return true,
-                    Waited::Again(()) => {}
-                    Waited::Expired(()) | Waited::Unwinding(()) => return false,
+                    Outcome::Served => return true,
+                    Outcome::Again(()) => {}
+                    Outcome::Expired(()) | Outcome::Unwinding(()) => return false,
                 }
             }
         })

@@ -6,7 +6,7 @@ use super::order::Order;
 use super::state::Want;
 use super::{GetError, Ordered};
 use crate::runtime::Runtime;
-use crate::sharing::{Local, Reach, Waited, change, wait};
+use crate::sharing::{Local, Outcome, Reach, change, wait};
 
 /// Looking at items without taking them. It clones them, which is code of the user, so it is not for queues that
 /// threads share under a lock.
@@ -78,9 +78,9 @@ impl<T: Clone, O: Order<T>> Ordered<T, O> {
                     || (),
                 );
                 seen = match waited {
-                    Waited::Served | Waited::Again(_) => self.look(),
-                    Waited::Expired(_) => return Err(GetError::Empty),
-                    Waited::Unwinding(_) => return Err(GetError::Unwinding),
+                    Outcome::Served | Outcome::Again(_) => self.look(),
+                    Outcome::Expired(_) => return Err(GetError::Empty),
+                    Outcome::Unwinding(_) => return Err(GetError::Unwinding),
                 };
             }
             seen

@@ -13,7 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::runtime::{Reason, Runtime, WaitList};
-use crate::sharing::{Local, Sharing, Waited, change, wait};
+use crate::sharing::{Local, Outcome, Sharing, change, wait};
 
 pub use bounded::{BoundedSemaphore, NotAcquired};
 pub use capped::{CappedSemaphore, CountAboveLimit};
@@ -172,9 +172,9 @@ impl<S: Sharing> Counting<S> {
                     || self.release(),
                 );
                 match waited {
-                    Waited::Served => return true,
-                    Waited::Again(()) => {}
-                    Waited::Expired(()) | Waited::Unwinding(()) => return false,
+                    Outcome::Served => return true,
+                    Outcome::Again(()) => {}
+                    Outcome::Expired(()) | Outcome::Unwinding(()) => return false,
                 }
             }
         })
