@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::runtime::{Reason, Runtime, WaitList};
-use crate::sharing::{Local, Outcome, Shared, Sharing, Unwinding, change, wait};
+use crate::sharing::{Local, Outcome, Shared, Sharing, change, wait};
 
 pub use async_result::AsyncResult;
 pub use flag::Flag;
@@ -188,7 +188,7 @@ impl<T: Clone, S: Sharing> OneShot<T, S> {
     /// Waits until something is sent, and gives a clone of it: at once if it was sent already.
     ///
     /// # Errors
-    /// The error that was sent. Or [`Unwinding`], if nothing was and the thread unwinds, when nothing can wait.
+    /// The error that was sent. Or [`Unwinding`](crate::Unwinding), if nothing was and the thread unwinds, when nothing can wait.
     pub fn wait(&self) -> Result<T, S::Error> {
         let round = self.round();
         match round.wait(self.reason(), None) {

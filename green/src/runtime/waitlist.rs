@@ -151,19 +151,6 @@ impl<T, W: Waiting> WaitList<T, W> {
     }
 }
 
-impl<T> WaitList<T> {
-    /// As [`WaitList::leave`], for those who have not kept their place.
-    pub(crate) fn remove(&mut self, waiter: &Waiter) -> Option<T> {
-        let first = self.first.iter().map(|(place, (other, _))| (place, other));
-        let rest = self
-            .rest
-            .iter()
-            .filter_map(|(place, waiter)| waiter.as_ref().map(|(other, _)| (place, other)));
-        let (place, _) = first.chain(rest).find(|(_, other)| other.is_same(waiter))?;
-        self.leave(*place)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
