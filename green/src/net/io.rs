@@ -379,15 +379,14 @@ impl Runtime {
 
     /// Waits until green closes some descriptor of this thread, or `longest` has passed: others are closed unseen.
     pub(crate) fn wait_for_descriptor(&self, longest: Duration) -> io::Result<()> {
-        let waiter = self.waiter();
-        self.lacking.borrow_mut().push(waiter.clone(), ());
+        let place = self.lacking.borrow_mut().push(self.waiter(), ());
         let wake = self.park(
             Reason::Outside("a free descriptor"),
             self.deadline(Some(longest)),
         );
         let served = match wake {
             Wake::Event => true,
-            _ => self.lacking.borrow_mut().remove(&waiter).is_none(),
+            _ => self.lacking.borrow_mut().leave(place).is_none(),
         };
         match wake {
             Wake::Event | Wake::Expired => Ok(()),
