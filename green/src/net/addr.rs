@@ -137,7 +137,11 @@ pub(super) fn each_addr<T>(
             Err(error) => last = Some(error),
         }
     }
-    Err(last.unwrap_or_else(|| invalid("no address to try: the list, or the answer, is empty")))
+    Err(last.unwrap_or_else(no_address))
+}
+
+pub(super) fn no_address() -> io::Error {
+    invalid("no address to try: the list, or the answer, is empty")
 }
 
 fn invalid(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

@@ -6,6 +6,7 @@ use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
+use std::thread::panicking;
 use std::time::{Duration, Instant};
 
 use hub_core::{Direction, NotReady, ParkError, Token};
@@ -17,6 +18,9 @@ const ALWAYS_WHOLE: usize = 1 << 30;
 
 /// Every system takes this many buffers in one call (`_XOPEN_IOV_MAX`).
 const ALWAYS_TAKEN: usize = 16;
+
+/// Between two tries of `retry_blindly`.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A non-blocking descriptor and its place in the reactor.
 ///
@@ -92,6 +96,10 @@ impl<T: AsFd + 'static> Io<T> {
         Ok(())
     }
 
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.nonblocking.get()
+    }
+
     /// Whether calls that would wait say `WouldBlock` instead. The descriptor itself never blocks.
     pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         self.source()?;
@@ -149,6 +157,15 @@ impl<T: AsFd + 'static> Io<T> {
     pub(crate) fn attempt<R>(
         &self,
         direction: Direction,
+        op: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.once(direction, op, |_| false)
+    }
+
+    #[inline]
+    fn once<R>(
+        &self,
+        direction: Direction,
         mut op: impl FnMut(&T) -> io::Result<R>,
         used_up: impl Fn(&R) -> bool,
     ) -> io::Result<R> {
@@ -176,7 +193,7 @@ impl<T: AsFd + 'static> Io<T> {
         wanted: usize,
         op: impl FnMut(&T) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        self.attempt(direction, op, |&done| is_short(done, wanted))
+        self.once(direction, op, |&done| is_short(done, wanted))
     }
 
     #[inline]
@@ -188,13 +205,13 @@ impl<T: AsFd + 'static> Io<T> {
         used_up: impl Fn(&R) -> bool + Copy,
     ) -> io::Result<R> {
         if self.nonblocking.get() {
-            return self.attempt(direction, op, used_up);
+            return self.once(direction, op, used_up);
         }
         Runtime::with(|runtime| {
             // Before anything was transferred: what a kill or a deadline cuts short here is nothing.
             runtime.spend();
             if self.is_ready(runtime, direction) {
-                match self.attempt(direction, &mut op, used_up) {
+                match self.once(direction, &mut op, used_up) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     result => return result,
                 }
@@ -202,7 +219,7 @@ impl<T: AsFd + 'static> Io<T> {
             let deadline = deadline(runtime);
             loop {
                 self.park(runtime, direction, deadline)?;
-                match self.attempt(direction, &mut op, used_up) {
+                match self.once(direction, &mut op, used_up) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     result => return result,
                 }
@@ -424,6 +441,34 @@ impl<T: AsFd + fmt::Debug + 'static> fmt::Debug for Io<T> {
 #[inline]
 fn is_short(done: usize, wanted: usize) -> bool {
     done > 0 && done < wanted.min(ALWAYS_WHOLE)
+}
+
+/// Calls `op` until it says something other than `WouldBlock`, with pauses in between: for the few waits whose end no
+/// hub can report.
+pub(super) fn retry_blindly<R>(
+    deadline: Option<Instant>,
+    mut op: impl FnMut() -> io::Result<R>,
+) -> io::Result<R> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match op() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !panicking() => {}
+            result => return result,
+        }
+        let now = Runtime::with(Runtime::now);
+        let left = deadline.map_or(LONGEST_PAUSE, |deadline| {
+            deadline.saturating_duration_since(now)
+        });
+        if left.is_zero() {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "timed out: the queue at the other end has stayed full",
+            ));
+        }
+        crate::sleep(pause.min(left));
+        pause = LONGEST_PAUSE.min(2 * pause);
+    }
 }
 
 /// The bytes of all buffers, or 0 (which is never short) if the system may take only some of the buffers.

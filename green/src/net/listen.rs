@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net as unix;
+use std::path::Path;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::addr::each_addr;
 use super::socket::{self, BACKLOG};
-use super::{TcpListener, ToSocketAddrs};
+use super::{TcpListener, ToSocketAddrs, UnixListener};
 
 /// A listening socket to be: its backlog and the options that must be set before it is bound.
 ///
@@ -95,6 +97,22 @@ impl ListenBuilder {
         }
         self.bind(&socket, &address.into())?;
         Ok(TcpListener::from_nonblocking(socket.into()))
+    }
+
+    /// Listens for Unix connections at a path, which must not exist. Of the options only the backlog matters.
+    ///
+    /// # Errors
+    /// What the system says of the path.
+    pub fn listen_unix(&self, path: impl AsRef<Path>) -> io::Result<UnixListener> {
+        self.listen_unix_addr(&unix::SocketAddr::from_pathname(path)?)
+    }
+
+    /// As [`ListenBuilder::listen_unix`], with an address, such as an abstract one.
+    ///
+    /// # Errors
+    /// What the system says of the address.
+    pub fn listen_unix_addr(&self, address: &unix::SocketAddr) -> io::Result<UnixListener> {
+        UnixListener::listen(self, address)
     }
 
     pub(super) fn bind(&self, socket: &Socket, address: &SockAddr) -> io::Result<()> {

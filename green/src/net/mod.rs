@@ -63,6 +63,8 @@ pub(crate) mod io;
 mod listen;
 mod socket;
 mod tcp;
+mod udp;
+mod unix;
 
 use std::time::Duration;
 
@@ -74,6 +76,8 @@ pub use addr::ToSocketAddrs;
 pub use hub_core::Direction;
 pub use listen::ListenBuilder;
 pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use udp::UdpSocket;
+pub use unix::{UnixDatagram, UnixIncoming, UnixListener, UnixStream};
 
 use crate::runtime::Runtime;
 

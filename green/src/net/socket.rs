@@ -27,6 +27,21 @@ pub(super) fn open(domain: Domain, kind: Type) -> io::Result<Socket> {
     }
 }
 
+/// Two new Unix sockets, connected to each other.
+pub(super) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        Socket::pair(Domain::UNIX, kind.nonblocking(), None)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let (a, b) = Socket::pair(Domain::UNIX, kind, None)?;
+        a.set_nonblocking(true)?;
+        b.set_nonblocking(true)?;
+        Ok((a, b))
+    }
+}
+
 /// The next connection of a listener: one system call where the system has `accept4`.
 pub(super) fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -61,6 +76,10 @@ impl Limit {
     /// The thread's default.
     pub(super) fn default() -> Limit {
         Limit::of(super::default_timeout())
+    }
+
+    pub(super) fn deadline(self) -> Option<Instant> {
+        self.deadline
     }
 
     fn of(timeout: Option<Duration>) -> Limit {

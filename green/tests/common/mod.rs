@@ -8,13 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use green::net::{TcpListener, TcpStream};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Runs a test, and ends the process if it hangs.
-pub fn bounded(test: impl FnOnce()) {
+pub(crate) fn bounded(test: impl FnOnce()) {
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let (done, watched) = channel::<()>();
     thread::spawn(move || {
-        if watched.recv_timeout(Duration::from_secs(120)) == Err(RecvTimeoutError::Timeout) {
+        if watched.recv_timeout(Duration::from_secs(30)) == Err(RecvTimeoutError::Timeout) {
             eprintln!("{name} hangs");
             process::abort();
         }
@@ -24,7 +25,7 @@ pub fn bounded(test: impl FnOnce()) {
 }
 
 /// Two connected sockets.
-pub fn tcp_pair() -> (TcpStream, TcpStream) {
+pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
@@ -32,7 +33,7 @@ pub fn tcp_pair() -> (TcpStream, TcpStream) {
 }
 
 /// Writes until nothing fits any more. Gives how much did.
-pub fn fill(stream: &TcpStream) -> usize {
+pub(crate) fn fill(stream: &TcpStream) -> usize {
     let piece = [b'x'; 64 * 1024];
     let mut total = 0;
     loop {
@@ -47,8 +48,20 @@ pub fn fill(stream: &TcpStream) -> usize {
 }
 
 /// Lets everybody else go as far as they get without the outside world.
-pub fn settle() {
+pub(crate) fn settle() {
     for _ in 0..10 {
         green::yield_now();
     }
+}
+
+/// Sleeps, and checks that nobody of this thread spins meanwhile.
+pub(crate) fn sleep_idle() {
+    let used = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap();
+    let before = used();
+    green::sleep(Duration::from_millis(200));
+    let spent = used() - before;
+    assert!(
+        spent < Duration::from_millis(100),
+        "{spent:?} of 200ms were computed"
+    );
 }

@@ -1,0 +1,332 @@
+//! UDP sockets.
+
+use std::io;
+use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use hub_core::Direction;
+use socket2::{Domain, Type};
+
+use super::ToSocketAddrs;
+use super::addr::{each_addr, no_address};
+use super::descriptor::descriptor;
+use super::io::Io;
+use super::socket;
+
+/// A UDP socket: [`std::net::UdpSocket`], whose waits let other greenthreads run.
+///
+/// ```
+/// use green::net::UdpSocket;
+///
+/// let near = UdpSocket::bind("127.0.0.1:0")?;
+/// let far = UdpSocket::bind("127.0.0.1:0")?;
+/// near.send_to(b"hello", far.local_addr()?)?;
+/// let mut buf = [0; 100];
+/// let (len, from) = far.recv_from(&mut buf)?;
+/// assert_eq!(&buf[..len], b"hello");
+/// assert_eq!(from, near.local_addr()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct UdpSocket {
+    io: Io<net::UdpSocket>,
+}
+
+descriptor!(UdpSocket, net::UdpSocket);
+
+impl UdpSocket {
+    /// Binds to the first of the addresses that can be bound. Port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// What the system says of the last address.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+        each_addr(address, |address| {
+            let socket = socket::open(Domain::for_address(address), Type::DGRAM)?;
+            socket.bind(&address.into())?;
+            Ok(UdpSocket {
+                io: Io::new(socket.into()),
+            })
+        })
+    }
+
+    /// Waits for a datagram. Gives its length and its sender; what does not fit into `buf` is lost.
+    ///
+    /// # Errors
+    /// `TimedOut` after the read timeout; what the system says.
+    pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io
+            .retry(Direction::Read, |socket| socket.recv_from(buf))
+    }
+
+    /// As [`UdpSocket::recv_from`], but leaves the datagram where it is.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::recv_from`].
+    pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io
+            .retry(Direction::Read, |socket| socket.peek_from(buf))
+    }
+
+    /// Sends a datagram to the first of the addresses.
+    ///
+    /// # Errors
+    /// `TimedOut` after the write timeout; what the system says.
+    pub fn send_to(&self, buf: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
+        let address = address.to_socket_addrs()?.next().ok_or_else(no_address)?;
+        self.io
+            .retry(Direction::Write, |socket| socket.send_to(buf, address))
+    }
+
+    /// Sets the address that [`UdpSocket::send`] sends to and [`UdpSocket::recv`] receives from, the first of these
+    /// that the system takes.
+    ///
+    /// # Errors
+    /// What the system says of the last address.
+    pub fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+        each_addr(address, |address| self.io.source()?.connect(address))
+    }
+
+    /// Waits for a datagram from the connected address. Gives its length; what does not fit into `buf` is lost.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` if the peer's system has said that nobody listens there; `TimedOut` after the read
+    /// timeout.
+    pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.retry(Direction::Read, |socket| socket.recv(buf))
+    }
+
+    /// As [`UdpSocket::recv`], but leaves the datagram where it is.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::recv`].
+    pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.retry(Direction::Read, |socket| socket.peek(buf))
+    }
+
+    /// Sends a datagram to the connected address.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::recv`], with the write timeout.
+    pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.io.retry(Direction::Write, |socket| socket.send(buf))
+    }
+
+    /// The address that it is connected to.
+    ///
+    /// # Errors
+    /// `NotConnected`.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.source()?.peer_addr()
+    }
+
+    /// The address that it is bound to.
+    ///
+    /// # Errors
+    /// If it was closed.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.source()?.local_addr()
+    }
+
+    /// A second handle to the same socket: see [`TcpStream::try_clone`](super::TcpStream::try_clone).
+    ///
+    /// # Errors
+    /// If the process has no descriptors left.
+    pub fn try_clone(&self) -> io::Result<UdpSocket> {
+        let io = self.io.duplicate(net::UdpSocket::try_clone)?;
+        Ok(UdpSocket { io })
+    }
+
+    /// Sets how long a receive may wait. `None` is for ever.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a timeout of zero.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_timeout(Direction::Read, timeout)
+    }
+
+    /// Sets how long a send may wait. `None` is for ever.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a timeout of zero.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_timeout(Direction::Write, timeout)
+    }
+
+    /// How long a receive may wait.
+    ///
+    /// # Errors
+    /// None; std's signature.
+    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(self.io.timeout(Direction::Read))
+    }
+
+    /// How long a send may wait.
+    ///
+    /// # Errors
+    /// None; std's signature.
+    pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        Ok(self.io.timeout(Direction::Write))
+    }
+
+    /// Whether it may send to a broadcast address (`SO_BROADCAST`).
+    ///
+    /// # Errors
+    /// If it was closed.
+    pub fn set_broadcast(&self, broadcast: bool) -> io::Result<()> {
+        self.io.source()?.set_broadcast(broadcast)
+    }
+
+    /// What [`UdpSocket::set_broadcast`] has set.
+    ///
+    /// # Errors
+    /// If it was closed.
+    pub fn broadcast(&self) -> io::Result<bool> {
+        self.io.source()?.broadcast()
+    }
+
+    /// Whether what it sends to a group comes back to this host (`IP_MULTICAST_LOOP`).
+    ///
+    /// # Errors
+    /// What the system says, such as for a socket of the other family.
+    pub fn set_multicast_loop_v4(&self, multicast_loop: bool) -> io::Result<()> {
+        self.io.source()?.set_multicast_loop_v4(multicast_loop)
+    }
+
+    /// What [`UdpSocket::set_multicast_loop_v4`] has set.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn multicast_loop_v4(&self) -> io::Result<bool> {
+        self.io.source()?.multicast_loop_v4()
+    }
+
+    /// Sets how many hops a datagram to a group may go (`IP_MULTICAST_TTL`).
+    ///
+    /// # Errors
+    /// What the system says of the value.
+    pub fn set_multicast_ttl_v4(&self, ttl: u32) -> io::Result<()> {
+        self.io.source()?.set_multicast_ttl_v4(ttl)
+    }
+
+    /// What [`UdpSocket::set_multicast_ttl_v4`] has set.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
+        self.io.source()?.multicast_ttl_v4()
+    }
+
+    /// Whether what it sends to a group comes back to this host (`IPV6_MULTICAST_LOOP`).
+    ///
+    /// # Errors
+    /// What the system says, such as for a socket of the other family.
+    pub fn set_multicast_loop_v6(&self, multicast_loop: bool) -> io::Result<()> {
+        self.io.source()?.set_multicast_loop_v6(multicast_loop)
+    }
+
+    /// What [`UdpSocket::set_multicast_loop_v6`] has set.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn multicast_loop_v6(&self) -> io::Result<bool> {
+        self.io.source()?.multicast_loop_v6()
+    }
+
+    /// Joins a group on the interface with this address; `UNSPECIFIED` lets the system choose one.
+    ///
+    /// # Errors
+    /// What the system says of the group or the interface.
+    pub fn join_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
+        self.io.source()?.join_multicast_v4(group, interface)
+    }
+
+    /// Joins a group on the interface with this index; 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// What the system says of the group or the interface.
+    pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.io.source()?.join_multicast_v6(group, interface)
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// If it was not joined.
+    pub fn leave_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
+        self.io.source()?.leave_multicast_v4(group, interface)
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// If it was not joined.
+    pub fn leave_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.io.source()?.leave_multicast_v6(group, interface)
+    }
+
+    /// Sets the time to live (`IP_TTL`) of the datagrams: the number of hops.
+    ///
+    /// # Errors
+    /// What the system says of the value.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.io.source()?.set_ttl(ttl)
+    }
+
+    /// What [`UdpSocket::set_ttl`] has set.
+    ///
+    /// # Errors
+    /// If it was closed.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.io.source()?.ttl()
+    }
+
+    /// Takes the pending error of the socket (`SO_ERROR`).
+    ///
+    /// # Errors
+    /// If it was closed.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.io.source()?.take_error()
+    }
+
+    /// Whether calls that would wait fail with `WouldBlock` instead:
+    /// see [`TcpStream::set_nonblocking`](super::TcpStream::set_nonblocking).
+    ///
+    /// # Errors
+    /// If it was closed.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.io.set_nonblocking(nonblocking)
+    }
+
+    /// Closes the socket now, whoever else refers to this value: see [`TcpStream::close`](super::TcpStream::close).
+    pub fn close(&self) {
+        self.io.close();
+    }
+
+    /// Waits until a receive may find something: see [`TcpStream::readable`](super::TcpStream::readable).
+    ///
+    /// # Errors
+    /// As [`UdpSocket::recv`].
+    pub fn readable(&self) -> io::Result<()> {
+        self.io.wait_ready(Direction::Read)
+    }
+
+    /// Waits until a send may be accepted.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::send`].
+    pub fn writable(&self) -> io::Result<()> {
+        self.io.wait_ready(Direction::Write)
+    }
+
+    /// Calls `op` until it says something other than `WouldBlock`: see
+    /// [`TcpStream::retry`](super::TcpStream::retry).
+    ///
+    /// # Errors
+    /// What `op` says; what a receive says of waiting.
+    pub fn retry<R>(
+        &self,
+        direction: Direction,
+        op: impl FnMut(&net::UdpSocket) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.io.retry(direction, op)
+    }
+}
