@@ -1,11 +1,14 @@
 use std::io;
 use std::os::fd::RawFd;
 
-use crate::{Event, FdTable, Interest, Token, Trigger};
+use crate::{Event, FdTable, Interest, Ready, Token, Trigger};
 
 /// The descriptors of a hub that are always ready: those that its system refuses to watch because
 /// they never block, as epoll does with regular files. poll and select call them ready; with this
 /// every hub does.
+///
+/// One that was closed is found out by the hub, which is asked whenever it matters whether the
+/// system still refuses the number.
 #[derive(Debug, Default)]
 pub struct AlwaysReady {
     table: FdTable<(Trigger, Interest)>,
@@ -26,6 +29,14 @@ impl AlwaysReady {
         self.table.by_fd(fd).is_some()
     }
 
+    /// Whether a descriptor could be entered.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if this number is one of them.
+    pub fn vacant(&self, fd: RawFd) -> io::Result<()> {
+        self.table.vacant(fd)
+    }
+
     /// As [`Hub::add`](crate::Hub::add).
     ///
     /// # Errors
@@ -34,7 +45,7 @@ impl AlwaysReady {
         self.table.insert(fd, token, (trigger, Interest::NONE))
     }
 
-    /// As [`Hub::arm`](crate::Hub::arm).
+    /// As [`Hub::arm`](crate::Hub::arm), for one that the system still refuses.
     ///
     /// # Errors
     /// `NotFound`.
@@ -68,19 +79,25 @@ impl AlwaysReady {
         !self.armed.is_empty()
     }
 
-    /// Appends the reports of what is armed.
-    pub fn report(&mut self, events: &mut Vec<Event>) {
+    /// Appends the reports of what is armed, and [`Ready::NVAL`], once, of what `is_refused` says
+    /// the system no longer refuses.
+    pub fn report(&mut self, events: &mut Vec<Event>, is_refused: impl Fn(RawFd) -> bool) {
         let table = &mut self.table;
         self.armed.retain(|&fd| {
             let Some((token, (trigger, interest))) = table.by_fd_mut(fd) else {
                 return false;
             };
-            let ready = (*interest).into();
+            let is_refused = is_refused(fd);
+            let ready = match is_refused {
+                true => (*interest).into(),
+                false => Ready::NVAL,
+            };
             events.push(Event { token, ready });
-            if *trigger != Trigger::Level {
+            let stays = *trigger == Trigger::Level && is_refused;
+            if !stays {
                 *interest = Interest::NONE;
             }
-            *trigger == Trigger::Level
+            stays
         });
     }
 }

@@ -84,6 +84,12 @@ pub trait Hub {
     /// Only what makes the hub itself unusable. `events` is then as it was.
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
 
+    /// Whether a signal ended the last wait, for loops that must hear of signals. A hub that does
+    /// not know says no.
+    fn was_interrupted(&self) -> bool {
+        false
+    }
+
     /// A descriptor that is readable while this hub has something to report, if the system offers
     /// one: with it a hub can be nested in another event loop.
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {

@@ -27,4 +27,4 @@ pub use sources::Removed;
 pub use table::FdTable;
 pub use timers::{TimerKey, Timers};
 pub use token::Token;
-pub use waker::Waker;
+pub use waker::{Ear, Waker};

@@ -37,11 +37,37 @@ impl fmt::Debug for Waker {
     }
 }
 
-/// The reactor's end of its wakers: a descriptor like any other.
-pub(crate) struct Ear(Arc<Bell>);
+/// The other end of [`Waker`]s: a descriptor like any other, readable when one has rung. A
+/// [`Reactor`](crate::Reactor) has its own; this is for who uses a hub without one.
+///
+/// ```
+/// use hub_core::{Ear, Hub, Interest, Token, Trigger};
+/// use std::{os::fd::AsFd, thread, time::Duration};
+/// let mut hub = hub_poll::Poll::new()?;
+/// let (ear, token) = (Ear::new()?, Token::from_raw(0));
+/// hub.add(ear.as_fd(), token, Trigger::Level)?;
+/// hub.arm(ear.as_fd(), token, Interest::READ)?;
+///
+/// let waker = ear.waker();
+/// thread::spawn(move || waker.wake());
+/// let mut events = Vec::new();
+/// hub.wait(None, &mut events)?;
+/// assert_eq!(events[0].token, token);
+/// ear.answer();
+///
+/// events.clear();
+/// hub.wait(Some(Duration::ZERO), &mut events)?;
+/// assert!(events.is_empty());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Ear(Arc<Bell>);
 
 impl Ear {
-    pub(crate) fn new() -> io::Result<Ear> {
+    /// A bell that has not rung.
+    ///
+    /// # Errors
+    /// Too many descriptors are open.
+    pub fn new() -> io::Result<Ear> {
         let (button, wire) = UnixStream::pair()?;
         button.set_nonblocking(true)?;
         wire.set_nonblocking(true)?;
@@ -49,7 +75,8 @@ impl Ear {
         Ok(Ear(Arc::new(Bell { rung, button, wire })))
     }
 
-    pub(crate) fn waker(&self) -> Waker {
+    /// A waker that rings it.
+    pub fn waker(&self) -> Waker {
         Waker(self.0.clone())
     }
 
@@ -63,7 +90,7 @@ impl Ear {
 
     /// Silences the bell. The order is what loses no ring: first the wire, then the flag, and only
     /// then may the caller look for what the ring was about.
-    pub(crate) fn answer(&self) {
+    pub fn answer(&self) {
         let mut bytes = [0; 64];
         while matches!((&self.0.wire).read(&mut bytes), Ok(n) if n == bytes.len()) {}
         self.0.rung.swap(false, Ordering::AcqRel);
@@ -73,5 +100,12 @@ impl Ear {
 impl AsFd for Ear {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.wire.as_fd()
+    }
+}
+
+impl fmt::Debug for Ear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rung = self.0.rung.load(Ordering::Relaxed);
+        f.debug_struct("Ear").field("rung", &rung).finish()
     }
 }

@@ -45,6 +45,7 @@ pub struct Epoll {
     files: AlwaysReady,
     reports: Box<[libc::epoll_event]>,
     has_pwait2: bool,
+    was_interrupted: bool,
 }
 
 struct Entry {
@@ -68,6 +69,7 @@ impl Epoll {
             files: AlwaysReady::new(),
             reports: vec![libc::epoll_event { events: 0, u64: 0 }; BATCH].into(),
             has_pwait2: true,
+            was_interrupted: false,
         })
     }
 
@@ -130,6 +132,7 @@ impl Hub for Epoll {
     fn add(&mut self, fd: BorrowedFd<'_>, token: Token, trigger: Trigger) -> io::Result<()> {
         let fd = fd.as_raw_fd();
         self.table.vacant(fd)?;
+        self.files.vacant(fd)?;
         let entry = Entry {
             seq: self.next_seq,
             trigger,
@@ -151,7 +154,12 @@ impl Hub for Epoll {
     fn arm(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
         let fd = fd.as_raw_fd();
         let entry = match self.table.get_mut(fd, token) {
-            Err(_) if self.files.holds(fd) => return self.files.arm(fd, token, interest),
+            Err(_) if self.files.holds(fd) => {
+                if !is_refused(&self.epoll, fd) {
+                    return Err(forgotten(io::Error::from_raw_os_error(libc::ENOENT)));
+                }
+                return self.files.arm(fd, token, interest);
+            }
             entry => entry?,
         };
         let wanted = match entry.trigger {
@@ -159,7 +167,8 @@ impl Hub for Epoll {
             Trigger::Oneshot => entry.interest | interest,
             Trigger::Level => interest,
         };
-        if wanted == entry.interest {
+        // With `Level` the kernel is asked always: it knows whether the descriptor was closed.
+        if wanted == entry.interest && entry.trigger != Trigger::Level {
             return Ok(());
         }
         let before = mem::replace(&mut entry.interest, wanted);
@@ -186,9 +195,11 @@ impl Hub for Epoll {
             true => Some(Duration::ZERO),
             false => timeout.map(|timeout| timeout.min(LONGEST_WAIT)),
         };
-        let count = match self.collect(timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            count => count?,
+        let collected = self.collect(timeout);
+        self.was_interrupted = is_signal(&collected);
+        let count = match self.was_interrupted {
+            true => 0,
+            false => collected?,
         };
         let mut strangers = false;
         for report in &self.reports[..count] {
@@ -216,12 +227,17 @@ impl Hub for Epoll {
             events.push(Event { token, ready });
         }
         if self.files.is_due() {
-            self.files.report(events);
+            let epoll = &self.epoll;
+            self.files.report(events, |fd| is_refused(epoll, fd));
         }
         if strangers {
             self.rebuild()?;
         }
         Ok(())
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.was_interrupted
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
@@ -284,6 +300,18 @@ fn control(epoll: &OwnedFd, operation: c_int, fd: RawFd, entry: &Entry) -> io::R
     Ok(())
 }
 
+/// Whether the kernel refuses to watch this descriptor, as it does with regular files.
+fn is_refused(epoll: &OwnedFd, fd: RawFd) -> bool {
+    let entry = Entry {
+        seq: 0,
+        trigger: Trigger::Level,
+        interest: Interest::NONE,
+    };
+    // It watches no such number, so that another answer is an error too: closed, or not known.
+    let refused = control(epoll, libc::EPOLL_CTL_MOD, fd, &entry);
+    refused.is_err_and(|error| error.raw_os_error() == Some(libc::EPERM))
+}
+
 #[inline]
 fn ready(mask: u32) -> Ready {
     let bits = [
@@ -304,6 +332,12 @@ fn check(result: c_int) -> io::Result<c_int> {
         return Err(io::Error::last_os_error());
     }
     Ok(result)
+}
+
+/// Whether this is what a system call says that a signal has ended.
+#[inline]
+fn is_signal<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::Interrupted)
 }
 
 /// What the kernel says of a registration whose descriptor was closed.

@@ -38,6 +38,7 @@ pub struct Poll {
     polled: Vec<pollfd>,
     /// The same length and order.
     owners: Vec<Owner>,
+    was_interrupted: bool,
 }
 
 struct Owner {
@@ -58,6 +59,7 @@ impl Poll {
             table: FdTable::new(),
             polled: Vec::new(),
             owners: Vec::new(),
+            was_interrupted: false,
         })
     }
 }
@@ -111,9 +113,11 @@ impl Hub for Poll {
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         let timeout = timeout.map(|timeout| timeout.min(LONGEST_WAIT));
-        let mut count = match poll(&mut self.polled, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            count => count?,
+        let polled = poll(&mut self.polled, timeout);
+        self.was_interrupted = is_signal(&polled);
+        let mut count = match self.was_interrupted {
+            true => 0,
+            false => polled?,
         };
         for (polled, owner) in self.polled.iter_mut().zip(&mut self.owners) {
             if count == 0 {
@@ -135,6 +139,10 @@ impl Hub for Poll {
             events.push(Event { token, ready });
         }
         Ok(())
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.was_interrupted
     }
 }
 
@@ -235,4 +243,10 @@ fn check(result: c_int) -> io::Result<c_int> {
         return Err(io::Error::last_os_error());
     }
     Ok(result)
+}
+
+/// Whether this is what a system call says that a signal has ended.
+#[inline]
+fn is_signal<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::Interrupted)
 }

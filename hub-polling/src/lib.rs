@@ -16,6 +16,8 @@ use hub_core::{
     AlwaysReady, Direction, Event, FdTable, Hub, Interest, LONGEST_WAIT, Ready, Token, Trigger,
 };
 use polling::{Event as Report, Events as Reports, Poller};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 /// Reports collected by one system call.
 const BATCH: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -44,6 +46,7 @@ pub struct Polling {
     next_seq: u32,
     files: AlwaysReady,
     reports: Reports,
+    was_interrupted: bool,
 }
 
 struct Entry {
@@ -66,7 +69,31 @@ impl Polling {
             next_seq: 0,
             files: AlwaysReady::new(),
             reports: Reports::with_capacity(BATCH),
+            was_interrupted: false,
         })
+    }
+
+    /// Sleeps on the poller's own descriptor, where it has one: the poller would go on waiting
+    /// when a signal arrives. Says how long the poller itself is to wait, `None` for not at all.
+    fn sleep(&mut self, timeout: Option<Duration>) -> io::Result<Option<Option<Duration>>> {
+        self.was_interrupted = false;
+        let Some(poller) = self.as_fd().filter(|_| timeout != Some(Duration::ZERO)) else {
+            return Ok(Some(timeout));
+        };
+        let limit = timeout.map(|timeout| Timespec {
+            tv_sec: timeout.as_secs() as _,
+            tv_nsec: timeout.subsec_nanos() as _,
+        });
+        let mut ready = [PollFd::from_borrowed_fd(poller, PollFlags::IN)];
+        match poll(&mut ready, limit.as_ref()) {
+            Ok(0) => Ok(None),
+            Ok(_) => Ok(Some(Some(Duration::ZERO))),
+            Err(Errno::INTR) => {
+                self.was_interrupted = true;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -78,6 +105,7 @@ impl Hub for Polling {
     fn add(&mut self, fd: BorrowedFd<'_>, token: Token, trigger: Trigger) -> io::Result<()> {
         let number = fd.as_raw_fd();
         self.table.vacant(number)?;
+        self.files.vacant(number)?;
         if is_file(fd)? {
             return self.files.add(number, token, trigger);
         }
@@ -106,14 +134,20 @@ impl Hub for Polling {
     fn arm(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
         let number = fd.as_raw_fd();
         let entry = match self.table.get_mut(number, token) {
-            Err(_) if self.files.holds(number) => return self.files.arm(number, token, interest),
+            Err(_) if self.files.holds(number) => {
+                if !is_refused(&self.poller, number) {
+                    return Err(forgotten(io::ErrorKind::NotFound.into()));
+                }
+                return self.files.arm(number, token, interest);
+            }
             entry => entry?,
         };
         let wanted = match entry.trigger {
             Trigger::Edge | Trigger::Oneshot => entry.interest | interest,
             Trigger::Level => interest,
         };
-        if wanted == entry.interest {
+        // With `Level` the system is asked always: it may know that the descriptor was closed.
+        if wanted == entry.interest && entry.trigger != Trigger::Level {
             return Ok(());
         }
         let before = mem::replace(&mut entry.interest, wanted);
@@ -142,6 +176,9 @@ impl Hub for Polling {
             true => Some(Duration::ZERO),
             false => timeout.map(|timeout| timeout.min(LONGEST_WAIT)),
         };
+        let Some(timeout) = self.sleep(timeout)? else {
+            return Ok(());
+        };
         self.reports.clear();
         self.poller.wait(&mut self.reports, timeout)?;
         for report in self.reports.iter() {
@@ -166,9 +203,14 @@ impl Hub for Polling {
             events.push(Event { token, ready });
         }
         if self.files.is_due() {
-            self.files.report(events);
+            let poller = &self.poller;
+            self.files.report(events, |fd| is_refused(poller, fd));
         }
         Ok(())
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.was_interrupted
     }
 
     #[cfg(any(
@@ -231,6 +273,17 @@ fn is_file(fd: BorrowedFd<'_>) -> io::Result<bool> {
     }
     let file = File::from(fd.try_clone_to_owned()?);
     Ok(file.metadata()?.is_file())
+}
+
+/// Whether this descriptor is still one that the system does not watch.
+fn is_refused(poller: &Poller, fd: RawFd) -> bool {
+    // SAFETY: a number that is not open is an error below.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        let refused = poller.modify(fd, Report::none(0));
+        return refused.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    }
+    is_file(fd).unwrap_or(false)
 }
 
 /// What the system says of a registration whose descriptor was closed.

@@ -46,6 +46,7 @@ pub struct Select {
     /// What the system is given, and writes its answer over.
     readable: Bits,
     writable: Bits,
+    was_interrupted: bool,
 }
 
 struct Entry {
@@ -66,6 +67,7 @@ impl Select {
             writers: Bits::new(),
             readable: Bits::new(),
             writable: Bits::new(),
+            was_interrupted: false,
         })
     }
 
@@ -165,6 +167,7 @@ impl Hub for Select {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        self.was_interrupted = false;
         let mut selected = self.select(timeout.map(|timeout| timeout.min(LONGEST_WAIT)));
         if let Err(error) = &selected {
             if error.raw_os_error() == Some(libc::EBADF) {
@@ -175,7 +178,10 @@ impl Hub for Select {
         match selected {
             Ok(0) => return Ok(()),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.was_interrupted = true;
+                return Ok(());
+            }
             // Another thread closed one meanwhile: the next wait finds it.
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(()),
             Err(error) => return Err(error),
@@ -202,6 +208,10 @@ impl Hub for Select {
             events.push(Event { token, ready });
         }
         Ok(())
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.was_interrupted
     }
 }
 
