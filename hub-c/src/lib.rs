@@ -1,0 +1,38 @@
+//! A C interface to the hubs: `libhub.so`, `libhub.a` and `hub.h`
+//!
+//! For event loops in other languages: one readiness backend (epoll, poll, select or what the
+//! polling crate has), chosen by name at run time, behind a dozen functions. The functions are
+//! documented in [`hub.h`](https://docs.rs/crate/hub-c/latest/source/include/hub.h), how to use
+//! them in `docs/embedding.md`. From Rust use the crates of the hubs, which need none of this.
+//!
+//! ```
+//! use hub::{HUB_READ, HubEvent, hub_add, hub_create, hub_destroy, hub_wait};
+//! use std::{io::Write, os::fd::AsRawFd, os::unix::net::UnixStream};
+//!
+//! let (mut near, far) = UnixStream::pair()?;
+//! // SAFETY: the name is a C string, and there is room for one event.
+//! unsafe {
+//!     let hub = hub_create(c"poll".as_ptr());
+//!     assert_eq!(hub_add(hub, far.as_raw_fd(), HUB_READ), 0);
+//!     near.write_all(b"x")?;
+//!     let mut event = HubEvent::default();
+//!     assert_eq!(hub_wait(hub, -1, &mut event, 1), 1);
+//!     assert_eq!((event.fd, event.ready), (far.as_raw_fd(), HUB_READ));
+//!     assert_eq!(hub_destroy(hub), 0);
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod abi;
+mod backend;
+mod errno;
+mod fork;
+mod line;
+mod room;
+mod slot;
+mod system;
+mod timers;
+mod wait;
+mod watch;
+
+pub use abi::*;

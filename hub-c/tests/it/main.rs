@@ -1,0 +1,10 @@
+//! The C interface, used and misused from Rust on every backend
+
+mod descriptors;
+mod fork;
+mod handles;
+mod reports;
+mod support;
+mod threads;
+mod timers;
+mod waiting;
