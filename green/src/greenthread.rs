@@ -373,7 +373,7 @@ impl Builder {
 struct End(Rc<Task>);
 
 impl End {
-    #[inline]
+    #[inline(always)]
     fn deliver<T: 'static>(self, result: Result<T, Box<dyn Any + Send>>) {
         let result = match result {
             Ok(value) => Ok(Box::new(value) as Box<dyn Any>),
@@ -382,7 +382,7 @@ impl End {
         self.complete(result);
     }
 
-    #[inline]
+    #[inline(always)]
     fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
         let task = &self.0;
         task.complete(result);

@@ -9,7 +9,7 @@ use crate::block::{Block, Ptr};
 /// A type as a pending switch remembers it: compared by address first, by id where two crates have a copy each.
 #[derive(Debug)]
 pub(crate) struct Type {
-    id: fn() -> TypeId,
+    id: TypeId,
     name: fn() -> &'static str,
 }
 
@@ -18,14 +18,15 @@ impl Type {
     pub(crate) const fn of<T: 'static>() -> &'static Type {
         const {
             &Type {
-                id: TypeId::of::<T>,
+                id: TypeId::of::<T>(),
                 name: std::any::type_name::<T>,
             }
         }
     }
 
+    #[inline(always)]
     pub(crate) fn is(&self, other: &Type) -> bool {
-        ptr::eq(self, other) || (self.id)() == (other.id)()
+        ptr::eq(self, other) || self.id == other.id
     }
 
     pub(crate) fn name(&self) -> &'static str {

@@ -47,8 +47,7 @@ fn sp_of(block: &Ptr) -> &Cell<*mut u8> {
 /// The short way: the target is suspended and waits for a `V`, and nothing asks for attention.
 #[inline(always)]
 fn can_pass<V: 'static>(thread: &Thread, me: Ptr, target: Ptr) -> bool {
-    let waits =
-        matches!(target.expects.get(), Some(expected) if ptr::eq(expected, Type::of::<V>()));
+    let waits = matches!(target.expects.get(), Some(expected) if expected.is(Type::of::<V>()));
     waits & (thread.attention.get() == 0) & (me.refs.get() != 0) && !panicking()
 }
 

@@ -203,7 +203,7 @@ impl Runtime {
     }
 
     /// `f` must not run code of the user, nor ask for the current greenthread itself.
-    #[inline]
+    #[inline(always)]
     fn with_current<R>(&self, f: impl FnOnce(&Rc<Task>) -> R) -> R {
         let Some(task) = self.current.take() else {
             return f(&Rc::new(self.stray()));

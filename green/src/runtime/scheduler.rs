@@ -96,7 +96,7 @@ impl Runtime {
     ///
     /// The caller has put [`Runtime::waiter`] where the waker will find it, and takes it out again unless the
     /// result is [`Wake::Event`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn park(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
         if self.cannot_switch() {
             return Wake::Unwinding;
@@ -158,7 +158,7 @@ impl Runtime {
     }
 
     /// Puts the current greenthread at the end of the run queue.
-    #[inline]
+    #[inline(always)]
     fn requeue(&self) {
         let task = self.current();
         task.state.set(State::Ready);
@@ -184,7 +184,7 @@ impl Runtime {
     }
 
     /// Ends the park that `ticket` names. False if it is over already.
-    #[inline]
+    #[inline(always)]
     pub(super) fn unpark(&self, task: &Rc<Task>, ticket: u32, cause: Cause) -> bool {
         if task.ticket.get() != ticket || task.state.get() != State::Parked {
             return false;
@@ -197,7 +197,7 @@ impl Runtime {
     }
 
     /// Leaves the current greenthread, which is queued or parked, for `next`.
-    #[inline]
+    #[inline(always)]
     fn switch(&self, next: Rc<Task>) {
         let greenlet = self.prepare(&next);
         let Some(current) = self.current.replace(Some(next)) else {
@@ -220,7 +220,7 @@ impl Runtime {
     }
 
     /// Makes `task` the one that runs, but for the switch to its greenlet; `None` if that runs already.
-    #[inline]
+    #[inline(always)]
     fn prepare(&self, task: &Task) -> Option<Greenlet<(), ()>> {
         task.state.set(State::Running);
         self.cause.set(task.cause.get());
@@ -230,7 +230,7 @@ impl Runtime {
     }
 
     /// Waits for the next greenthread that can run and takes it out of the run queue.
-    #[inline]
+    #[inline(always)]
     fn next(&self) -> Rc<Task> {
         if self.observed.get() {
             self.observe_stop();
@@ -393,6 +393,7 @@ impl Runtime {
     }
 
     /// Waits in a list for one of its wake-ups, with nothing to pass on if that comes in vain.
+    #[inline(always)]
     pub(crate) fn wait_in(
         &self,
         list: &RefCell<WaitList>,

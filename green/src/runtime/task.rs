@@ -271,7 +271,7 @@ impl Task {
     }
 
     /// Stores the result and wakes those who wait for it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
         *self.result.borrow_mut() = Some(result);
         self.complete.set(true);
