@@ -178,8 +178,8 @@ impl<T: 'static> GreenPile<T> {
     }
 
     /// The results for a reader that outlasts pauses: they end when the pile is closed and every result was taken.
-    pub fn results(&self) -> Results<T> {
-        Results {
+    pub fn results(&self) -> PileResults<T> {
+        PileResults {
             pile: Rc::clone(&self.pile),
         }
     }
@@ -259,11 +259,11 @@ impl<T> fmt::Debug for GreenPile<T> {
 }
 
 /// Made by [`GreenPile::results`].
-pub struct Results<T: 'static> {
+pub struct PileResults<T: 'static> {
     pile: Rc<Pile<T>>,
 }
 
-impl<T: 'static> Results<T> {
+impl<T: 'static> PileResults<T> {
     /// As `next`, for at most `timeout`.
     ///
     /// # Errors
@@ -275,7 +275,7 @@ impl<T: 'static> Results<T> {
     }
 }
 
-impl<T: 'static> Iterator for Results<T> {
+impl<T: 'static> Iterator for PileResults<T> {
     type Item = Result<T, Exit>;
 
     fn next(&mut self) -> Option<Result<T, Exit>> {
@@ -283,9 +283,9 @@ impl<T: 'static> Iterator for Results<T> {
     }
 }
 
-impl<T> fmt::Debug for Results<T> {
+impl<T> fmt::Debug for PileResults<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Results")
+        f.debug_struct("PileResults")
             .field("closed", &self.pile.closed.get())
             .finish_non_exhaustive()
     }

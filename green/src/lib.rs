@@ -27,6 +27,7 @@ compile_error!(
     "green needs unwinding: kill and timeouts leave a greenthread by it. Remove panic = \"abort\" from the profile."
 );
 
+pub mod dagpool;
 pub mod debug;
 pub mod dns;
 pub mod event;
@@ -37,8 +38,10 @@ mod greenpool;
 mod greenthread;
 pub mod hubs;
 mod imap;
+mod local;
 pub mod net;
 pub mod os;
+pub mod pools;
 pub mod process;
 pub mod queue;
 mod runtime;
@@ -54,13 +57,14 @@ pub mod tpool;
 mod trampoline;
 
 pub use event::{AsyncResult, Event, Flag};
-pub use greenpile::{GreenPile, Results};
+pub use greenpile::{GreenPile, PileResults};
 pub use greenpool::{GreenPool, InsidePool};
 pub use greenthread::{
     AnyGreenThread, Builder, Exit, GreenThread, LinkId, Panic, current, spawn, spawn_after,
     spawn_after_local, spawn_n,
 };
 pub use imap::{Imap, ImapUnordered, Star};
+pub use local::{LocalKey, get_ident};
 pub use queue::{LifoQueue, LightQueue, PriorityQueue, Queue};
 pub use runtime::resume_if_control;
 pub use semaphore::{BoundedSemaphore, CappedSemaphore, Permit, Semaphore};

@@ -356,6 +356,7 @@ impl Runtime {
         // What was thrown at the root and not raised has nobody to reach any more.
         let root = self.root();
         root.masked.set(1);
+        crate::local::free(&root);
         // Cleanup may spawn more, or wait under a mask, or swallow the kill: a bounded number of rounds.
         for _ in 0..1000 {
             let tasks = self.tasks();

@@ -468,8 +468,8 @@ impl Runtime {
     fn finish(&self, task: Rc<Task>) {
         // What user code can be in the leavings runs now, while this still is a greenthread that may wait.
         if let Some(extra) = task.has_extra() {
-            contain("the destructor of a greenthread's leavings", || {
-                drop(extra.locals.take());
+            crate::local::free(&task);
+            contain("the destructor of a kill's reason", || {
                 drop(extra.kill_reason.take());
             });
         }

@@ -1,0 +1,206 @@
+//! Values of which each greenthread has its own: [`corolocal!`](crate::corolocal).
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use crate::runtime::{Runtime, Task, contain};
+
+/// Declares statics of which each greenthread has a value of its own, as `thread_local!` does for OS threads.
+///
+/// The value is made when a greenthread first asks for it, and dropped when that greenthread ends. Nothing is inherited
+/// from the spawner.
+///
+/// ```
+/// use std::cell::Cell;
+///
+/// green::corolocal! {
+///     static REQUESTS: Cell<u32> = Cell::new(0);
+/// }
+/// REQUESTS.set(5);
+/// let inner = green::spawn(|| {
+///     REQUESTS.set(REQUESTS.get() + 1);
+///     REQUESTS.get()
+/// });
+/// assert_eq!(inner.join().unwrap(), 1);
+/// assert_eq!(REQUESTS.get(), 5);
+/// ```
+#[macro_export]
+macro_rules! corolocal {
+    () => {};
+    ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $init:expr; $($rest:tt)*) => {
+        $crate::corolocal!($(#[$attribute])* $visibility static $name: $type = $init);
+        $crate::corolocal!($($rest)*);
+    };
+    ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $init:expr) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::LocalKey<$type> = $crate::LocalKey::new(|| $init);
+    };
+}
+
+/// The values of one static of [`corolocal!`](crate::corolocal).
+pub struct LocalKey<T: 'static> {
+    init: fn() -> T,
+}
+
+/// In the place of a value that is being made.
+struct Making;
+
+impl<T: 'static> LocalKey<T> {
+    #[doc(hidden)]
+    pub const fn new(init: fn() -> T) -> LocalKey<T> {
+        LocalKey { init }
+    }
+
+    /// Runs `f` on the current greenthread's value, which is made first if there is none.
+    ///
+    /// # Panics
+    /// If called by the code that makes the value.
+    pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        let task = Runtime::with(Runtime::current);
+        let value = self.find(&task).unwrap_or_else(|| self.make(&task));
+        match value.downcast::<T>() {
+            Ok(value) => f(&value),
+            Err(_) => {
+                panic!("the initialiser of a corolocal asks for the value that it is to make")
+            }
+        }
+    }
+
+    fn key(&'static self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    fn find(&'static self, task: &Task) -> Option<Rc<dyn Any>> {
+        let locals = task.extra().locals.borrow();
+        let (_, value) = locals.iter().find(|(key, _)| *key == self.key())?;
+        Some(Rc::clone(value))
+    }
+
+    #[cold]
+    fn make(&'static self, task: &Task) -> Rc<dyn Any> {
+        /// Takes the mark out again, also if the initialiser unwinds.
+        struct Unmark<'a>(&'a Task, usize);
+        impl Drop for Unmark<'_> {
+            fn drop(&mut self) {
+                let mut locals = self.0.extra().locals.borrow_mut();
+                locals.retain(|(key, _)| *key != self.1);
+            }
+        }
+        let mark = (self.key(), Rc::new(Making) as Rc<dyn Any>);
+        task.extra().locals.borrow_mut().push(mark);
+        let unmark = Unmark(task, self.key());
+        let value: Rc<dyn Any> = Rc::new((self.init)());
+        drop(unmark);
+        let local = (self.key(), Rc::clone(&value));
+        task.extra().locals.borrow_mut().push(local);
+        value
+    }
+}
+
+impl<T: 'static> LocalKey<Cell<T>> {
+    /// A copy of the value.
+    pub fn get(&'static self) -> T
+    where
+        T: Copy,
+    {
+        self.with(Cell::get)
+    }
+
+    /// Puts `value` in the place of the present one.
+    pub fn set(&'static self, value: T) {
+        self.with(|cell| cell.set(value));
+    }
+
+    /// Takes the value and leaves the default one.
+    pub fn take(&'static self) -> T
+    where
+        T: Default,
+    {
+        self.with(Cell::take)
+    }
+
+    /// Puts `value` in the place of the present one, which it gives.
+    pub fn replace(&'static self, value: T) -> T {
+        self.with(|cell| cell.replace(value))
+    }
+}
+
+impl<T: 'static> LocalKey<RefCell<T>> {
+    /// Runs `f` on the borrowed value.
+    ///
+    /// # Panics
+    /// If the value is mutably borrowed.
+    pub fn with_borrow<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        self.with(|cell| f(&cell.borrow()))
+    }
+
+    /// Runs `f` on the mutably borrowed value.
+    ///
+    /// # Panics
+    /// If the value is borrowed.
+    pub fn with_borrow_mut<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
+        self.with(|cell| f(&mut cell.borrow_mut()))
+    }
+
+    /// Puts `value` in the place of the present one.
+    ///
+    /// # Panics
+    /// If the value is borrowed.
+    pub fn set(&'static self, value: T) {
+        drop(self.replace(value));
+    }
+
+    /// Takes the value and leaves the default one.
+    ///
+    /// # Panics
+    /// If the value is borrowed.
+    pub fn take(&'static self) -> T
+    where
+        T: Default,
+    {
+        self.with(RefCell::take)
+    }
+
+    /// Puts `value` in the place of the present one, which it gives.
+    ///
+    /// # Panics
+    /// If the value is borrowed.
+    pub fn replace(&'static self, value: T) -> T {
+        self.with(|cell| cell.replace(value))
+    }
+}
+
+impl<T> fmt::Debug for LocalKey<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalKey").finish_non_exhaustive()
+    }
+}
+
+/// A number that stands for the current greenthread: the same for as long as it lives, and no other's in this OS
+/// thread. It is [`current`](crate::current)'s id.
+pub fn get_ident() -> u64 {
+    crate::current().id()
+}
+
+/// How many values are dropped at the end of one greenthread: destructors may make values anew.
+const MOST: usize = 10_000;
+
+/// Drops the values of a greenthread, the last made as the first.
+pub(crate) fn free(task: &Task) {
+    let Some(extra) = task.has_extra() else {
+        return;
+    };
+    for _ in 0..MOST {
+        let Some(local) = extra.locals.borrow_mut().pop() else {
+            return;
+        };
+        contain("the destructor of a corolocal", || drop(local));
+    }
+    log::error!(
+        "the destructors of greenthread {}'s corolocals make more and more of them",
+        task.id
+    );
+    std::mem::forget(extra.locals.take());
+}
