@@ -121,8 +121,11 @@ struct Core<T: 'static, E: 'static> {
     /// The next to be used first.
     idle: RefCell<VecDeque<T>>,
     /// While anybody waits here, nothing is idle and nothing may be made.
-    waiters: RefCell<WaitList<Rc<Cell<Option<Grant<T>>>>>>,
+    waiters: RefCell<WaitList<Handover<T>>>,
 }
+
+/// Where somebody who waits finds what it was given.
+type Handover<T> = Rc<Cell<Option<Grant<T>>>>;
 
 /// What somebody who waits is given.
 enum Grant<T> {
