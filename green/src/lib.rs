@@ -27,6 +27,7 @@ compile_error!(
     "green needs unwinding: kill and timeouts leave a greenthread by it. Remove panic = \"abort\" from the profile."
 );
 
+mod barrier;
 pub mod dagpool;
 pub mod debug;
 pub mod dns;
@@ -39,6 +40,7 @@ mod greenthread;
 pub mod hubs;
 mod imap;
 mod local;
+pub mod lock;
 pub mod net;
 pub mod os;
 pub mod pools;
@@ -55,7 +57,9 @@ pub mod time;
 mod timeout;
 pub mod tpool;
 mod trampoline;
+mod waitgroup;
 
+pub use barrier::{Barrier, BarrierWaitResult};
 pub use event::{AsyncResult, Event, Flag};
 pub use greenpile::{GreenPile, PileResults};
 pub use greenpool::{GreenPool, InsidePool};
@@ -65,12 +69,14 @@ pub use greenthread::{
 };
 pub use imap::{Imap, ImapUnordered, Star};
 pub use local::{LocalKey, get_ident};
+pub use lock::{Condition, Lock, RLock};
 pub use queue::{LifoQueue, LightQueue, PriorityQueue, Queue};
 pub use runtime::resume_if_control;
 pub use semaphore::{BoundedSemaphore, CappedSemaphore, Permit, Semaphore};
 pub use sharing::Unwinding;
 pub use time::{sleep, sleep_until, yield_now};
 pub use timeout::{Elapsed, Timeout, is_timeout, with_timeout};
+pub use waitgroup::{Member, WaitGroup};
 
 /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
 ///

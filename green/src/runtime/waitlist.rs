@@ -143,6 +143,12 @@ impl<T, W: Waiting> WaitList<T, W> {
         self.take_rest(place)
     }
 
+    /// What the one brought along whom [`WaitList::pop`] would take.
+    pub(crate) fn peek(&self) -> Option<&T> {
+        let mut waiters = self.iter();
+        waiters.find_map(|(waiter, with)| waiter.is_parked().then_some(with))
+    }
+
     /// Serves all who wait, in order.
     pub(crate) fn wake_all(&mut self) {
         while let Some((waiter, _)) = self.pop() {

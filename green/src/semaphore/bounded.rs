@@ -35,10 +35,7 @@ impl BoundedSemaphore {
 
     /// See [`Semaphore::try_acquire`](super::Counting::try_acquire).
     pub fn try_acquire(&self) -> Option<Permit<'_, BoundedSemaphore>> {
-        self.permits.try_acquire().map(|permit| {
-            permit.forget();
-            Permit::of(self)
-        })
+        self.permits.try_take().then(|| Permit::of(self))
     }
 
     /// See [`Semaphore::acquire_timeout`](super::Counting::acquire_timeout).

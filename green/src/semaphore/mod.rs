@@ -91,7 +91,7 @@ impl<S: Sharing> Counting<S> {
     /// Takes a permit if one is free. It never waits, and never overtakes one who does.
     #[inline]
     pub fn try_acquire(&self) -> Option<Permit<'_, Self>> {
-        S::with(&self.state, State::take).then(|| Permit::of(self))
+        self.try_take().then(|| Permit::of(self))
     }
 
     /// As [`acquire`](Self::acquire), for at most `timeout`. `None` says that there was no permit in that time, or
@@ -146,10 +146,15 @@ impl<S: Sharing> Counting<S> {
         self.counter() == 0
     }
 
+    #[inline]
+    pub(crate) fn try_take(&self) -> bool {
+        S::with(&self.state, State::take)
+    }
+
     /// Takes a permit. False if the time was up first, or the thread unwinds.
     #[inline]
-    fn take(&self, timeout: Option<Duration>) -> bool {
-        S::with(&self.state, State::take) || self.wait(timeout)
+    pub(crate) fn take(&self, timeout: Option<Duration>) -> bool {
+        self.try_take() || self.wait(timeout)
     }
 
     #[inline(never)]

@@ -1,0 +1,116 @@
+//! A lock that its owner may take again.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::semaphore::{NotAcquired, Permit, Release, Semaphore};
+
+/// A lock that the greenthread which holds it may acquire again, and must release as often.
+///
+/// ```
+/// let lock = green::RLock::new();
+/// let outer = lock.acquire();
+/// let inner = lock.acquire(); // does not wait for itself
+/// drop((outer, inner));
+/// assert!(!lock.is_locked());
+/// ```
+#[derive(Debug)]
+pub struct RLock {
+    permit: Semaphore,
+    /// The greenthread that holds it.
+    owner: Cell<Option<u64>>,
+    depth: Cell<usize>,
+}
+
+impl RLock {
+    /// A lock that nobody holds.
+    pub fn new() -> RLock {
+        RLock {
+            permit: Semaphore::new(1),
+            owner: Cell::new(None),
+            depth: Cell::new(0),
+        }
+    }
+
+    /// Waits for the lock, unless the calling greenthread holds it. It is released when what this returns is dropped.
+    ///
+    /// While the thread unwinds nothing can wait: if another holds the lock then, this is logged as an error and what
+    /// is returned holds nothing ([`Permit::is_held`]).
+    pub fn acquire(&self) -> Permit<'_, RLock> {
+        Permit::or_nothing(self, self.enter(|| self.permit.take(None)))
+    }
+
+    /// Takes the lock if it is free, or held by the calling greenthread.
+    pub fn try_acquire(&self) -> Option<Permit<'_, RLock>> {
+        self.enter(|| self.permit.try_take())
+            .then(|| Permit::of(self))
+    }
+
+    /// As [`acquire`](RLock::acquire), for at most `timeout`. `None` says that the lock was not free in that time, or
+    /// that the thread unwinds.
+    pub fn acquire_timeout(&self, timeout: Duration) -> Option<Permit<'_, RLock>> {
+        self.enter(|| self.permit.take(Some(timeout)))
+            .then(|| Permit::of(self))
+    }
+
+    /// Releases a lock whose permit was [forgotten](Permit::forget).
+    ///
+    /// # Errors
+    /// If the calling greenthread does not hold it.
+    pub fn release(&self) -> Result<(), NotAcquired> {
+        if self.owner.get() != Some(me()) {
+            return Err(NotAcquired);
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// True if somebody holds it.
+    pub fn is_locked(&self) -> bool {
+        self.owner.get().is_some()
+    }
+
+    /// True if the calling greenthread holds it.
+    pub fn is_owned(&self) -> bool {
+        self.owner.get() == Some(me())
+    }
+
+    fn enter(&self, take: impl FnOnce() -> bool) -> bool {
+        let me = Some(me());
+        let entered = self.owner.get() == me || take();
+        if entered {
+            self.owner.set(me);
+            self.depth.set(self.depth.get() + 1);
+        }
+        entered
+    }
+
+    fn leave(&self) {
+        self.depth.set(self.depth.get() - 1);
+        if self.depth.get() == 0 {
+            self.owner.set(None);
+            self.permit.release();
+        }
+    }
+}
+
+impl Default for RLock {
+    fn default() -> RLock {
+        RLock::new()
+    }
+}
+
+impl Release for RLock {
+    fn take_back(&self) {
+        // Wherever the permit was dropped: it is proof enough.
+        if self.depth.get() > 0 {
+            self.leave();
+        } else {
+            log::error!("cannot give back the permit of a lock: {NotAcquired}");
+        }
+    }
+}
+
+fn me() -> u64 {
+    crate::current().id()
+}

@@ -1,0 +1,127 @@
+//! Waiting until a count is back at zero.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::runtime::{Reason, Runtime, WaitList, Waited};
+
+/// A count that greenthreads raise and lower, and wait to see at zero: Go's `WaitGroup`, eventlet's `metaphore`.
+///
+/// ```
+/// use std::rc::Rc;
+/// use green::WaitGroup;
+///
+/// let group = Rc::new(WaitGroup::new());
+/// for _ in 0..3 {
+///     let member = group.enter();
+///     green::spawn_n(move || {
+///         let _member = member; // leaves when it ends, also by a panic or a kill
+///         green::yield_now();
+///     });
+/// }
+/// assert_eq!(group.count(), 3);
+/// assert!(group.wait());
+/// ```
+pub struct WaitGroup {
+    count: Cell<usize>,
+    waiters: RefCell<WaitList>,
+}
+
+impl WaitGroup {
+    /// A count of zero.
+    pub fn new() -> WaitGroup {
+        WaitGroup {
+            count: Cell::new(0),
+            waiters: RefCell::new(WaitList::new()),
+        }
+    }
+
+    /// Raises the count by one.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Raises the count by `n`.
+    pub fn add(&self, n: usize) {
+        self.count.set(self.count.get().saturating_add(n));
+    }
+
+    /// Lowers the count by one; at zero it stays there. Who comes to zero wakes all who wait.
+    pub fn dec(&self) {
+        self.sub(1);
+    }
+
+    /// Lowers the count by `n`, but not below zero.
+    pub fn sub(&self, n: usize) {
+        self.count.set(self.count.get().saturating_sub(n));
+        if self.count.get() == 0 {
+            self.waiters.borrow_mut().wake_all();
+        }
+    }
+
+    /// Raises the count until what this returns is dropped, however that comes about.
+    pub fn enter(self: &Rc<Self>) -> Member {
+        self.inc();
+        Member {
+            group: Rc::clone(self),
+        }
+    }
+
+    /// The count.
+    pub fn count(&self) -> usize {
+        self.count.get()
+    }
+
+    /// Waits until the count is zero; returns at once if it is.
+    ///
+    /// True, but for a thread that unwinds, when nothing can wait and the count may be above zero.
+    pub fn wait(&self) -> bool {
+        self.wait_for(None)
+    }
+
+    /// As [`wait`](WaitGroup::wait), for at most `timeout`. False if the time was up first.
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.wait_for(Some(timeout))
+    }
+
+    fn wait_for(&self, timeout: Option<Duration>) -> bool {
+        if self.count.get() == 0 {
+            return true;
+        }
+        let reason = Reason::Primitive("a wait group", std::ptr::from_ref(self).addr());
+        Runtime::with(|runtime| {
+            let deadline = runtime.deadline(timeout);
+            runtime.wait_in(&self.waiters, reason, deadline) == Waited::Woken
+        })
+    }
+}
+
+impl Default for WaitGroup {
+    fn default() -> WaitGroup {
+        WaitGroup::new()
+    }
+}
+
+impl fmt::Debug for WaitGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitGroup")
+            .field("count", &self.count.get())
+            .field("waiting", &self.waiters.borrow().parked())
+            .finish()
+    }
+}
+
+/// One of those whom a [`WaitGroup`] counts.
+#[derive(Debug)]
+#[must_use = "a member that is not kept leaves at once"]
+pub struct Member {
+    group: Rc<WaitGroup>,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.group.dec();
+    }
+}
