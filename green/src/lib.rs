@@ -58,6 +58,8 @@ mod timeout;
 pub mod tpool;
 mod trampoline;
 mod waitgroup;
+#[cfg(feature = "ureq")]
+pub mod ureq;
 
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use event::{AsyncResult, Event, Flag};
