@@ -65,13 +65,12 @@ struct Node {
 }
 
 impl Node {
+    /// What the heap is ordered by: the deadline, then the age. The counter wraps, so an age is
+    /// told by its distance from the next number: a smaller one is older. One number, so that a
+    /// comparison needs no branch.
     #[inline]
-    fn is_before(&self, other: &Node) -> bool {
-        if self.deadline != other.deadline {
-            return self.deadline < other.deadline;
-        }
-        // The counter wraps: what was added less than 2^31 additions later is later.
-        (self.seq.wrapping_sub(other.seq) as i32) < 0
+    fn rank(&self, next_seq: u32) -> u128 {
+        u128::from(self.deadline) << 64 | u128::from(self.seq.wrapping_sub(next_seq))
     }
 }
 
@@ -106,7 +105,7 @@ impl<T> Timers<T> {
             seq,
             slot,
         });
-        self.sift_up(self.heap.len() - 1);
+        self.rise(self.heap.len() - 1);
         TimerKey { slot, seq }
     }
 
@@ -197,15 +196,22 @@ impl<T> Timers<T> {
     #[inline]
     fn pop(&mut self) {
         self.heap.swap_remove(0);
-        self.sift_down(0);
+        if !self.heap.is_empty() {
+            // What was last goes far down again: it is cheaper to follow the least children to
+            // the bottom and let it rise from there than to ask at every step whether it fits.
+            let bottom = self.dig(0);
+            self.rise(bottom);
+        }
     }
 
+    /// Moves a node up to where it belongs.
     #[inline]
-    fn sift_up(&mut self, mut child: usize) {
+    fn rise(&mut self, mut child: usize) {
         let node = self.heap[child];
+        let rank = node.rank(self.next_seq);
         while child > 0 {
             let parent = (child - 1) / ARITY;
-            if !node.is_before(&self.heap[parent]) {
+            if rank >= self.heap[parent].rank(self.next_seq) {
                 break;
             }
             self.heap[child] = self.heap[parent];
@@ -214,28 +220,50 @@ impl<T> Timers<T> {
         self.heap[child] = node;
     }
 
-    fn sift_down(&mut self, mut parent: usize) {
-        let Some(&node) = self.heap.get(parent) else {
-            return;
-        };
-        loop {
-            let first = parent * ARITY + 1;
-            let end = self.heap.len().min(first + ARITY);
-            let Some(mut least) = (first < end).then_some(first) else {
-                break;
-            };
-            for child in first + 1..end {
-                if self.heap[child].is_before(&self.heap[least]) {
-                    least = child;
-                }
-            }
-            if !self.heap[least].is_before(&node) {
+    /// Moves a node down to the bottom along the least children; says where it is now.
+    #[inline]
+    fn dig(&mut self, mut parent: usize) -> usize {
+        let node = self.heap[parent];
+        while let Some(least) = self.least_child(parent) {
+            self.heap[parent] = self.heap[least];
+            parent = least;
+        }
+        self.heap[parent] = node;
+        parent
+    }
+
+    /// Moves a node down to where it belongs.
+    fn sink(&mut self, mut parent: usize) {
+        let node = self.heap[parent];
+        let rank = node.rank(self.next_seq);
+        while let Some(least) = self.least_child(parent) {
+            if rank <= self.heap[least].rank(self.next_seq) {
                 break;
             }
             self.heap[parent] = self.heap[least];
             parent = least;
         }
         self.heap[parent] = node;
+    }
+
+    #[inline]
+    fn least_child(&self, parent: usize) -> Option<usize> {
+        let first = parent * ARITY + 1;
+        let Some(children) = self.heap.get(first..first + ARITY) else {
+            let rank = |child: &usize| self.heap[*child].rank(self.next_seq);
+            return (first..self.heap.len()).min_by_key(rank);
+        };
+        let rank = |child: usize| children[child].rank(self.next_seq);
+        let left = usize::from(rank(1) < rank(0));
+        let right = 2 + usize::from(rank(3) < rank(2));
+        Some(
+            first
+                + if rank(right) < rank(left) {
+                    right
+                } else {
+                    left
+                },
+        )
     }
 
     #[cold]
@@ -246,7 +274,7 @@ impl<T> Timers<T> {
             entry.is_some_and(|entry| entry.seq == node.seq)
         });
         for parent in (0..self.heap.len().div_ceil(ARITY)).rev() {
-            self.sift_down(parent);
+            self.sink(parent);
         }
     }
 }
@@ -263,5 +291,24 @@ impl<T> fmt::Debug for Timers<T> {
             .field("len", &self.len())
             .field("next_deadline", &self.next_deadline())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timers;
+
+    #[test]
+    fn equal_deadlines_keep_their_order_while_the_counter_wraps() {
+        let mut timers = Timers::new();
+        timers.next_seq = u32::MAX - 50;
+        for number in 0..100 {
+            timers.add(number % 2, number);
+        }
+        let order: Vec<u64> = std::iter::from_fn(|| timers.expire(1))
+            .map(|(_, n)| n)
+            .collect();
+        let (even, odd) = ((0..100).step_by(2), (1..100).step_by(2));
+        assert!(order.into_iter().eq(even.chain(odd)));
     }
 }
