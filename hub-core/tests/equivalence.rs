@@ -328,10 +328,9 @@ impl World {
             return;
         };
         let number = thing.fd().as_raw_fd();
-        let is_file = matches!(thing, Thing::File(_));
         drop(thing);
         if waits {
-            self.wait(Some((registration.token, is_file)));
+            self.wait(Some(registration.token));
         }
         let mut heirs: Vec<OwnedFd> = Vec::new();
         while heirs.iter().all(|heir| heir.as_raw_fd() != number) {
@@ -369,9 +368,8 @@ impl World {
         set.fold(Ready::NONE, |all, (_, ready)| all | ready)
     }
 
-    /// Waits, and compares what is said with what is true. A token that was just closed is silent
-    /// or NVAL; if it was a file it may seem ready.
-    fn wait(&mut self, closed: Option<(Token, bool)>) {
+    /// Waits, and compares what is said with what is true. What was just closed is silent or NVAL.
+    fn wait(&mut self, closed: Option<Token>) {
         let truth: Vec<Ready> = (0..SLOTS).map(|slot| self.oracle(slot)).collect();
         let mut said = vec![[Ready::NONE; SLOTS]; self.hubs.len()];
         for (index, (name, hub)) in self.hubs.iter_mut().enumerate() {
@@ -385,11 +383,8 @@ impl World {
                 });
                 match (slot, closed) {
                     (Some(slot), _) => said[index][slot] |= event.ready,
-                    (None, Some((token, was_file))) if token == event.token => {
-                        assert!(
-                            was_file || event.ready == Ready::NVAL,
-                            "{event:?} on {name}"
-                        );
+                    (None, Some(token)) if token == event.token => {
+                        assert_eq!(event.ready, Ready::NVAL, "{event:?} on {name}");
                     }
                     _ => panic!("{event:?} on {name} is of nobody"),
                 }

@@ -169,11 +169,10 @@ impl Hub for Select {
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         self.was_interrupted = false;
         let mut selected = self.select(timeout.map(|timeout| timeout.min(LONGEST_WAIT)));
-        if let Err(error) = &selected {
-            if error.raw_os_error() == Some(libc::EBADF) {
-                self.report_closed(events);
-                selected = self.select(Some(Duration::ZERO));
-            }
+        let is_closed = |error: &io::Error| error.raw_os_error() == Some(libc::EBADF);
+        if selected.as_ref().is_err_and(is_closed) {
+            self.report_closed(events);
+            selected = self.select(Some(Duration::ZERO));
         }
         match selected {
             Ok(0) => return Ok(()),
@@ -183,7 +182,7 @@ impl Hub for Select {
                 return Ok(());
             }
             // Another thread closed one meanwhile: the next wait finds it.
-            Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(()),
+            Err(error) if is_closed(&error) => return Ok(()),
             Err(error) => return Err(error),
         }
         for (fd, reads, writes) in self.readable.pairs(&self.writable) {
