@@ -5,7 +5,8 @@ help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo:            ## 1,000 echo connections and 300 slow pages on each hub in turn
-	cargo run --release -p green --example demo
+	cargo build --release -p green --examples --features ureq
+	cargo run --release -p green --features ureq --example demo
 
 test:            ## every test; those of green once on each hub
 	cargo test --workspace --exclude green

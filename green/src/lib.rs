@@ -57,9 +57,9 @@ pub mod time;
 mod timeout;
 pub mod tpool;
 mod trampoline;
-mod waitgroup;
 #[cfg(feature = "ureq")]
 pub mod ureq;
+mod waitgroup;
 
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use event::{AsyncResult, Event, Flag};

@@ -42,7 +42,9 @@ pub fn race<T: 'static, F: FnOnce() -> T + 'static>(
         for racer in &racers.0 {
             let waiter = waiter.clone();
             // None of them runs before this greenthread waits, so none can finish unnoticed.
-            racer.link(move |_| drop(waiter.wake()));
+            racer.link(move |_| {
+                waiter.wake();
+            });
         }
         let deadline = runtime.deadline(timeout.into());
         match runtime.park(Reason::Outside("the first of several calls"), deadline) {
