@@ -110,7 +110,7 @@ impl Faulty {
             Fault::MixesUp if !self.removed.is_empty() => {
                 event.token = *self.live.keys().max_by_key(|token| token.into_raw())?;
             }
-            Fault::LosesEverySecond if self.reports % 2 == 0 => return None,
+            Fault::LosesEverySecond if self.reports.is_multiple_of(2) => return None,
             Fault::NeverWritable if event.ready == Ready::WRITE => return None,
             Fault::ReportsForEver if trigger != Trigger::Level => {
                 let _ = self

@@ -22,7 +22,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenlet::Greenlet;
 use hub_core::{Direction, Hub, Reactor, TimerKey, Wakeup};
 use slab::Slab;
 
@@ -270,7 +269,10 @@ impl Runtime {
     /// Lets several greenthreads wait for one direction of one descriptor, in turn.
     pub(crate) fn set_allow_many(&self, allow: bool) {
         self.allow_many.set(allow);
-        let _ = self.with_reactor(|reactor| Some(reactor.set_allow_many(allow)));
+        let _ = self.with_reactor(|reactor| {
+            reactor.set_allow_many(allow);
+            Some(())
+        });
     }
 
     /// As `reactor`, but does not make one: `None` says that there is none yet, or no more.
@@ -388,6 +390,3 @@ impl Runtime {
         drop(self.current.take());
     }
 }
-
-/// The greenlets that resume a greenthread are all of this type: what a wake-up means stands in the task.
-pub(crate) type Resume = Greenlet<(), ()>;
