@@ -10,6 +10,7 @@ demo:            ## 1,000 echo connections and 300 slow pages on each hub in tur
 
 test:            ## every test; those of green once on each hub
 	cargo test --workspace --exclude green
+	cargo test -p greenlet --features context
 	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green --all-features || exit 1; done
 
 check:           ## rustfmt, clippy and rustdoc, warnings denied
