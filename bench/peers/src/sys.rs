@@ -4,6 +4,8 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use libc::{c_int, c_void};
@@ -194,6 +196,17 @@ impl CpuClock {
         // SAFETY: the structure is exclusively borrowed for the call.
         check(unsafe { libc::clock_gettime(self.0, &raw mut time) } as isize)?;
         Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+    }
+}
+
+/// Has the kernel kill what `command` starts when the thread that started it ends, however that happens.
+pub fn die_with_parent(command: &mut Command) -> &mut Command {
+    // SAFETY: the closure makes one system call between fork and exec, and takes no lock and no memory.
+    unsafe {
+        command.pre_exec(|| {
+            let result = libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            check(result as isize).map(drop)
+        })
     }
 }
 

@@ -8,8 +8,6 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use greenlet::fork_count;
-
 use crate::greenthread::Panic;
 use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake, contain, resume_if_control};
 
@@ -85,8 +83,6 @@ struct Slot<T> {
 /// Dropping it detaches: the job runs, and its value is dropped. It may go to another thread and be joined there.
 pub struct Job<T> {
     slot: Arc<Mutex<Slot<T>>>,
-    /// In the child of a fork nobody runs it any more, and the lock may be held by a thread of the parent.
-    forks: usize,
 }
 
 /// Nothing that can panic runs under this lock, so poison means nothing.
@@ -105,7 +101,6 @@ impl<T: Send + 'static> Job<T> {
         }));
         let job = Job {
             slot: Arc::clone(&slot),
-            forks: fork_count(),
         };
         let run = Box::new(move || {
             if begin(&slot) {
@@ -125,7 +120,6 @@ impl<T: Send + 'static> Job<T> {
                 stage: Stage::Done(result),
                 waiter: None,
             })),
-            forks: fork_count(),
         }
     }
 }
@@ -158,8 +152,7 @@ impl<T> Job<T> {
     /// # Errors
     /// [`JobError::Panicked`] with what the job panicked with. [`JobError::Refused`] if [`Job::poll`] or
     /// [`Job::join_timeout`] has given the value before, if the hub can have no wake-up channel, or, with kind
-    /// `WouldBlock`, if the job has not ended and the calling thread is unwinding: nothing waits then. Also in a child
-    /// of a fork that was made before the job had ended: it ends in the parent.
+    /// `WouldBlock`, if the job has not ended and the calling thread is unwinding: nothing waits then.
     pub fn join(mut self) -> Result<T, JobError> {
         self.join_here()
     }
@@ -180,12 +173,9 @@ impl<T> Job<T> {
 
     /// The value, if the job has ended: never waits.
     pub fn poll(&mut self) -> Option<Result<T, JobError>> {
-        let Some(mut slot) = self.lock() else {
-            return Some(Err(lost()));
-        };
+        let mut slot = lock(&self.slot);
         match slot.stage {
             Stage::Done(_) | Stage::Over => {}
-            Stage::Queued | Stage::Running if self.is_gone() => return Some(Err(lost())),
             Stage::Queued | Stage::Running => return None,
         }
         let stage = std::mem::replace(&mut slot.stage, Stage::Over);
@@ -202,21 +192,7 @@ impl<T> Job<T> {
 
     /// True if the job has ended.
     pub fn is_finished(&self) -> bool {
-        let is_over =
-            |slot: MutexGuard<'_, Slot<T>>| matches!(slot.stage, Stage::Done(_) | Stage::Over);
-        self.is_gone() || self.lock().is_none_or(is_over)
-    }
-
-    fn is_gone(&self) -> bool {
-        fork_count() != self.forks
-    }
-
-    /// `None` if that cannot be had in this process.
-    fn lock(&self) -> Option<MutexGuard<'_, Slot<T>>> {
-        match self.is_gone() {
-            false => Some(lock(&self.slot)),
-            true => self.slot.try_lock().ok(),
-        }
+        matches!(lock(&self.slot).stage, Stage::Done(_) | Stage::Over)
     }
 
     /// Keeps the job from being run, if that has not begun. True if it will not run; its closure is dropped when
@@ -231,9 +207,7 @@ impl<T> Job<T> {
     /// # Ok::<(), green::tpool::JobError>(())
     /// ```
     pub fn cancel(self) -> bool {
-        let Some(mut slot) = self.lock() else {
-            return true;
-        };
+        let mut slot = lock(&self.slot);
         let queued = matches!(slot.stage, Stage::Queued);
         if queued {
             slot.stage = Stage::Over;
@@ -276,7 +250,7 @@ impl<T> Job<T> {
                     }
                 }
                 let wake = runtime.park(Reason::Outside("a job of the thread pool"), deadline);
-                let left = self.lock().and_then(|mut slot| slot.waiter.take());
+                let left = lock(&self.slot).waiter.take();
                 drop(left);
                 runtime.forget(&waiter);
                 match wake {
@@ -297,21 +271,14 @@ impl<T> Job<T> {
     }
 }
 
-fn lost() -> JobError {
-    JobError::Refused(io::Error::new(
-        io::ErrorKind::NotConnected,
-        "the job runs in the parent: this process was forked meanwhile",
-    ))
-}
-
 impl<T> fmt::Debug for Job<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stage = self.lock().map(|slot| match slot.stage {
+        let stage = match lock(&self.slot).stage {
             Stage::Queued => "queued",
             Stage::Running => "running",
             Stage::Done(_) => "done",
             Stage::Over => "over",
-        });
+        };
         f.debug_struct("Job").field("stage", &stage).finish()
     }
 }

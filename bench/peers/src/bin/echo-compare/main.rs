@@ -3,6 +3,8 @@
 //! Options: `--servers LIST` and `--cases LIST` (comma separated, default all), `--rounds N` (9), `--seconds S` of
 //! measured time for each sample (0.5), `--syscalls` to count system calls instead (needs perf and the right to trace).
 //!
+//! `green-epoll@/path/to/echo-server` in the list is that server of another build.
+//!
 //! Each round starts every server afresh, on the first processor, and a load generator for each on the second. They take
 //! turns in short slices, one server at work while the others sleep, in an order that rotates from round to round, so
 //! that what the machine does meanwhile hits all of them alike. A sample is a server's own processor time in its slices
@@ -84,7 +86,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
 
 /// The loop that does with the same system calls what this server does, and nothing else.
 fn own_floor(server: &str) -> &'static str {
-    match server.rsplit('-').next() {
+    let name = server.split('@').next().unwrap_or(server);
+    match name.rsplit('-').next() {
         Some("poll") => "raw-poll",
         Some("select") => "raw-select",
         _ => "raw-epoll",

@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::ops::AddAssign;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use peers::sys;
+
 use crate::case::Case;
 
 /// Every server, by the name that `--servers` takes.
@@ -35,7 +37,7 @@ impl Drop for Process {
     }
 }
 
-/// A program of this package, bound to one processor, with its output to be read.
+/// A program of this package, or one at an absolute path, bound to one processor, with its output to be read.
 fn start(cpu: &str, program: &str, arguments: &[&str], hub: Option<&str>) -> io::Result<Process> {
     let path = std::env::current_exe()?.with_file_name(program);
     let mut command = Command::new("taskset");
@@ -44,7 +46,7 @@ fn start(cpu: &str, program: &str, arguments: &[&str], hub: Option<&str>) -> io:
         command.env("GREEN_HUB", hub);
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    command.spawn().map(Process)
+    sys::die_with_parent(&mut command).spawn().map(Process)
 }
 
 fn pipe<T>(end: Option<T>) -> io::Result<T> {
@@ -100,11 +102,12 @@ pub struct Sample {
 
 impl Pair {
     pub fn start(server: &str, case: &Case) -> io::Result<Pair> {
-        let (kind, hub) = match server.strip_prefix("green-") {
+        let (name, program) = server.split_once('@').unwrap_or((server, "echo-server"));
+        let (kind, hub) = match name.strip_prefix("green-") {
             Some(hub) => ("green", Some(hub)),
-            None => (server, None),
+            None => (name, None),
         };
-        let mut server = start(SERVER_CPU, "echo-server", &[kind], hub)?;
+        let mut server = start(SERVER_CPU, program, &[kind], hub)?;
         let mut line = String::new();
         BufReader::new(pipe(server.0.stdout.take())?).read_line(&mut line)?;
         let address = line.strip_prefix("listening ").ok_or_else(|| {

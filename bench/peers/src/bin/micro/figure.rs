@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{on_context, on_corosensei, on_green, on_greenlet, on_may, on_smol, on_tokio};
+use crate::{bare, on_context, on_corosensei, on_green, on_greenlet, on_may, on_smol, on_tokio};
 
 /// Takes one sample: a number for each value of the figure.
 pub type Run = fn() -> Vec<f64>;
@@ -70,6 +70,7 @@ pub const RUNTIMES: &[(&str, &[(&str, Run)])] = &[
     ("corosensei", on_corosensei::RUNS),
     ("context", on_context::RUNS),
     (on_greenlet::NAME, on_greenlet::RUNS),
+    ("bare pages", bare::RUNS),
     ("tokio", on_tokio::RUNS),
     ("tokio LocalSet", on_tokio::LOCAL_RUNS),
     ("smol LocalExecutor", on_smol::RUNS),

@@ -4,10 +4,11 @@
 //!
 //! Each sample is a fresh process, bound to the first processor; the rounds go through the runtimes in an order that
 //! rotates, so that what the machine does meanwhile hits all of them alike. Costs are processor time of the process, all
-//! threads. A cell is the median over the rounds and half the distance between the quartiles.
+//! threads. A sample that fails is reported and left out. A cell is the median over the rounds and half the distance between the quartiles.
 //!
 //! `micro --sample FIGURE RUNTIME` takes one sample in this process and prints its values: the way to profile one loop.
 
+mod bare;
 mod figure;
 mod harness;
 mod on_context;
@@ -19,12 +20,17 @@ mod on_smol;
 mod on_tokio;
 
 use std::io;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use peers::stats::{Samples, table};
 use peers::sys;
 
 use figure::{FIGURES, Figure, RUNTIMES};
+
+/// A sample that takes longer has hung.
+const TOO_LONG: Duration = Duration::from_secs(60);
 
 struct Options {
     figures: Vec<&'static Figure>,
@@ -60,12 +66,23 @@ fn options(arguments: &[String]) -> io::Result<Options> {
         let list = value.split(',');
         match name.as_str() {
             "--figures" => options.figures = list.map(Figure::named).collect::<io::Result<_>>()?,
-            "--runtimes" => options.runtimes = list.map(str::to_string).collect(),
+            "--runtimes" => options.runtimes = list.map(runtime).collect::<io::Result<_>>()?,
             "--rounds" => options.rounds = value.parse().map_err(io::Error::other)?,
             _ => return Err(io::Error::other(format!("unknown option {name}"))),
         }
     }
     Ok(options)
+}
+
+fn runtime(name: &str) -> io::Result<String> {
+    if RUNTIMES.iter().any(|(known, _)| *known == name) {
+        return Ok(name.to_string());
+    }
+    let names: Vec<_> = RUNTIMES.iter().map(|(name, _)| *name).collect();
+    Err(io::Error::other(format!(
+        "there is no runtime {name:?}, only {}",
+        names.join(", ")
+    )))
 }
 
 /// One sample in this process.
@@ -82,15 +99,26 @@ fn sample(figure: &str, runtime: &str) -> io::Result<()> {
 
 /// One sample in a process of its own.
 fn fresh_sample(figure: &Figure, runtime: &str) -> io::Result<Vec<f64>> {
-    let output = Command::new(std::env::current_exe()?)
+    let mut command = Command::new(std::env::current_exe()?);
+    command
         .args(["--sample", figure.name, runtime])
-        .output()?;
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = sys::die_with_parent(&mut command).spawn()?;
+    let deadline = Instant::now() + TOO_LONG;
+    while child.try_wait()?.is_none() {
+        if Instant::now() > deadline {
+            child.kill()?;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let values: Result<Vec<f64>, _> = text.split_whitespace().map(str::parse).collect();
     match values {
         Ok(values) if values.len() == figure.values.len() && output.status.success() => Ok(values),
         _ => Err(io::Error::other(format!(
-            "{} on {runtime} ended with {}: {}",
+            "{} on {runtime} has no result, {}: {}",
             figure.name,
             output.status,
             String::from_utf8_lossy(&output.stderr)
@@ -131,11 +159,16 @@ fn samples(runtimes: &[String], rounds: usize, figure: &Figure) -> io::Result<Ve
     for round in 0..rounds {
         for turn in 0..count {
             let place = (turn + round) % count;
-            if figure.of(&runtimes[place]).is_some() {
-                let values = fresh_sample(figure, &runtimes[place])?;
-                for (samples, value) in samples[place].iter_mut().zip(values) {
-                    samples.push(value);
+            if figure.of(&runtimes[place]).is_none() {
+                continue;
+            }
+            match fresh_sample(figure, &runtimes[place]) {
+                Ok(values) => {
+                    for (samples, value) in samples[place].iter_mut().zip(values) {
+                        samples.push(value);
+                    }
                 }
+                Err(error) => eprintln!("micro: {error}"),
             }
         }
     }

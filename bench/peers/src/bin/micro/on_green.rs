@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use green::GreenThread;
+use green::{GreenThread, Queue};
 
 use crate::figure::Run;
 use crate::harness::{BATCH, NEVER, PARKED, SLEEPERS, Usage, delay, lateness, per_operation};
@@ -13,6 +13,8 @@ pub const RUNS: &[(&str, Run)] = &[
     ("yield-1000", || yields(BATCH)),
     ("spawn", spawn),
     ("spawn-1000", spawn_batches),
+    ("channel-1", || queue(1)),
+    ("channel-128", || queue(128)),
     ("timeout", timeouts),
     ("sleepers", sleepers),
     ("parked", parked),
@@ -53,6 +55,25 @@ fn spawn_batches() -> Vec<f64> {
                 assert_eq!(join(task), value + 1);
             }
         }
+    })
+}
+
+fn queue(capacity: usize) -> Vec<f64> {
+    per_operation(|count| {
+        let queue = Rc::new(Queue::bounded(capacity));
+        let source = queue.clone();
+        let producer = green::spawn(move || {
+            for value in 0..count {
+                queue.put(value).expect("nobody shuts the queue down");
+            }
+        });
+        let consumer = green::spawn(move || {
+            for value in 0..count {
+                assert_eq!(source.get(), Ok(value));
+            }
+        });
+        join(producer);
+        join(consumer);
     })
 }
 
