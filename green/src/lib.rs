@@ -66,8 +66,9 @@ pub use event::{AsyncResult, Event, Flag};
 pub use greenpile::{GreenPile, PileResults};
 pub use greenpool::{GreenPool, InsidePool};
 pub use greenthread::{
-    AnyGreenThread, Builder, Exit, GreenThread, LinkId, Panic, current, spawn, spawn_after,
-    spawn_after_local, spawn_n,
+    AnyGreenThread, Builder, Exit, GreenThread, Iwait, LinkId, Panic, current, iwait, joinall,
+    joinall_timeout, killall, killall_wait, spawn, spawn_after, spawn_after_local, spawn_n,
+    try_joinall, wait_any,
 };
 pub use imap::{Imap, ImapUnordered, Star};
 pub use local::{LocalKey, get_ident};
@@ -77,7 +78,7 @@ pub use runtime::resume_if_control;
 pub use semaphore::{BoundedSemaphore, CappedSemaphore, Permit, Semaphore};
 pub use sharing::Unwinding;
 pub use time::{sleep, sleep_until, yield_now};
-pub use timeout::{Elapsed, Timeout, is_timeout, with_timeout};
+pub use timeout::{Deadline, Elapsed, Timeout, is_timeout, with_timeout};
 pub use waitgroup::{Member, WaitGroup};
 
 /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.

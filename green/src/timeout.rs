@@ -1,12 +1,14 @@
 //! Deadlines for any piece of code: [`Timeout`].
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
 use std::time::Duration;
 
-use crate::runtime::{Elapsed as Payload, Runtime, ScopeId};
+use crate::runtime::{Elapsed as Payload, Runtime, ScopeId, Task};
 
 /// Bounds the time that a piece of code may take.
 ///
@@ -60,14 +62,32 @@ impl Timeout {
     /// # Errors
     /// [`Elapsed`] if the time was up before `f` returned.
     pub fn run<T>(self, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
-        let scope = Scope::open(self.after);
-        let result = panic::catch_unwind(AssertUnwindSafe(f));
-        let (task, id) = (scope.task, scope.id);
-        drop(scope);
+        self.run_with(|_| f())
+    }
+
+    /// As [`run`](Timeout::run), with a handle by which `f` can move or cancel its deadline.
+    ///
+    /// # Errors
+    /// [`Elapsed`] if the time was up before `f` returned.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use green::Timeout;
+    ///
+    /// let patient = Timeout::new(Duration::from_millis(1)).run_with(|deadline| {
+    ///     deadline.cancel();
+    ///     green::sleep(Duration::from_millis(5));
+    ///     "in time"
+    /// });
+    /// assert_eq!(patient, Ok("in time"));
+    /// ```
+    pub fn run_with<T>(self, f: impl FnOnce(&Deadline) -> T) -> Result<T, Elapsed> {
+        let deadline = Deadline::open(self.after);
+        let result = panic::catch_unwind(AssertUnwindSafe(|| f(&deadline)));
         result.map_err(|payload| match payload.downcast::<Payload>() {
-            Ok(elapsed) if (elapsed.task, elapsed.scope) == (task, id) => {
-                Elapsed { after: self.after }
-            }
+            Ok(elapsed) if deadline.is_named_by(&elapsed) => Elapsed {
+                after: deadline.after.get(),
+            },
             Ok(other) => panic::resume_unwind(other),
             Err(payload) => panic::resume_unwind(payload),
         })
@@ -117,24 +137,55 @@ pub fn with_timeout<T>(
     Timeout::new(after).run(f).unwrap_or(otherwise)
 }
 
-/// An open scope; closed however its code ends.
-struct Scope {
-    task: u64,
+/// The deadline of the code that [`Timeout::run_with`] runs.
+pub struct Deadline {
+    task: Rc<Task>,
     id: ScopeId,
+    after: Cell<Option<Duration>>,
 }
 
-impl Scope {
+impl Deadline {
     #[inline]
-    fn open(after: Option<Duration>) -> Scope {
+    fn open(after: Option<Duration>) -> Deadline {
         let (task, id) = Runtime::with(|runtime| runtime.open_scope(after));
-        Scope { task, id }
+        let after = Cell::new(after);
+        Deadline { task, id, after }
+    }
+
+    fn is_named_by(&self, payload: &Payload) -> bool {
+        (payload.task, payload.scope) == (self.task.id, self.id)
+    }
+
+    /// Takes the deadline away, also if it has passed and has not arrived yet.
+    pub fn cancel(&self) {
+        self.restart(None);
+    }
+
+    /// Sets the deadline anew: `after` from now, whether the former one has passed or not. `None` cancels it.
+    pub fn restart(&self, after: impl Into<Option<Duration>>) {
+        self.after.set(after.into());
+        Runtime::with(|runtime| runtime.rearm_scope(&self.task, self.id, self.after.get()));
+    }
+
+    /// True if there is a deadline and it has not passed.
+    pub fn is_pending(&self) -> bool {
+        self.task.is_armed(self.id)
     }
 }
 
-impl Drop for Scope {
+impl Drop for Deadline {
     #[inline]
     fn drop(&mut self) {
-        Runtime::with(|runtime| runtime.close_scope(self.id));
+        Runtime::with(|runtime| runtime.close_scope(&self.task, self.id));
+    }
+}
+
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deadline")
+            .field("after", &self.after.get())
+            .field("pending", &self.is_pending())
+            .finish()
     }
 }
 

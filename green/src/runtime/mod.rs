@@ -313,8 +313,7 @@ impl Runtime {
     }
 
     /// Opens a deadline scope in the current greenthread. `None` never elapses.
-    /// Gives the ids of the greenthread and of the scope.
-    pub(crate) fn open_scope(&self, timeout: Option<Duration>) -> (u64, ScopeId) {
+    pub(crate) fn open_scope(&self, timeout: Option<Duration>) -> (Rc<Task>, ScopeId) {
         let task = self.current();
         let zero = timeout.is_some_and(|timeout| timeout.is_zero());
         let id = task.open_scope(|id| {
@@ -324,13 +323,32 @@ impl Runtime {
         if zero {
             task.elapse(id);
         }
-        (task.id, id)
+        (task, id)
     }
 
-    /// Closes the scope that the current greenthread opened.
-    pub(crate) fn close_scope(&self, id: ScopeId) {
-        let timer = self.current().close_scope(id);
-        if let Some(timer) = timer {
+    /// Gives an open scope another deadline, which begins now; `None` takes the one that it has.
+    pub(crate) fn rearm_scope(&self, task: &Rc<Task>, id: ScopeId, timeout: Option<Duration>) {
+        if let Some(timer) = task.disarm_scope(id) {
+            self.cancel_timer(timer);
+        }
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            self.elapse_scope(task, id);
+        } else if let Some(deadline) = self.deadline(timeout) {
+            let timer = self.add_timer(deadline, Alarm::Scope(Rc::clone(task), id));
+            task.extra().scopes.arm(id, timer);
+        }
+    }
+
+    /// The deadline of a scope has passed.
+    pub(crate) fn elapse_scope(&self, task: &Rc<Task>, id: ScopeId) {
+        if task.elapse(id) && task.masked.get() == 0 {
+            self.unpark(task, task.ticket.get(), Cause::Interrupt);
+        }
+    }
+
+    /// Closes a scope of `task`.
+    pub(crate) fn close_scope(&self, task: &Task, id: ScopeId) {
+        if let Some(timer) = task.close_scope(id) {
             self.cancel_timer(timer);
         }
     }

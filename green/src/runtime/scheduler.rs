@@ -47,7 +47,10 @@ impl Runtime {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let task = Rc::new(Task::new(id, spawned_at, state, self.last_poll.get()));
-        task.set_member(self.with_current(|spawner| spawner.member()));
+        self.with_current(|spawner| {
+            task.set_spawner(Some(spawner.id));
+            task.set_member(spawner.member());
+        });
         let mut builder = greenlet::Builder::new()
             .label("greenthread")
             .id(id)
@@ -80,6 +83,7 @@ impl Runtime {
     pub(crate) fn start(&self, task: &Rc<Task>) -> bool {
         let delayed = task.state.get() == State::Delayed;
         if delayed {
+            task.extra().start.set(None);
             task.state.set(State::Fresh);
             self.run_queue.borrow_mut().push_back(Rc::clone(task));
         }
@@ -324,11 +328,7 @@ impl Runtime {
                 Alarm::Park(waiter) => {
                     self.unpark(&waiter.task, waiter.ticket, cause);
                 }
-                Alarm::Scope(task, scope) => {
-                    if task.elapse(scope) && task.masked.get() == 0 {
-                        self.unpark(&task, task.ticket.get(), Cause::Interrupt);
-                    }
-                }
+                Alarm::Scope(task, scope) => self.elapse_scope(&task, scope),
                 Alarm::Call(call) => contain("a timer's function", call),
             }
         }
@@ -366,7 +366,12 @@ impl Runtime {
         if self.kill_soon(task, why) && !self.cannot_switch() {
             if !self.is_current(task) {
                 self.requeue();
-                self.switch(self.next());
+                if self.observed.get() {
+                    self.observe_stop();
+                }
+                // Not by way of the run queue, whose order may be another one.
+                self.unqueue(task);
+                self.switch(Rc::clone(task));
             }
             self.checkpoint();
         }
@@ -451,6 +456,8 @@ impl Runtime {
         task.state.set(State::Dead);
         if fresh {
             self.unqueue(task);
+        } else if let Some(timer) = task.extra().start.take() {
+            self.cancel_timer(timer);
         }
         let greenlet = task.greenlet.take();
         contain("the destructor of a closure that never ran", || {

@@ -39,6 +39,27 @@ impl Scopes {
         scope.timer
     }
 
+    /// Takes the deadline from an open scope, also if it has passed; its timer is the caller's to cancel.
+    pub(super) fn disarm(&self, id: ScopeId) -> Option<TimerKey> {
+        self.elapsed.borrow_mut().retain(|&other| other != id);
+        let mut open = self.open.borrow_mut();
+        open.iter_mut().rfind(|scope| scope.id == id)?.timer.take()
+    }
+
+    pub(super) fn arm(&self, id: ScopeId, timer: TimerKey) {
+        let mut open = self.open.borrow_mut();
+        if let Some(scope) = open.iter_mut().rfind(|scope| scope.id == id) {
+            scope.timer = Some(timer);
+        }
+    }
+
+    /// True if the scope has a deadline that has not passed.
+    pub(super) fn is_armed(&self, id: ScopeId) -> bool {
+        let open = self.open.borrow();
+        open.iter()
+            .any(|scope| scope.id == id && scope.timer.is_some())
+    }
+
     /// Notes that a scope's deadline has passed. False if the scope is closed.
     pub(super) fn elapse(&self, id: ScopeId) -> bool {
         let mut open = self.open.borrow_mut();

@@ -15,7 +15,7 @@ use hub_core::TimerKey;
 use super::observe::Account;
 use super::scope::{ScopeId, Scopes};
 use super::{Member, Runtime, WaitList, Waiting};
-use crate::greenthread::{Exit, Links};
+use crate::greenthread::{Exit, Group, Links};
 
 /// Where a greenthread stands between its spawn and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,9 @@ const ELAPSED: u8 = 2;
 /// Nothing can ever wake this root: it must raise the runtime's report.
 const FAILED: u8 = 4;
 
+/// No id that is ever given out.
+const NOBODY: u64 = u64::MAX;
+
 /// A greenthread: its place to resume, its state, and what was thrown at it.
 pub(crate) struct Task {
     /// The greenlet to resume; `None` while it runs. Usually the greenthread's own; while a greenlet that it created
@@ -99,6 +102,8 @@ pub(crate) struct Task {
     /// Place in the runtime's registry.
     pub(super) key: Cell<usize>,
     pub(crate) id: u64,
+    /// The id of the greenthread that spawned it; `NOBODY` if none did.
+    spawner: Cell<u64>,
     pub(crate) spawned_at: &'static Location<'static>,
     /// On whose behalf it works.
     pub(super) member: Cell<Option<Rc<Member>>>,
@@ -115,11 +120,15 @@ pub(crate) struct Task {
 #[derive(Default)]
 pub(crate) struct Extra {
     pub(super) scopes: Scopes,
+    /// What starts it, if it was spawned with a delay.
+    pub(crate) start: Cell<Option<TimerKey>>,
     pub(super) kill_reason: RefCell<Option<Rc<dyn Any>>>,
     /// How often something was raised here. From the second time on the others run first.
     pub(super) raised: Cell<u32>,
     pub(crate) account: Account,
     pub(crate) links: RefCell<Links>,
+    /// Who waits for it among others.
+    pub(crate) groups: RefCell<Vec<Rc<Group>>>,
     pub(crate) name: RefCell<Option<Rc<str>>>,
     pub(crate) locals: RefCell<Vec<(usize, Rc<dyn Any>)>>,
 }
@@ -144,6 +153,7 @@ impl Task {
             reason: Cell::new(Reason::Nothing),
             key: Cell::new(usize::MAX),
             id,
+            spawner: Cell::new(NOBODY),
             spawned_at,
             member: Cell::new(None),
             born,
@@ -161,6 +171,14 @@ impl Task {
     #[inline]
     pub(crate) fn has_extra(&self) -> Option<&Extra> {
         self.extra.get().map(|extra| &**extra)
+    }
+
+    pub(crate) fn spawner(&self) -> Option<u64> {
+        Some(self.spawner.get()).filter(|&id| id != NOBODY)
+    }
+
+    pub(crate) fn set_spawner(&self, id: Option<u64>) {
+        self.spawner.set(id.unwrap_or(NOBODY));
     }
 
     pub(crate) fn state(&self) -> State {
@@ -231,18 +249,33 @@ impl Task {
         thrown & FAILED != 0
     }
 
+    /// True if the scope has a deadline that has not passed.
+    pub(crate) fn is_armed(&self, id: ScopeId) -> bool {
+        self.extra().scopes.is_armed(id)
+    }
+
     pub(super) fn open_scope(&self, timer: impl FnOnce(ScopeId) -> Option<TimerKey>) -> ScopeId {
         self.extra().scopes.open(timer)
     }
 
     /// Ends a scope; its timer, if it has not fired, is the caller's to cancel.
     pub(super) fn close_scope(&self, id: ScopeId) -> Option<TimerKey> {
-        let scopes = &self.extra().scopes;
-        let timer = scopes.close(id);
-        if self.thrown.get() & ELAPSED != 0 && scopes.elapsed().is_none() {
+        let timer = self.extra().scopes.close(id);
+        self.forget_elapsed();
+        timer
+    }
+
+    /// See [`Scopes::disarm`].
+    pub(super) fn disarm_scope(&self, id: ScopeId) -> Option<TimerKey> {
+        let timer = self.extra().scopes.disarm(id);
+        self.forget_elapsed();
+        timer
+    }
+
+    fn forget_elapsed(&self) {
+        if self.thrown.get() & ELAPSED != 0 && self.extra().scopes.elapsed().is_none() {
             self.thrown.set(self.thrown.get() & !ELAPSED);
         }
-        timer
     }
 
     /// Notes that a scope's deadline has passed. False if the scope is closed.
@@ -272,17 +305,22 @@ impl Task {
 
     /// Stores the result and wakes those who wait for it.
     #[inline(always)]
-    pub(crate) fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
+    pub(crate) fn complete(self: &Rc<Task>, result: Result<Box<dyn Any>, Exit>) {
         *self.result.borrow_mut() = Some(result);
         self.complete.set(true);
         self.wake_joiners();
     }
 
     #[inline]
-    pub(super) fn wake_joiners(&self) {
+    pub(super) fn wake_joiners(self: &Rc<Task>) {
         let mut joiners = self.joiners.borrow_mut();
         if !joiners.is_empty() {
             joiners.wake_all();
+        }
+        if let Some(extra) = self.has_extra() {
+            for group in extra.groups.take() {
+                group.note(self);
+            }
         }
     }
 }

@@ -1,0 +1,203 @@
+//! Greenthreads without their type.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::{Exit, GreenThread};
+use crate::runtime::{Reason, Runtime, State, Task, Waited, Wake};
+
+/// A greenthread of this OS thread, whatever its value: what [`current`] gives.
+#[derive(Clone)]
+pub struct AnyGreenThread {
+    task: Rc<Task>,
+}
+
+/// The greenthread that calls.
+///
+/// ```
+/// let main = green::current();
+/// assert!(main.is_active());
+/// assert_ne!(green::spawn(|| green::current().id()).join().unwrap(), main.id());
+/// ```
+pub fn current() -> AnyGreenThread {
+    AnyGreenThread {
+        task: Runtime::with(Runtime::current),
+    }
+}
+
+impl AnyGreenThread {
+    #[inline]
+    pub(crate) fn new(task: Rc<Task>) -> AnyGreenThread {
+        AnyGreenThread { task }
+    }
+
+    #[inline]
+    pub(crate) fn task(&self) -> &Rc<Task> {
+        &self.task
+    }
+
+    /// Kills it: it unwinds from where it waits, its destructors run, and who waits for it gets [`Exit::Killed`].
+    ///
+    /// The unwinding begins before this returns; the caller goes to the end of the run queue. A greenthread that
+    /// has never run is finished at once. One that has ended is left alone. One that kills itself unwinds here. A
+    /// kill that the target swallows comes again the next time it waits.
+    ///
+    /// While the calling thread unwinds, nothing is switched: the target is then the next to run.
+    ///
+    /// ```
+    /// let gt = green::spawn(|| green::sleep(std::time::Duration::from_secs(60)));
+    /// green::yield_now();
+    /// gt.kill();
+    /// assert!(gt.is_dead());
+    /// ```
+    pub fn kill(&self) {
+        Runtime::with(|runtime| runtime.kill(&self.task, None));
+    }
+
+    /// As [`AnyGreenThread::kill`], with a reason that the waiters find in [`Exit::Killed`].
+    pub fn kill_with(&self, reason: impl Any) {
+        Runtime::with(|runtime| runtime.kill(&self.task, Some(Rc::new(reason))));
+    }
+
+    /// Kills it and waits until it has ended, for at most `timeout`. True if it has.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let gt = green::spawn(|| green::sleep(Duration::from_secs(60)));
+    /// assert!(gt.kill_wait(Duration::from_secs(1)));
+    /// ```
+    pub fn kill_wait(&self, timeout: Duration) -> bool {
+        self.kill();
+        self.wait_end(after(timeout)) == Waited::Woken
+    }
+
+    /// Waits until its result is there, or it is dead without one: `Woken`. `Expired` comes only with a deadline.
+    pub(crate) fn wait_end(&self, deadline: Option<Instant>) -> Waited {
+        if self.task.is_complete() || self.task.is_dead() {
+            return Waited::Woken;
+        }
+        Runtime::with(|runtime| {
+            while !self.task.is_complete() && !self.task.is_dead() {
+                let reason = Reason::Join(self.task.id);
+                let waited = runtime.wait_in(&self.task.joiners, reason, deadline);
+                if waited != Waited::Woken {
+                    return waited;
+                }
+            }
+            Waited::Woken
+        })
+    }
+
+    /// Waits for its end as if it were a part of the caller: what interrupts the wait kills it, and is raised when it
+    /// has ended.
+    pub(crate) fn attend(&self) {
+        Runtime::with(|runtime| {
+            while !self.task.is_complete() && !self.task.is_dead() {
+                let waiter = runtime.waiter();
+                let place = self.task.joiners.borrow_mut().push(waiter, ());
+                let wake = runtime.park(Reason::Join(self.task.id), None);
+                if !matches!(wake, Wake::Event) {
+                    self.task.joiners.borrow_mut().leave(place);
+                }
+                match wake {
+                    Wake::Event | Wake::Expired => {}
+                    Wake::Unwinding => return,
+                    Wake::Interrupted(interrupt) => {
+                        runtime.kill_soon(&self.task, None);
+                        runtime.mask(|| self.attend());
+                        interrupt.raise();
+                    }
+                }
+            }
+        });
+    }
+
+    /// See [`GreenThread::cancel`].
+    pub fn cancel(&self) -> bool {
+        let unstarted = matches!(self.task.state(), State::Fresh | State::Delayed);
+        if unstarted {
+            Runtime::with(|runtime| runtime.abandon(&self.task));
+        }
+        unstarted
+    }
+
+    /// A small number, unique in this OS thread; the thread's own greenthread has 0.
+    pub fn id(&self) -> u64 {
+        self.task.id
+    }
+
+    /// The name it was given.
+    pub fn name(&self) -> Option<Rc<str>> {
+        self.task.has_extra()?.name.borrow().clone()
+    }
+
+    /// How it ended, if without a value, and for as long as nobody has taken that.
+    ///
+    /// Always `None` for what [`spawn_n`](crate::spawn_n) has made.
+    pub fn exit(&self) -> Option<Exit> {
+        match &*self.task.result.borrow() {
+            Some(Err(exit)) => Some(exit.clone()),
+            _ => None,
+        }
+    }
+
+    /// True if its result is there, whatever it is.
+    pub fn is_ready(&self) -> bool {
+        self.task.is_complete()
+    }
+
+    /// True if it has ended.
+    pub fn is_dead(&self) -> bool {
+        self.task.is_dead()
+    }
+
+    /// True if it has started and not ended.
+    pub fn is_active(&self) -> bool {
+        self.task.is_active()
+    }
+
+    /// The [id](AnyGreenThread::id) of the greenthread that spawned it. `None` for the thread's own, and for one that
+    /// another thread has sent.
+    pub fn spawned_by(&self) -> Option<u64> {
+        self.task.spawner()
+    }
+
+    /// Where it was spawned.
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.task.spawned_at
+    }
+}
+
+impl AsRef<AnyGreenThread> for AnyGreenThread {
+    fn as_ref(&self) -> &AnyGreenThread {
+        self
+    }
+}
+
+impl<T: 'static> AsRef<AnyGreenThread> for GreenThread<T> {
+    fn as_ref(&self) -> &AnyGreenThread {
+        self.as_any()
+    }
+}
+
+impl PartialEq for AnyGreenThread {
+    fn eq(&self, other: &AnyGreenThread) -> bool {
+        Rc::ptr_eq(&self.task, &other.task)
+    }
+}
+
+impl Eq for AnyGreenThread {}
+
+impl fmt::Debug for AnyGreenThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.task.fmt(f)
+    }
+}
+
+pub(super) fn after(timeout: Duration) -> Option<Instant> {
+    Runtime::with(|runtime| runtime.deadline(Some(timeout)))
+}

@@ -1,0 +1,140 @@
+//! How greenthreads are made.
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::end::End;
+use super::{AnyGreenThread, GreenThread, spawn_detached};
+use crate::runtime::{Alarm, Runtime, State, Task};
+
+/// A greenthread to be: its name and the size of its stack.
+///
+/// ```
+/// let gt = green::Builder::new().name("parser").stack_size(1 << 20).spawn(|| 7)?;
+/// assert_eq!(gt.name().as_deref(), Some("parser"));
+/// assert_eq!(gt.join().unwrap(), 7);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Builder {
+    name: Option<Rc<str>>,
+    stack_size: Option<usize>,
+}
+
+impl Builder {
+    /// No name, and a stack of the default size: 256 KiB of address space, of which only touched pages cost memory.
+    #[inline]
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// A name for reports and dumps.
+    pub fn name(mut self, name: impl Into<Rc<str>>) -> Builder {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The size of the stack in bytes, rounded up to whole pages.
+    pub fn stack_size(mut self, bytes: usize) -> Builder {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Spawns `f`. See [`spawn`](crate::spawn).
+    ///
+    /// # Errors
+    /// If no stack of that size can be had, or if the thread is ending.
+    #[track_caller]
+    #[inline]
+    pub fn spawn<T: 'static>(self, f: impl FnOnce() -> T + 'static) -> io::Result<GreenThread<T>> {
+        self.make(Location::caller(), State::Fresh, f)
+    }
+
+    /// Spawns `f`, to start after `delay`. See [`spawn_after`](crate::spawn_after).
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`].
+    #[track_caller]
+    pub fn spawn_after<T: 'static>(
+        self,
+        delay: Duration,
+        f: impl FnOnce() -> T + 'static,
+    ) -> io::Result<GreenThread<T>> {
+        let gt = self.make(Location::caller(), State::Delayed, f)?;
+        let task = Rc::clone(gt.as_any().task());
+        start_after(gt.as_any().task(), delay, move |runtime| {
+            runtime.start(&task);
+        });
+        Ok(gt)
+    }
+
+    /// See [`spawn_after_local`](crate::spawn_after_local).
+    #[track_caller]
+    pub(super) fn spawn_after_local<T: 'static>(
+        self,
+        delay: Duration,
+        f: impl FnOnce() -> T + 'static,
+    ) -> io::Result<GreenThread<T>> {
+        let gt = self.make(Location::caller(), State::Delayed, f)?;
+        let creator = Runtime::with(Runtime::current);
+        let task = Rc::clone(gt.as_any().task());
+        start_after(gt.as_any().task(), delay, move |runtime| {
+            if creator.is_dead() {
+                cancel_elsewhere(task);
+            } else {
+                runtime.start(&task);
+            }
+        });
+        Ok(gt)
+    }
+
+    #[inline]
+    pub(crate) fn make<T: 'static>(
+        self,
+        spawned_at: &'static Location<'static>,
+        state: State,
+        f: impl FnOnce() -> T + 'static,
+    ) -> io::Result<GreenThread<T>> {
+        let task = Runtime::with(|runtime| {
+            runtime.spawn(self.stack_size, spawned_at, state, |task| {
+                let end = End(Rc::clone(task));
+                move || end.deliver(panic::catch_unwind(AssertUnwindSafe(f)))
+            })
+        })?;
+        if self.name.is_some() {
+            *task.extra().name.borrow_mut() = self.name;
+        }
+        Ok(GreenThread::new(task))
+    }
+}
+
+/// Has the hub call `start` after `delay`, unless the task is cancelled before.
+fn start_after(task: &Task, delay: Duration, start: impl FnOnce(&Runtime) + 'static) {
+    Runtime::with(|runtime| match runtime.deadline(Some(delay)) {
+        Some(deadline) => {
+            let call = Box::new(move || Runtime::with(start));
+            let timer = runtime.add_timer(deadline, Alarm::Call(call));
+            task.extra().start.set(Some(timer));
+        }
+        None => {
+            log::warn!("a delay of {delay:?} is beyond the clock: the greenthread never starts")
+        }
+    });
+}
+
+/// Cancels a greenthread on behalf of the hub. Its destructors and links are code of the user, which may wait, and the
+/// hub may not: so it is done in a greenthread.
+fn cancel_elsewhere(task: Rc<Task>) {
+    task.extra().start.set(None);
+    let gt = AnyGreenThread::new(task);
+    let spawned_at = gt.spawned_at();
+    let canceller = move || {
+        gt.cancel();
+    };
+    if let Err(error) = spawn_detached(spawned_at, canceller) {
+        log::error!("a greenthread whose creator has ended is not cancelled: {error}");
+    }
+}

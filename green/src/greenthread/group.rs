@@ -1,0 +1,208 @@
+//! Several greenthreads at once: wait for them, kill them.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::any::after;
+use super::{AnyGreenThread, Exit};
+use crate::runtime::{Reason, Runtime, Task, WaitList, Waited};
+
+/// Somebody who waits for several greenthreads.
+pub(crate) struct Group {
+    /// Those that have ended and were not given out yet, in the order of their ends.
+    ended: RefCell<VecDeque<AnyGreenThread>>,
+    waiting: RefCell<WaitList>,
+}
+
+impl Group {
+    /// One of the group has ended.
+    pub(crate) fn note(&self, task: &Rc<Task>) {
+        let ended = AnyGreenThread::new(Rc::clone(task));
+        self.ended.borrow_mut().push_back(ended);
+        self.waiting.borrow_mut().wake_all();
+    }
+}
+
+/// Greenthreads in the order in which they end. Those that have ended already come first.
+///
+/// [`take`](Iterator::take) gives up when some have ended, [`timeout`](Iwait::timeout) after some time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let gts = [30, 10, 20].map(|n| green::spawn(move || green::sleep(Duration::from_millis(n))));
+/// let order: Vec<_> = green::iwait(&gts).map(|gt| gt.id()).collect();
+/// assert_eq!(order, [gts[1].id(), gts[2].id(), gts[0].id()]);
+/// ```
+pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>) -> Iwait {
+    let group = Rc::new(Group {
+        ended: RefCell::new(VecDeque::new()),
+        waiting: RefCell::new(WaitList::new()),
+    });
+    let mut running = Vec::new();
+    let mut left = 0;
+    for gt in greenthreads {
+        left += 1;
+        let task = gt.as_ref().task();
+        if task.is_complete() || task.is_dead() {
+            group.note(task);
+        } else {
+            task.extra().groups.borrow_mut().push(Rc::clone(&group));
+            running.push(Rc::clone(task));
+        }
+    }
+    Iwait {
+        group,
+        running,
+        left,
+        deadline: None,
+    }
+}
+
+/// Made by [`iwait`].
+///
+/// While the thread unwinds nothing is waited for: the iteration ends with those that have ended.
+#[must_use = "an iterator of greenthreads waits for nothing until it is iterated"]
+pub struct Iwait {
+    group: Rc<Group>,
+    /// Those that know of the group, unless they have ended since.
+    running: Vec<Rc<Task>>,
+    left: usize,
+    deadline: Option<Instant>,
+}
+
+impl Iwait {
+    /// The iteration ends after `timeout`, which begins now, whether all have ended or not.
+    pub fn timeout(mut self, timeout: Duration) -> Iwait {
+        self.deadline = after(timeout);
+        self
+    }
+}
+
+impl Iterator for Iwait {
+    type Item = AnyGreenThread;
+
+    fn next(&mut self) -> Option<AnyGreenThread> {
+        self.left = self.left.checked_sub(1)?;
+        loop {
+            let ended = self.group.ended.borrow_mut().pop_front();
+            if ended.is_some() {
+                return ended;
+            }
+            let reason = Reason::Primitive(
+                "one of several greenthreads",
+                Rc::as_ptr(&self.group).addr(),
+            );
+            let waited = Runtime::with(|runtime| {
+                runtime.wait_in(&self.group.waiting, reason, self.deadline)
+            });
+            if waited != Waited::Woken {
+                self.left = 0;
+                return None;
+            }
+        }
+    }
+}
+
+impl Drop for Iwait {
+    fn drop(&mut self) {
+        for task in &self.running {
+            let mut groups = task.extra().groups.borrow_mut();
+            groups.retain(|group| !Rc::ptr_eq(group, &self.group));
+        }
+    }
+}
+
+impl fmt::Debug for Iwait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iwait")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits until all have ended. Gives them in the order in which they did.
+///
+/// To wait for some of them only, see [`iwait`].
+///
+/// ```
+/// let gts: Vec<_> = (0..3).map(|n| green::spawn(move || n)).collect();
+/// assert_eq!(green::joinall(&gts).len(), 3);
+/// assert!(gts.iter().all(|gt| gt.is_successful()));
+/// ```
+pub fn joinall<G: AsRef<AnyGreenThread>>(
+    greenthreads: impl IntoIterator<Item = G>,
+) -> Vec<AnyGreenThread> {
+    iwait(greenthreads).collect()
+}
+
+/// As [`joinall`], for at most `timeout`. Gives those that have ended by then.
+pub fn joinall_timeout<G: AsRef<AnyGreenThread>>(
+    greenthreads: impl IntoIterator<Item = G>,
+    timeout: Duration,
+) -> Vec<AnyGreenThread> {
+    iwait(greenthreads).timeout(timeout).collect()
+}
+
+/// As [`joinall`], until the first that ends without a value.
+///
+/// # Errors
+/// How that one ended. The others go on.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let slow = green::spawn(|| green::sleep(Duration::from_secs(60)));
+/// let bad = green::spawn(|| panic!("no"));
+/// assert_eq!(green::try_joinall([slow, bad]).unwrap_err().to_string(), "the greenthread panicked: no");
+/// ```
+pub fn try_joinall<G: AsRef<AnyGreenThread>>(
+    greenthreads: impl IntoIterator<Item = G>,
+) -> Result<Vec<AnyGreenThread>, Exit> {
+    let ended = iwait(greenthreads).map(|gt| match gt.exit() {
+        Some(exit) => Err(exit),
+        None => Ok(gt),
+    });
+    ended.collect()
+}
+
+/// Waits until one has ended, and gives that one. `None` if there are none, or the thread unwinds.
+pub fn wait_any<G: AsRef<AnyGreenThread>>(
+    greenthreads: impl IntoIterator<Item = G>,
+) -> Option<AnyGreenThread> {
+    iwait(greenthreads).next()
+}
+
+/// Kills all, as [`AnyGreenThread::kill`] does one: when this returns, all unwind. The caller is the last if it is among
+/// them.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let gts: Vec<_> = (0..3).map(|_| green::spawn(|| green::sleep(Duration::from_secs(60)))).collect();
+/// green::killall(&gts);
+/// assert!(gts.iter().all(|gt| gt.is_dead()));
+/// ```
+pub fn killall<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>) {
+    let tasks: Vec<_> = greenthreads
+        .into_iter()
+        .map(|gt| Rc::clone(gt.as_ref().task()))
+        .collect();
+    Runtime::with(|runtime| runtime.kill_all(&tasks));
+}
+
+/// Kills all and waits until they have ended, for at most `timeout`. True if they have.
+pub fn killall_wait<G: AsRef<AnyGreenThread>>(
+    greenthreads: impl IntoIterator<Item = G>,
+    timeout: Duration,
+) -> bool {
+    let gts: Vec<_> = greenthreads
+        .into_iter()
+        .map(|gt| gt.as_ref().clone())
+        .collect();
+    killall(&gts);
+    joinall_timeout(&gts, timeout).len() == gts.len()
+}
