@@ -208,16 +208,14 @@ impl Reach for Shared {
     }
 }
 
-impl Waiting for Option<RemoteWaiter> {
+impl Waiting for RemoteWaiter {
     /// Whether a park in another thread goes on cannot be known: one that was served too late passes on what it got.
     fn is_parked(&self) -> bool {
-        self.is_some()
+        true
     }
 
     fn wake(&self) {
-        if let Some(remote) = self {
-            remote.wake();
-        }
+        RemoteWaiter::wake(self);
     }
 }
 
@@ -243,6 +241,13 @@ impl<W: Waiting> Woken<W> {
         Woken {
             first: None,
             rest: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn extend(&mut self, waiter: Option<W>) {
+        if let Some(waiter) = waiter {
+            self.push(waiter);
         }
     }
 

@@ -34,9 +34,31 @@ pub const GREEN_SEED: &str = "GREEN_SEED";
 /// assert_eq!(order, [1, 2]);
 /// ```
 pub fn run<T: Send>(seed: u64, f: impl FnOnce() -> T + Send) -> T {
+    simulate(Some(seed), f)
+}
+
+/// As [`run`], in the order of production: first in, first out.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// green::sim::run_in_order(|| green::sleep(Duration::from_secs(3600)));
+/// assert!(start.elapsed() < Duration::from_secs(3600));
+/// ```
+///
+/// # Panics
+/// As `f`, with the same payload.
+pub fn run_in_order<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+    simulate(None, f)
+}
+
+fn simulate<T: Send>(seed: Option<u64>, f: impl FnOnce() -> T + Send) -> T {
     let run = move || {
         Runtime::with(|runtime| {
-            runtime.shuffle(seed);
+            if let Some(seed) = seed {
+                runtime.shuffle(seed);
+            }
             runtime.reactor(|reactor| reactor.set_clock(Clock::Virtual(VirtualClock::new())));
         });
         f()

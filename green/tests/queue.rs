@@ -268,6 +268,30 @@ fn a_rendezvous_has_room_for_one_who_waits() {
 }
 
 #[test]
+fn a_rendezvous_keeps_the_order_of_those_who_put() {
+    bounded(|| {
+        let (channel, log) = (Rc::new(Queue::channel()), Log::new());
+        let getters: Vec<_> = (0..3).map(|_| getter(&channel, &log)).collect();
+        settle();
+        // While unwinding, so that nothing is taken in between.
+        let puts = Rc::clone(&channel);
+        while_unwinding(move || {
+            assert_eq!(puts.put(1), Ok(()));
+            assert_eq!(puts.try_put(2), Ok(()));
+            assert_eq!(puts.put(3), Ok(()));
+            assert_eq!(puts.put(4), Err(PutError::Unwinding(4)));
+        });
+        getters
+            .into_iter()
+            .for_each(|getter| getter.join().unwrap());
+        assert_eq!(
+            (log.take(), channel.try_get()),
+            (vec![1, 2, 3], Err(GetError::Empty))
+        );
+    });
+}
+
+#[test]
 fn a_rendezvous_item_that_is_promised_is_put() {
     bounded(|| {
         let (channel, log) = (Rc::new(Queue::channel()), Log::new());

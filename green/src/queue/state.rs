@@ -31,7 +31,8 @@ pub(super) struct State<T, O, W> {
     capacity: usize,
     promised: usize,
     getters: WaitList<Want, W>,
-    putters: WaitList<T, W>,
+    /// Each with its item. An item without a putter is one that may no longer be taken back.
+    putters: WaitList<T, Option<W>>,
     pub(super) shut: bool,
     unfinished: usize,
     joiners: WaitList<(), W>,
@@ -51,9 +52,17 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
         }
     }
 
-    /// How many items there are for those who come now.
+    /// How many items there are for those who come now. What a putter still holds does not count.
     pub(super) fn len(&self) -> usize {
-        self.items.len().saturating_sub(self.promised)
+        let left = match self.capacity {
+            0 => self
+                .putters
+                .iter()
+                .filter(|(putter, _)| putter.is_none())
+                .count(),
+            _ => 0,
+        };
+        (self.items.len() + left).saturating_sub(self.promised)
     }
 
     pub(super) fn capacity(&self) -> Option<usize> {
@@ -116,7 +125,7 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
     #[inline]
     pub(super) fn try_put(&mut self, item: T, woken: &mut Woken<W>) -> Result<(), Refused<T>> {
         if self.capacity == 0 && !self.shut && self.is_wanted() {
-            self.add(item);
+            self.putters.push(None, item);
             self.serve(woken);
             return Ok(());
         }
@@ -134,21 +143,21 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
             Ok(()) => Ok(None),
             Err(Refused::Shut(item)) => Err(item),
             Err(Refused::Full(item)) => {
-                let place = self.putters.push(putter, item);
+                let place = self.putters.push(Some(putter), item);
                 self.serve(woken);
                 Ok(Some(place))
             }
         }
     }
 
-    /// Takes a putter's item back from the line. `None` says that the item is put: somebody has it, or was promised it.
+    /// Takes a putter's item back from the line. `None` says that it is put: somebody has it, or was promised it.
     pub(super) fn withdraw(&mut self, place: Place) -> Option<T> {
-        let item = self.putters.leave(place)?;
-        if !self.shut && self.available() < self.promised {
-            self.add(item);
-            return None;
+        if !self.shut && self.available() <= self.promised {
+            self.putters.detach(place);
+            None
+        } else {
+            self.putters.leave(place)
         }
-        Some(item)
     }
 
     /// True if an item can be had that is not promised.
@@ -201,7 +210,7 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
         }
         let (putter, item) = self.putters.pop_any()?;
         self.unfinished += 1;
-        woken.push(putter);
+        woken.extend(putter);
         Some(item)
     }
 
@@ -213,7 +222,7 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
                 return;
             };
             self.add(item);
-            woken.push(putter);
+            woken.extend(putter);
         }
     }
 
@@ -242,7 +251,10 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
                 && let Some((putter, item)) = self.putters.pop_any()
             {
                 self.add(item);
-                woken.push(putter);
+                woken.extend(putter);
+            }
+            while let Some(item) = self.putters.pop_detached() {
+                self.add(item);
             }
             self.shut = true;
             // They stay in their lists and so learn that they were not served.

@@ -14,6 +14,21 @@ pub(crate) trait Waiting {
     fn wake(&self);
 }
 
+/// Nobody waits where nobody stands.
+impl<W: Waiting> Waiting for Option<W> {
+    #[inline]
+    fn is_parked(&self) -> bool {
+        self.as_ref().is_some_and(W::is_parked)
+    }
+
+    #[inline]
+    fn wake(&self) {
+        if let Some(waiter) = self {
+            waiter.wake();
+        }
+    }
+}
+
 /// Names one place in one list. The list never gives it out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(u64);
@@ -114,6 +129,36 @@ impl<T, W> WaitList<T, W> {
             self.gaps = 0;
         }
         Some(taken)
+    }
+}
+
+impl<T, W> WaitList<T, Option<W>> {
+    /// Lets a waiter go and keeps its place, with what it brought along. Nothing happens if it was served before.
+    pub(crate) fn detach(&mut self, place: Place) {
+        let entry = match &mut self.first {
+            Some((first, entry)) if *first == place => Some(entry),
+            _ => match self.rest.binary_search_by_key(&place, |(place, _)| *place) {
+                Ok(at) => self.rest[at].1.as_mut(),
+                Err(_) => None,
+            },
+        };
+        if let Some((waiter, _)) = entry {
+            *waiter = None;
+        }
+    }
+
+    /// Takes what was brought along by the first of those who were let go.
+    pub(crate) fn pop_detached(&mut self) -> Option<T> {
+        let (first, (waiter, _)) = self.first.as_ref()?;
+        let place = match waiter {
+            None => *first,
+            Some(_) => {
+                let mut rest = self.rest.iter();
+                let (place, _) = rest.find(|(_, entry)| matches!(entry, Some((None, _))))?;
+                *place
+            }
+        };
+        self.leave(place)
     }
 }
 
