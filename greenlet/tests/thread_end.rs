@@ -2,12 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::catch_unwind;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-use greenlet::{AnyGreenlet, Greenlet, main_greenlet, stats};
+use greenlet::{AnyGreenlet, Greenlet, main_greenlet};
 
 /// Counts itself when it is dropped.
 #[derive(Clone)]
@@ -17,11 +16,6 @@ impl Drop for Tell {
     fn drop(&mut self) {
         self.0.fetch_add(1, SeqCst);
     }
-}
-
-/// The lines of this process' memory map.
-fn mappings() -> usize {
-    std::fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count())
 }
 
 #[test]
@@ -53,44 +47,6 @@ fn suspended_greenlets_are_unwound() {
         .unwrap();
     }
     assert_eq!(told.load(SeqCst), 60);
-}
-
-#[test]
-fn stacks_are_unmapped() {
-    let run = || {
-        thread::spawn(|| {
-            let all: Vec<_> = (0..100)
-                .map(|_| {
-                    let g: Greenlet<(), ()> =
-                        Greenlet::new(|()| main_greenlet().switch::<(), ()>(()).unwrap());
-                    g.switch(()).unwrap();
-                    g
-                })
-                .collect();
-            assert!(stats().mapped_bytes > 100 * 64 * 1024);
-            // The thread's own variables are gone when its greenlets end: a cycle keeps these.
-            let cycle = Rc::new(RefCell::new(Vec::new()));
-            let (c, all) = (cycle.clone(), all);
-            let keeper: Greenlet<(), ()> = Greenlet::new(move |()| {
-                let _kept = (c, all);
-                main_greenlet().switch::<(), ()>(()).unwrap();
-            });
-            keeper.switch(()).unwrap();
-            cycle.borrow_mut().push(keeper);
-        })
-        .join()
-        .unwrap();
-    };
-    run();
-    let before = mappings();
-    for _ in 0..30 {
-        run();
-    }
-    assert!(
-        mappings() < before + 30,
-        "{before} mappings became {}",
-        mappings()
-    );
 }
 
 #[test]

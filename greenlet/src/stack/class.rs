@@ -6,6 +6,7 @@ use std::io;
 use std::ptr::NonNull;
 
 use super::memory;
+use super::size::page;
 use super::slab::Slab;
 use crate::block::{Block, Ptr, State};
 use crate::stats::Stats;
@@ -15,6 +16,9 @@ const FIRST_SLAB: usize = 4 * 1024 * 1024;
 
 /// Stacks that get their guards at a time.
 const BATCH: usize = 512;
+
+/// With so many stacks in use, the first pages of the next `BATCH` get their memory at a time: that is half the price.
+const MANY: usize = 4096;
 
 /// Used stacks that are kept for the next greenlet in any case. Beyond that, more than there are greenlets alive are a
 /// surplus.
@@ -40,6 +44,8 @@ struct Store {
     slabs: Vec<Slab>,
     /// Low ends of stacks that have a guard and no memory.
     clean: Vec<NonNull<u8>>,
+    /// So many of them, at the end, have memory for their first page after all.
+    warm: usize,
 }
 
 /// A stack: its low end, and the class that it goes back to.
@@ -89,6 +95,32 @@ impl Stack {
     }
 }
 
+impl Store {
+    /// Stacks that have a guard: the used, the dirty and the clean.
+    fn carved(&self) -> usize {
+        self.slabs.iter().map(|slab| slab.carved).sum()
+    }
+
+    /// The slab of a stack.
+    fn slab(&self, low: NonNull<u8>) -> &Slab {
+        let slab = self.slabs.iter().rev().find(|slab| slab.contains(low));
+        slab.expect("a stack is in a slab")
+    }
+
+    /// Gives the next clean stacks the memory of their first page.
+    fn warm_up(&mut self, size: usize) {
+        let next = &self.clean[self.clean.len().saturating_sub(BATCH)..];
+        self.warm = next.len();
+        // SAFETY: the last page of each stack.
+        let tops: Vec<_> = next
+            .iter()
+            .map(|low| unsafe { low.add(size - page()) })
+            .collect();
+        // SAFETY: pages of our own mappings.
+        unsafe { memory::populate(&tops) };
+    }
+}
+
 impl Class {
     pub(crate) fn new(size: usize) -> &'static Class {
         Box::leak(Box::new(Class {
@@ -99,6 +131,7 @@ impl Class {
             store: RefCell::new(Store {
                 slabs: Vec::new(),
                 clean: Vec::new(),
+                warm: 0,
             }),
         }))
     }
@@ -134,43 +167,35 @@ impl Class {
         if self.store.borrow().clean.is_empty() {
             self.carve()?;
         }
-        let mut store = self.store.borrow_mut();
+        let store = &mut *self.store.borrow_mut();
+        if store.warm == 0 && store.carved() - store.clean.len() >= MANY {
+            store.warm_up(self.size);
+        }
         let Some(low) = store.clean.pop() else {
             return Err(io::Error::from(io::ErrorKind::OutOfMemory));
         };
-        match store.slabs.iter().rev().find(|slab| slab.contains(low)) {
-            Some(slab) => Ok((
-                slab.block(low),
-                Stack {
-                    low,
-                    class: NonNull::from(self),
-                },
-            )),
-            None => unreachable!("a stack outside all slabs"),
-        }
+        store.warm = store.warm.saturating_sub(1);
+        let stack = Stack {
+            low,
+            class: NonNull::from(self),
+        };
+        Ok((store.slab(low).block(low), stack))
     }
 
     /// Makes clean stacks, of the newest slab or of one more.
     fn carve(&self) -> io::Result<()> {
-        let full = match self.store.borrow().slabs.last() {
-            Some(newest) => newest.carved == newest.count,
-            None => true,
+        let (full, have) = {
+            let slabs = &self.store.borrow().slabs;
+            let full = slabs.last().is_none_or(|slab| slab.carved == slab.count);
+            (full, slabs.iter().map(|slab| slab.count).sum::<usize>())
         };
         if full {
-            let have: usize = self
-                .store
-                .borrow()
-                .slabs
-                .iter()
-                .map(|slab| slab.count)
-                .sum();
             self.grow(have.max(FIRST_SLAB / self.size))?;
         }
-        let Store { slabs, clean } = &mut *self.store.borrow_mut();
-        match slabs.last_mut() {
-            Some(newest) => newest.carve(BATCH, clean),
-            None => unreachable!("the slab was just made"),
-        }
+        let Store { slabs, clean, warm } = &mut *self.store.borrow_mut();
+        *warm = 0;
+        let newest = slabs.last_mut().expect("a slab was just made");
+        newest.carve(BATCH, clean)
     }
 
     fn grow(&self, count: usize) -> io::Result<()> {
@@ -197,10 +222,9 @@ impl Class {
     #[cold]
     #[inline(never)]
     fn shrink(&self) {
-        let Store { slabs, clean } = &mut *self.store.borrow_mut();
-        let carved: usize = slabs.iter().map(|slab| slab.carved).sum();
+        let store = &mut *self.store.borrow_mut();
         let dirty = self.dirty_count.get();
-        let used = carved - clean.len() - dirty;
+        let used = store.carved() - store.clean.len() - dirty;
         let keep = used.max(KEEP);
         if dirty <= keep {
             self.look.set(dirty + KEEP);
@@ -230,7 +254,9 @@ impl Class {
         let ranges: Vec<_> = lows.iter().map(|&low| (low, self.size)).collect();
         // SAFETY: these stacks are free, and on no list but `lows`.
         unsafe { memory::give_back(&ranges) };
+        let Store { slabs, clean, warm } = store;
         clean.extend(lows);
+        *warm = 0;
 
         let mut spare = clean.len().saturating_sub(keep);
         let mut i = 0;

@@ -84,17 +84,28 @@ pub(crate) unsafe fn give_back(ranges: &[(NonNull<u8>, usize)]) {
     }
 }
 
+/// Puts memory behind pages that will be touched soon, if that takes a single call.
+///
+/// # Safety
+/// The pages belong to mappings of [`map`].
+pub(crate) unsafe fn populate(pages: &[NonNull<u8>]) {
+    // SAFETY: changes nothing that can be read.
+    #[cfg(target_os = "linux")]
+    unsafe {
+        linux::populate(pages)
+    };
+    #[cfg(not(target_os = "linux"))]
+    let _ = pages;
+}
+
 /// The bytes from the lowest page of the range that is in memory to its end.
 pub(crate) fn high_water(base: NonNull<u8>, bytes: usize) -> usize {
-    let mut resident = vec![0; bytes / page()];
+    let mut resident = vec![0u8; bytes / page()];
     // SAFETY: asks about a range of our own, with a byte for each page.
     if unsafe { libc::mincore(base.as_ptr().cast(), bytes, resident.as_mut_ptr().cast()) } != 0 {
         return bytes;
     }
-    let untouched = resident
-        .iter()
-        .take_while(|&&page| page as u8 & 1 == 0)
-        .count();
+    let untouched = resident.iter().take_while(|&&page| page & 1 == 0).count();
     bytes - untouched * page()
 }
 
@@ -108,6 +119,9 @@ mod linux {
 
     /// Linux 6.13: accesses fault, and no mapping is split for it.
     const MADV_GUARD_INSTALL: libc::c_int = 102;
+
+    /// Linux 5.14: faults pages in.
+    const MADV_POPULATE_WRITE: libc::c_int = 23;
 
     /// The ranges of one call.
     const MOST: usize = 512;
@@ -144,6 +158,16 @@ mod linux {
     pub(super) unsafe fn give_back(ranges: &[(NonNull<u8>, usize)]) -> usize {
         // SAFETY: as promised by the caller.
         unsafe { advise(ranges, libc::MADV_DONTNEED) }
+    }
+
+    /// As [`populate`](super::populate).
+    ///
+    /// # Safety
+    /// As for [`populate`](super::populate).
+    pub(super) unsafe fn populate(pages: &[NonNull<u8>]) {
+        let ranges: Vec<_> = pages.iter().map(|&start| (start, page())).collect();
+        // SAFETY: as promised by the caller.
+        unsafe { advise(&ranges, MADV_POPULATE_WRITE) };
     }
 
     /// One system call for up to `MOST` ranges. Says for how many ranges, from the first on, it was done; none where the

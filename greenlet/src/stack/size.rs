@@ -64,12 +64,12 @@ fn from_environment() -> io::Result<usize> {
     let Some(text) = std::env::var_os(VARIABLE) else {
         return round(DEFAULT);
     };
-    let size = text.to_str().and_then(parse).ok_or_else(|| {
-        invalid(format!(
-            "{VARIABLE} is {text:?}, which is no stack size: give bytes, or a number followed by K or M"
-        ))
-    })?;
-    round(size)
+    let Some(size) = text.to_str().and_then(parse) else {
+        return Err(invalid(format!(
+            "{VARIABLE} is {text:?}, which is no size: give bytes, or a number followed by K or M"
+        )));
+    };
+    round(size).map_err(|error| invalid(format!("{VARIABLE} is {text:?}: {error}")))
 }
 
 fn parse(text: &str) -> Option<usize> {
