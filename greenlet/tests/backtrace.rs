@@ -76,7 +76,7 @@ fn case() {
     let g = Greenlet::new(|()| {
         let caught = catch_unwind(|| {
             let list: Vec<Option<u32>> = vec![Some(1), None];
-            list[1].expect(&format!("{list:#?}"))
+            list[1].unwrap_or_else(|| panic!("{list:#?}"))
         });
         assert!(caught.is_err());
         panic!("twice");
