@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -259,19 +260,28 @@ impl GreenPool {
     /// ```
     #[track_caller]
     pub fn spawn_n(&self, f: impl FnOnce() + 'static) {
-        let spawned_at = Location::caller();
+        expect(self.spawn_n_at(Location::caller(), f));
+    }
+
+    /// As `spawn_n`, with an error if no stack can be had.
+    pub(crate) fn spawn_n_at(
+        &self,
+        spawned_at: &'static Location<'static>,
+        f: impl FnOnce() + 'static,
+    ) -> io::Result<()> {
         match self.enter(None) {
             Some(Entry::Place(place)) => {
                 let seat = Seat::new(place);
                 let (key, member) = (seat.key, Rc::clone(&seat.member));
-                let task = expect(spawn_detached(spawned_at, move || seat.run(f)));
+                let task = spawn_detached(spawned_at, move || seat.run(f))?;
                 self.shared.occupy(key, member, &task);
             }
             Some(Entry::Guest) => {
-                AnyGreenThread::new(expect(spawn_detached(spawned_at, f))).attend();
+                AnyGreenThread::new(spawn_detached(spawned_at, f)?).attend();
             }
             None => unreachable!("a wait without a deadline has expired"),
         }
+        Ok(())
     }
 
     fn try_enter(&self) -> Option<Place> {

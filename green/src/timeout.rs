@@ -83,13 +83,8 @@ impl Timeout {
     /// ```
     pub fn run_with<T>(self, f: impl FnOnce(&Deadline) -> T) -> Result<T, Elapsed> {
         let deadline = Deadline::open(self.after);
-        let result = panic::catch_unwind(AssertUnwindSafe(|| f(&deadline)));
-        result.map_err(|payload| match payload.downcast::<Payload>() {
-            Ok(elapsed) if deadline.is_named_by(&elapsed) => Elapsed {
-                after: deadline.after.get(),
-            },
-            Ok(other) => panic::resume_unwind(other),
-            Err(payload) => panic::resume_unwind(payload),
+        deadline.run(|| f(&deadline)).ok_or_else(|| Elapsed {
+            after: deadline.after.get(),
         })
     }
 
@@ -170,6 +165,42 @@ impl Deadline {
     /// True if there is a deadline and it has not passed.
     pub fn is_pending(&self) -> bool {
         self.task.is_armed(self.id)
+    }
+
+    /// `None` says that the deadline came first.
+    fn run<T>(&self, f: impl FnOnce() -> T) -> Option<T> {
+        match panic::catch_unwind(AssertUnwindSafe(f)) {
+            Ok(value) => Some(value),
+            Err(payload) => match payload.downcast::<Payload>() {
+                Ok(elapsed) if self.is_named_by(&elapsed) => None,
+                Ok(other) => panic::resume_unwind(other),
+                Err(payload) => panic::resume_unwind(payload),
+            },
+        }
+    }
+}
+
+/// Runs `f` until it returns, or until somebody ends the time of what `f` was given: `None`.
+pub(crate) fn stoppable<T>(f: impl FnOnce(Stop) -> T) -> Option<T> {
+    let deadline = Deadline::open(None);
+    let stop = Stop {
+        task: Rc::clone(&deadline.task),
+        scope: deadline.id,
+    };
+    deadline.run(|| f(stop))
+}
+
+/// Ends the time of a piece of code, from any greenthread of the thread.
+#[derive(Clone)]
+pub(crate) struct Stop {
+    task: Rc<Task>,
+    scope: ScopeId,
+}
+
+impl Stop {
+    /// The code is left from where it waits. False if it has ended before.
+    pub(crate) fn stop(&self) -> bool {
+        Runtime::with(|runtime| runtime.elapse_scope(&self.task, self.scope))
     }
 }
 

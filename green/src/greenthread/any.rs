@@ -75,13 +75,18 @@ impl AnyGreenThread {
         self.wait_end(after(timeout)) == Waited::Woken
     }
 
+    /// True if its result is there, or it is dead without one.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.task.is_complete() || self.task.is_dead()
+    }
+
     /// Waits until its result is there, or it is dead without one: `Woken`. `Expired` comes only with a deadline.
     pub(crate) fn wait_end(&self, deadline: Option<Instant>) -> Waited {
-        if self.task.is_complete() || self.task.is_dead() {
+        if self.is_ended() {
             return Waited::Woken;
         }
         Runtime::with(|runtime| {
-            while !self.task.is_complete() && !self.task.is_dead() {
+            while !self.is_ended() {
                 let reason = Reason::Join(self.task.id);
                 let waited = runtime.wait_in(&self.task.joiners, reason, deadline);
                 if waited != Waited::Woken {
@@ -96,7 +101,7 @@ impl AnyGreenThread {
     /// has ended.
     pub(crate) fn attend(&self) {
         Runtime::with(|runtime| {
-            while !self.task.is_complete() && !self.task.is_dead() {
+            while !self.is_ended() {
                 let waiter = runtime.waiter();
                 let place = self.task.joiners.borrow_mut().push(waiter, ());
                 let wake = runtime.park(Reason::Join(self.task.id), None);

@@ -380,44 +380,9 @@ impl Runtime {
         }
     }
 
-    /// A descriptor was closed: one greenthread that lacked one may try again.
+    /// A descriptor was closed: who lacked one may try again.
     fn descriptor_closed(&self) {
-        if self.lacking.borrow().is_empty() {
-            return;
-        }
-        loop {
-            let next = self.lacking.borrow_mut().pop();
-            match next {
-                Some((waiter, ())) if !waiter.wake() => {}
-                _ => return,
-            }
-        }
-    }
-
-    /// Waits until green closes some descriptor of this thread, or `longest` has passed: others are closed unseen.
-    pub(crate) fn wait_for_descriptor(&self, longest: Duration) -> io::Result<()> {
-        let place = self.lacking.borrow_mut().push(self.waiter(), ());
-        let wake = self.park(
-            Reason::Outside("a free descriptor"),
-            self.deadline(Some(longest)),
-        );
-        let served = match wake {
-            Wake::Event => true,
-            _ => self.lacking.borrow_mut().leave(place).is_none(),
-        };
-        match wake {
-            Wake::Event | Wake::Expired => Ok(()),
-            Wake::Interrupted(interrupt) => {
-                if served {
-                    self.descriptor_closed();
-                }
-                interrupt.raise()
-            }
-            Wake::Unwinding => Err(io::Error::new(
-                io::ErrorKind::WouldBlock,
-                "cannot wait for a free descriptor while the thread unwinds",
-            )),
-        }
+        self.lacking.borrow_mut().wake_all();
     }
 }
 

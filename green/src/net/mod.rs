@@ -58,6 +58,7 @@
 //! ```
 
 mod addr;
+mod convenience;
 mod descriptor;
 pub(crate) mod io;
 mod listen;
@@ -73,6 +74,7 @@ pub use std::net::{
 };
 
 pub use addr::ToSocketAddrs;
+pub use convenience::{connect, connect_from, listen};
 pub use hub_core::Direction;
 pub use listen::ListenBuilder;
 pub use tcp::{Incoming, TcpListener, TcpStream};

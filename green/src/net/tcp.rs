@@ -521,7 +521,7 @@ impl TcpListener {
     /// # Errors
     /// `TimedOut` after the [timeout](TcpListener::set_accept_timeout). Most others (the process has no descriptors
     /// left, the connection was aborted) concern one connection, and the next accept may work:
-    /// `green::serve` knows which.
+    /// [`serve`](crate::serve) knows which.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (socket, peer) = self.io.retry(Direction::Read, |listener| {
             socket::accept(&SockRef::from(listener))

@@ -317,6 +317,24 @@ impl UdpSocket {
         self.io.wait_ready(Direction::Write)
     }
 
+    /// Receives a datagram that is there. Never waits and lets no other greenthread run.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is none.
+    pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io
+            .attempt(Direction::Read, |socket| socket.recv_from(buf))
+    }
+
+    /// Sends a datagram to `address` if the socket's buffer has room. Never waits and lets no other greenthread run.
+    ///
+    /// # Errors
+    /// `WouldBlock` if it has none.
+    pub fn try_send_to(&self, buf: &[u8], address: SocketAddr) -> io::Result<usize> {
+        self.io
+            .attempt(Direction::Write, |socket| socket.send_to(buf, address))
+    }
+
     /// Calls `op` until it says something other than `WouldBlock`: see
     /// [`TcpStream::retry`](super::TcpStream::retry).
     ///

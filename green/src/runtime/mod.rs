@@ -339,11 +339,13 @@ impl Runtime {
         }
     }
 
-    /// The deadline of a scope has passed.
-    pub(crate) fn elapse_scope(&self, task: &Rc<Task>, id: ScopeId) {
-        if task.elapse(id) && task.masked.get() == 0 {
+    /// The deadline of a scope has passed. False if the scope is closed.
+    pub(crate) fn elapse_scope(&self, task: &Rc<Task>, id: ScopeId) -> bool {
+        let open = task.elapse(id);
+        if open && task.masked.get() == 0 {
             self.unpark(task, task.ticket.get(), Cause::Interrupt);
         }
+        open
     }
 
     /// Closes a scope of `task`.

@@ -14,7 +14,8 @@ use hub_core::Cause as Ready;
 
 use super::task::Cause;
 use super::{
-    Alarm, Interrupt, Reason, Runtime, State, Task, WaitList, Waited, Waiter, Wake, contain,
+    Alarm, Interrupt, Reason, Runtime, ScopeId, State, Task, WaitList, Waited, Waiter, Wake,
+    contain,
 };
 
 /// Successful operations in a row after which a greenthread lets the others run.
@@ -328,7 +329,9 @@ impl Runtime {
                 Alarm::Park(waiter) => {
                     self.unpark(&waiter.task, waiter.ticket, cause);
                 }
-                Alarm::Scope(task, scope) => self.elapse_scope(&task, scope),
+                Alarm::Scope(task, scope) => {
+                    self.elapse_scope(&task, scope);
+                }
                 Alarm::Call(call) => contain("a timer's function", call),
             }
         }

@@ -1,0 +1,233 @@
+//! eventlet's `serve`.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::ops::ControlFlow;
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::rc::Rc;
+
+use super::Listener;
+use super::accept::accept_all;
+use crate::GreenPool;
+use crate::runtime::{is_control, message};
+use crate::timeout::{Stop, stoppable};
+
+/// What a handler breaks with to end its server.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use green::StopServe;
+///
+/// let listener = green::listen("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// green::spawn_n(move || drop(green::connect(address).unwrap()));
+/// green::serve(&listener, 1000, |_stream, _peer| ControlFlow::Break(StopServe))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopServe;
+
+/// What a handler may return: nothing, `ControlFlow<StopServe>`, or a `Result` of either.
+pub trait Outcome {
+    /// What it fails with.
+    type Error: fmt::Display + 'static;
+
+    /// Whether the server goes on.
+    ///
+    /// # Errors
+    /// If the handler has failed.
+    fn flow(self) -> Result<ControlFlow<StopServe>, Self::Error>;
+}
+
+impl Outcome for () {
+    type Error = Infallible;
+
+    fn flow(self) -> Result<ControlFlow<StopServe>, Infallible> {
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl Outcome for ControlFlow<StopServe> {
+    type Error = Infallible;
+
+    fn flow(self) -> Result<ControlFlow<StopServe>, Infallible> {
+        Ok(self)
+    }
+}
+
+impl<E: fmt::Display + 'static> Outcome for Result<(), E> {
+    type Error = E;
+
+    fn flow(self) -> Result<ControlFlow<StopServe>, E> {
+        self.map(ControlFlow::Continue)
+    }
+}
+
+impl<E: fmt::Display + 'static> Outcome for Result<ControlFlow<StopServe>, E> {
+    type Error = E;
+
+    fn flow(self) -> Result<ControlFlow<StopServe>, E> {
+        self
+    }
+}
+
+/// Accepts connections and runs `handler` with each, in a greenthread of its own.
+///
+/// At most `concurrency` handlers run at a time; while that many do, nothing is accepted. A connection is closed when
+/// its handler drops it: when it returns, panics, or is killed.
+///
+/// It returns when a handler breaks with [`StopServe`]. The other handlers go on, and the listener stays open. A kill
+/// and the deadline of a [`Timeout`](crate::Timeout) end it in the same way, as every wait.
+///
+/// # Errors
+/// [`ServeError::Handler`] with the first error that a handler returns: handle in the handler what must not end the
+/// server, or use a [`StreamServer`](super::StreamServer). [`ServeError::Accept`] if nothing can be accepted any more.
+///
+/// # Panics
+/// With the panic of a handler. A handler that was killed is no panic.
+///
+/// ```
+/// use std::io::{self, Write};
+///
+/// fn main() -> io::Result<()> {
+///     let listener = green::listen("127.0.0.1:0")?;
+///     # let address = listener.local_addr()?;
+///     # green::spawn_n(move || {
+///     #     green::connect(address).unwrap();
+///     # });
+///     let serving = green::serve(&listener, 1000, |mut stream, peer| {
+///         writeln!(stream, "hello, {peer}")?;
+///         Err(io::Error::other("closing time"))
+///         # as io::Result<()>
+///     });
+///     assert!(serving.is_err());
+///     Ok(())
+/// }
+/// ```
+#[track_caller]
+pub fn serve<L, H, R>(
+    listener: &L,
+    concurrency: usize,
+    handler: H,
+) -> Result<(), ServeError<R::Error>>
+where
+    L: Listener + ?Sized,
+    H: Fn(L::Stream, L::Addr) -> R + 'static,
+    R: Outcome,
+{
+    let spawned_at = Location::caller();
+    let pool = GreenPool::new(concurrency);
+    let handler = Rc::new(handler);
+    let verdict = Rc::new(RefCell::new(None));
+    let served = stoppable(|stop| {
+        accept_all(listener, &pool, usize::MAX, |stream, addr| {
+            let handler = Rc::clone(&handler);
+            let court = Court {
+                verdict: Rc::clone(&verdict),
+                stop: stop.clone(),
+            };
+            pool.spawn_n_at(spawned_at, move || court.hear(|| handler(stream, addr)))
+        })
+    });
+    match (verdict.take(), served) {
+        (Some(Verdict::Stop), _) => Ok(()),
+        (Some(Verdict::Failed(error)), _) => Err(ServeError::Handler(error)),
+        (Some(Verdict::Panicked(payload)), _) => panic::resume_unwind(payload),
+        (None, Some(error)) => Err(ServeError::Accept(error)),
+        (None, None) => unreachable!("a server is stopped with a verdict"),
+    }
+}
+
+/// What ends a server: the first of these that a handler comes to.
+enum Verdict<E> {
+    Stop,
+    Failed(E),
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// One handler's way to end its server.
+struct Court<E> {
+    verdict: Rc<RefCell<Option<Verdict<E>>>>,
+    stop: Stop,
+}
+
+impl<E: fmt::Display + 'static> Court<E> {
+    fn hear<R: Outcome<Error = E>>(self, handler: impl FnOnce() -> R) {
+        match panic::catch_unwind(AssertUnwindSafe(|| handler().flow())) {
+            Ok(Ok(ControlFlow::Continue(()))) => {}
+            Ok(Ok(ControlFlow::Break(StopServe))) => self.end(Verdict::Stop),
+            Ok(Err(error)) => self.end(Verdict::Failed(error)),
+            Err(payload) if is_control(&*payload) => {}
+            Err(payload) => self.end(Verdict::Panicked(payload)),
+        }
+    }
+
+    fn end(&self, verdict: Verdict<E>) {
+        let first = self.verdict.borrow().is_none();
+        if first && self.stop.stop() {
+            *self.verdict.borrow_mut() = Some(verdict);
+        } else {
+            verdict.log();
+        }
+    }
+}
+
+impl<E: fmt::Display> Verdict<E> {
+    /// For one that comes too late to be told to anybody.
+    fn log(self) {
+        match self {
+            Verdict::Stop => {}
+            Verdict::Failed(error) => log::error!("a handler of an ended server failed: {error}"),
+            Verdict::Panicked(payload) => {
+                log::error!(
+                    "a handler of an ended server panicked: {}",
+                    message(&*payload)
+                );
+            }
+        }
+    }
+}
+
+/// Why [`serve`] ended without a [`StopServe`].
+#[derive(Debug)]
+pub enum ServeError<E> {
+    /// Nothing can be accepted any more.
+    Accept(io::Error),
+    /// A handler has failed.
+    Handler(E),
+}
+
+impl<E: fmt::Display> fmt::Display for ServeError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServeError::Accept(error) => write!(f, "cannot accept connections: {error}"),
+            ServeError::Handler(error) => write!(f, "a handler failed: {error}"),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for ServeError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ServeError::Accept(error) => Some(error),
+            ServeError::Handler(error) => Some(error),
+        }
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<ServeError<E>> for io::Error {
+    /// The error itself, if it is an `io::Error`.
+    fn from(error: ServeError<E>) -> io::Error {
+        match error {
+            ServeError::Accept(error) => error,
+            ServeError::Handler(error) => match error.into().downcast::<io::Error>() {
+                Ok(error) => *error,
+                Err(error) => io::Error::other(error),
+            },
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! gevent's `StreamServer`.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
+use std::io;
+use std::ops::ControlFlow;
+use std::panic::Location;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::accept::accept_all;
+use super::{Listener, Outcome, StopServe};
+use crate::runtime::{Runtime, Waited};
+use crate::{AnyGreenThread, GreenPool};
+
+/// A server that runs beside its creator: started, drained, closed.
+///
+/// What a handler fails with is logged, and a handler that panics is reported as every greenthread is; the server goes
+/// on. It ends when a handler breaks with [`StopServe`], when it is closed, and when it is dropped.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::time::Duration;
+/// use green::server::StreamServer;
+///
+/// let server = StreamServer::new(green::listen("127.0.0.1:0")?, |mut stream, _peer| {
+///     stream.write_all(b"hello")
+/// });
+/// server.start();
+/// let mut text = String::new();
+/// green::connect(server.listener().local_addr()?)?.read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// let killed = server.stop(Duration::from_secs(1));
+/// assert_eq!(killed, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct StreamServer<L: Listener> {
+    shared: Rc<Shared<L>>,
+    pool: GreenPool,
+    max_accept: usize,
+    spawned_at: &'static Location<'static>,
+}
+
+type Handler<L> =
+    Box<dyn Fn(<L as Listener>::Stream, <L as Listener>::Addr) -> ControlFlow<StopServe>>;
+
+struct Shared<L: Listener> {
+    listener: L,
+    handler: Handler<L>,
+    /// Who accepts, once started.
+    acceptor: OnceCell<AnyGreenThread>,
+    closed: Cell<bool>,
+    /// What ended the accept loop, if not a close.
+    error: RefCell<Option<io::Error>>,
+}
+
+impl<L: Listener> Shared<L> {
+    fn close(&self) {
+        self.closed.set(true);
+        self.listener.close();
+        if let Some(acceptor) = self.acceptor.get() {
+            // It may wait for something other than the listener. It holds no connection while it waits.
+            Runtime::with(|runtime| runtime.kill_soon(acceptor.task(), None));
+        }
+    }
+}
+
+impl<L: Listener + 'static> StreamServer<L> {
+    /// A server that calls `handler` with each connection, in a greenthread of its own. It does nothing until it is
+    /// started.
+    #[track_caller]
+    pub fn new<R: Outcome>(
+        listener: L,
+        handler: impl Fn(L::Stream, L::Addr) -> R + 'static,
+    ) -> StreamServer<L> {
+        let handler = move |stream, addr| {
+            handler(stream, addr).flow().unwrap_or_else(|error| {
+                log::error!("the handler of a connection failed: {error}");
+                ControlFlow::Continue(())
+            })
+        };
+        StreamServer {
+            shared: Rc::new(Shared {
+                listener,
+                handler: Box::new(handler),
+                acceptor: OnceCell::new(),
+                closed: Cell::new(false),
+                error: RefCell::default(),
+            }),
+            pool: GreenPool::default(),
+            max_accept: 100,
+            spawned_at: Location::caller(),
+        }
+    }
+
+    /// Runs the handlers in `pool`, which limits their number: at first in one of 1000 places. Other servers may share
+    /// it.
+    #[must_use]
+    pub fn pool(mut self, pool: &GreenPool) -> StreamServer<L> {
+        self.pool = pool.clone();
+        self
+    }
+
+    /// Lets the other greenthreads run after this many connections accepted in a row: at first 100. With several
+    /// processes at one listener 1 spreads the connections evenly.
+    #[must_use]
+    pub fn max_accept(mut self, connections: usize) -> StreamServer<L> {
+        self.max_accept = connections;
+        self
+    }
+
+    /// Begins to accept. Does nothing if it was started or closed before.
+    ///
+    /// # Panics
+    /// As [`green::spawn`](crate::spawn).
+    pub fn start(&self) {
+        self.acceptor();
+    }
+
+    fn acceptor(&self) -> &AnyGreenThread {
+        self.shared.acceptor.get_or_init(|| {
+            let shared = Rc::clone(&self.shared);
+            let (pool, max_accept, spawned_at) =
+                (self.pool.clone(), self.max_accept, self.spawned_at);
+            let acceptor = crate::spawn(move || accept(&shared, &pool, max_accept, spawned_at));
+            // It works for nobody, whoever starts it: a full pool makes it wait.
+            acceptor.as_any().task().set_member(None);
+            acceptor.as_any().clone()
+        })
+    }
+
+    /// Starts it and waits until it is stopped or closed. A kill of the caller closes it.
+    ///
+    /// # Errors
+    /// If nothing can be accepted any more.
+    pub fn serve_forever(&self) -> io::Result<()> {
+        struct CloseUnlessDone<'a, L: Listener>(Option<&'a Shared<L>>);
+        impl<L: Listener> Drop for CloseUnlessDone<'_, L> {
+            fn drop(&mut self) {
+                if let Some(shared) = self.0 {
+                    shared.close();
+                }
+            }
+        }
+        let mut close = CloseUnlessDone(Some(&self.shared));
+        if self.acceptor().wait_end(None) == Waited::Unwinding {
+            return Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "cannot wait for a server while the thread unwinds",
+            ));
+        }
+        close.0 = None;
+        let error = self.shared.error.borrow_mut().take();
+        error.map_or(Ok(()), Err)
+    }
+
+    /// Drains it: closes the listener, so that connections are refused, waits until the handlers have returned, and
+    /// kills those that have not after `timeout` (`None` waits for ever). Gives how many were killed.
+    ///
+    /// All members of the server's [pool](StreamServer::pool) count as its handlers. A handler may call it: it neither
+    /// waits for itself nor kills itself.
+    pub fn stop(&self, timeout: impl Into<Option<Duration>>) -> usize {
+        self.close();
+        let me = crate::current();
+        let deadline = Runtime::with(|runtime| runtime.deadline(timeout.into()));
+        let mut handlers = self.pool.members();
+        handlers.retain(|handler| *handler != me);
+        for handler in &handlers {
+            if handler.wait_end(deadline) != Waited::Woken {
+                break;
+            }
+        }
+        handlers.retain(|handler| !handler.is_ended());
+        for handler in &handlers {
+            handler.kill();
+        }
+        handlers.len()
+    }
+
+    /// Ends it: closes the listener, so that connections are refused. The handlers go on. Closing twice does nothing.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    /// True once it was closed or stopped, or its listener has failed.
+    pub fn is_closed(&self) -> bool {
+        self.shared.closed.get()
+    }
+
+    /// How many handlers run.
+    pub fn connections(&self) -> usize {
+        self.pool.running()
+    }
+
+    /// What it accepts from.
+    pub fn listener(&self) -> &L {
+        &self.shared.listener
+    }
+}
+
+impl<L: Listener> Drop for StreamServer<L> {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl<L: Listener> fmt::Debug for StreamServer<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamServer")
+            .field("connections", &self.pool.running())
+            .field("closed", &self.shared.closed.get())
+            .finish_non_exhaustive()
+    }
+}
+
+fn accept<L: Listener + 'static>(
+    shared: &Rc<Shared<L>>,
+    pool: &GreenPool,
+    max_accept: usize,
+    spawned_at: &'static Location<'static>,
+) {
+    let error = accept_all(&shared.listener, pool, max_accept, |stream, addr| {
+        let shared = Rc::clone(shared);
+        pool.spawn_n_at(spawned_at, move || {
+            if let ControlFlow::Break(StopServe) = (shared.handler)(stream, addr) {
+                shared.close();
+            }
+        })
+    });
+    if !shared.closed.replace(true) {
+        log::error!("a server ends: {error}");
+        *shared.error.borrow_mut() = Some(error);
+    }
+}
