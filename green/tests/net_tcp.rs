@@ -10,27 +10,16 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use common::{bounded, fill, settle, tcp_pair};
+use common::{SHORT, bounded, fill, settle, tcp_pair, times_out};
 use green::Timeout;
 use green::net::{ListenBuilder, Shutdown, TcpListener, TcpStream};
 use socket2::SockRef;
-
-const SHORT: Duration = Duration::from_millis(15);
 
 fn kind<T>(result: io::Result<T>) -> ErrorKind {
     match result {
         Ok(_) => panic!("an error was expected"),
         Err(error) => error.kind(),
     }
-}
-
-/// Runs `wait`, which must time out, and not early.
-fn times_out<T>(wait: impl FnOnce() -> io::Result<T>) {
-    let start = Instant::now();
-    let error = wait().err().expect("it must time out");
-    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
-    assert!(green::is_timeout(&error));
-    assert!(start.elapsed() >= SHORT);
 }
 
 #[test]

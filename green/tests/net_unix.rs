@@ -11,10 +11,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{bounded, settle, sleep_idle};
+use common::{SHORT, bounded, settle, sleep_idle, times_out};
 use green::net::{Direction, ListenBuilder, Shutdown, UnixDatagram, UnixListener, UnixStream};
-
-const SHORT: Duration = Duration::from_millis(15);
 
 /// A path that nobody else has, removed with the value.
 struct Temp(PathBuf);
@@ -125,14 +123,6 @@ fn a_connect_waits_while_the_queue_is_full() {
 
 #[test]
 fn every_call_that_waits_has_a_timeout() {
-    fn times_out<T>(call: impl FnOnce() -> std::io::Result<T>) {
-        let start = Instant::now();
-        assert_eq!(
-            call().err().map(|error| error.kind()),
-            Some(ErrorKind::TimedOut)
-        );
-        assert!(start.elapsed() >= SHORT);
-    }
     bounded(|| {
         green::net::set_default_timeout(Some(SHORT)).unwrap();
         let mut buf = [0; 100];

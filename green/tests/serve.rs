@@ -11,12 +11,11 @@ use std::rc::Rc;
 use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
-use common::{bounded, settle, sleep_idle};
+use common::{SHORT, bounded, settle, sleep_idle};
 use green::net::{ListenBuilder, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use green::server::{Datagrams, Listener, ServeError, StreamServer, serve};
 use green::{GreenPool, StopServe, Timeout};
 
-const SHORT: Duration = Duration::from_millis(15);
 const LONG: Duration = Duration::from_secs(600);
 
 fn local() -> Rc<TcpListener> {

@@ -22,8 +22,7 @@ fn trace(seed: u64) -> Vec<(u64, u32)> {
             });
         }
         green::sleep(Duration::from_secs(1));
-        let trace = trace.borrow().clone();
-        trace
+        trace.borrow().clone()
     })
 }
 

@@ -1,21 +1,33 @@
 //! What several tests share.
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::process;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use green::net::{TcpListener, TcpStream};
 use rustix::time::{ClockId, clock_gettime};
+
+/// Long enough that nothing takes it by chance, short enough to wait for often.
+pub(crate) const SHORT: Duration = Duration::from_millis(15);
+
+/// Runs `wait`, which must time out after [`SHORT`], and not early.
+pub(crate) fn times_out<T>(wait: impl FnOnce() -> io::Result<T>) {
+    let start = Instant::now();
+    let error = wait().err().expect("it must time out");
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    assert!(green::is_timeout(&error));
+    assert!(start.elapsed() >= SHORT);
+}
 
 /// Runs a test, and ends the process if it hangs.
 pub(crate) fn bounded(test: impl FnOnce()) {
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let (done, watched) = channel::<()>();
     thread::spawn(move || {
-        if watched.recv_timeout(Duration::from_secs(30)) == Err(RecvTimeoutError::Timeout) {
+        if watched.recv_timeout(Duration::from_secs(120)) == Err(RecvTimeoutError::Timeout) {
             eprintln!("{name} hangs");
             process::abort();
         }
