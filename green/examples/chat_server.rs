@@ -49,7 +49,7 @@ impl Room {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:6001".into());
-    let listener = green::net::ListenBuilder::new().listen(address)?;
+    let listener = green::listen(address)?;
     println!("chat on {}", listener.local_addr()?);
     let room = Rc::new(Room::default());
     loop {

@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(hub) = arguments.next() {
         green::hubs::use_hub(&hub)?;
     }
-    let listener = green::net::ListenBuilder::new().listen(address)?;
+    let listener = green::listen(address)?;
     let signals = Signals::new([SIGINT, SIGTERM])?;
     let server = Rc::new(Server::default());
     println!(

@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(address), Some(target)) = (arguments.next(), arguments.next()) else {
         return Err("usage: port_forwarder LISTEN TARGET".into());
     };
-    let listener = green::net::ListenBuilder::new().listen(address)?;
+    let listener = green::listen(address)?;
     println!("forwarding {} to {target}", listener.local_addr()?);
     loop {
         let (near, peer) = listener.accept()?;
