@@ -12,7 +12,7 @@ fn main() {
     let event = Rc::new(Event::new());
     let sender = Rc::clone(&event);
     let b = 3;
-    green::spawn_n(move || drop(sender.send(b + 1)));
+    green::spawn_n(move || sender.send(b + 1).expect("nobody else sends"));
     println!("got {:?}", event.wait());
 
     // Many may wait; they go on in the order in which they came.
@@ -27,7 +27,7 @@ fn main() {
         })
         .collect();
     green::yield_now();
-    drop(start.send("go"));
+    start.send("go").expect("nobody else sends");
     for waiter in waiters {
         drop(waiter.join());
     }

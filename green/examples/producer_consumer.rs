@@ -12,15 +12,19 @@ fn step(n: u64, queue: &Queue<u64>) {
     green::sleep(Duration::from_millis(n % 3));
     match n {
         1 => println!("down to 1"),
-        n if n % 2 == 0 => drop(queue.put(n / 2)),
-        n => drop(queue.put(3 * n + 1)),
+        n if n % 2 == 0 => put(queue, n / 2),
+        n => put(queue, 3 * n + 1),
     }
+}
+
+fn put(queue: &Queue<u64>, n: u64) {
+    queue.put(n).expect("nobody shuts it down");
 }
 
 fn main() {
     let queue = Rc::new(Queue::unbounded());
     for n in [6, 7, 9, 11] {
-        drop(queue.put(n));
+        put(&queue, n);
     }
     let pool = GreenPool::new(3);
     let mut steps = 0;

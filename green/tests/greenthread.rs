@@ -141,7 +141,7 @@ fn a_local_delay_ends_with_its_creator() {
                 }
             }
             let slow = Slow(inner.clone());
-            let local = green::spawn_after_local(millis(2), move || drop(slow));
+            let local = green::spawn_after_local(millis(300), move || drop(slow));
             local.link(move |_| {
                 green::yield_now();
                 inner.note("linked");

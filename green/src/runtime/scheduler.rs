@@ -14,8 +14,7 @@ use hub_core::Cause as Ready;
 
 use super::task::Cause;
 use super::{
-    Alarm, Interrupt, Reason, Runtime, ScopeId, State, Task, WaitList, Waited, Waiter, Wake,
-    contain,
+    Alarm, Interrupt, Reason, Runtime, State, Task, WaitList, Waited, Waiter, Wake, contain,
 };
 
 /// Successful operations in a row after which a greenthread lets the others run.
