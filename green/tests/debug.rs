@@ -172,7 +172,7 @@ fn waiting_is_not_blocking() {
 
 #[test]
 fn a_test_can_demand_switches() {
-    debug::assert_switches(Duration::from_secs(60), || green::yield_now());
+    debug::assert_switches(Duration::from_secs(60), green::yield_now);
     let hog = std::panic::catch_unwind(|| {
         debug::assert_switches(Duration::from_millis(5), || {
             compute(Duration::from_millis(20));

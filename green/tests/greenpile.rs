@@ -166,7 +166,7 @@ fn a_reader_elsewhere_waits_until_the_pile_is_closed() {
         let all = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&all);
         let reader = green::spawn(move || {
-            while let Some(result) = results.next() {
+            for result in results.by_ref() {
                 seen.borrow_mut().push(result.unwrap());
             }
             results.next().is_none()

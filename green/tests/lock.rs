@@ -373,7 +373,9 @@ fn one_that_gives_up_at_a_barrier_does_not_count() {
     bounded(|| {
         let barrier = Rc::new(Barrier::new(2));
         assert!(barrier.wait_timeout(MS).is_none());
-        let killed = with(&barrier, |barrier| drop(barrier.wait()));
+        let killed = with(&barrier, |barrier| {
+            let _ = barrier.wait();
+        });
         settle();
         killed.kill();
         assert_eq!(barrier.waiting(), 0);
@@ -526,9 +528,13 @@ fn nobody_runs_while_all_wait() {
             }),
             with(&shared, |shared| drop(shared.2.read())),
             with(&shared, |shared| drop(shared.2.write())),
-            with(&shared, |shared| drop(shared.3.wait())),
+            with(&shared, |shared| {
+                let _ = shared.3.wait();
+            }),
             with(&shared, |shared| drop(shared.4.acquire())),
-            with(&group, |group| drop(group.wait())),
+            with(&group, |group| {
+                group.wait();
+            }),
         ];
         assert_idle();
         all.iter().for_each(|one| one.kill());

@@ -48,7 +48,13 @@ fn the_forms() {
         let late = || green::sleep(long());
         assert_eq!(Timeout::silent(millis(1), late), None);
         assert_eq!(Timeout::silent(long(), || 1), Some(1));
-        let own = Timeout::new(millis(1)).run_or(|| Ok(late()), "own error");
+        let own = Timeout::new(millis(1)).run_or(
+            || {
+                late();
+                Ok(())
+            },
+            "own error",
+        );
         assert_eq!(own, Err("own error"));
         assert_eq!(
             Timeout::new(long()).run_or(|| Err::<(), _>("its"), "own"),

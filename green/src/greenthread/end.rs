@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::Exit;
 use crate::runtime::{Task, contain};
 
-/// Names a link, for [`GreenThread::unlink`].
+/// Names a link, for [`GreenThread::unlink`](crate::GreenThread::unlink).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkId(pub(super) u64);
 

@@ -13,7 +13,7 @@ use crate::runtime::{Killed, Runtime, message};
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Exit {
-    /// It was killed, with the reason that [`GreenThread::kill_with`] gave.
+    /// It was killed, with the reason that [`GreenThread::kill_with`](crate::GreenThread::kill_with) gave.
     Killed(Option<Rc<dyn Any>>),
     /// It was cancelled before it ran.
     Cancelled,
