@@ -191,12 +191,10 @@ fn make(name: &str, from: &'static str) -> Result<Box<dyn Hub>, HubError> {
 }
 
 /// A hub that could not be chosen. The thread keeps the one it had.
-#[derive(Debug)]
 pub struct HubError {
     problem: Problem,
 }
 
-#[derive(Debug)]
 enum Problem {
     Unknown {
         name: String,
@@ -237,6 +235,13 @@ impl fmt::Display for HubError {
             }
             Problem::None => f.write_str("this system has no hub"),
         }
+    }
+}
+
+/// As `Display`: it is what a `main` that returns the error prints, and there the list of names is wanted.
+impl fmt::Debug for HubError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

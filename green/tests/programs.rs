@@ -1,0 +1,231 @@
+//! The example programs, run as their first lines say.
+//!
+//! `cargo test` builds them; where only this test was built they are missing, and the tests say so and pass.
+
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+/// The built example, if it is there.
+fn program(name: &str) -> Option<Command> {
+    let mut path: PathBuf = std::env::current_exe().ok()?;
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(name);
+    if !path.exists() {
+        eprintln!("skipped: {} is not built", path.display());
+        return None;
+    }
+    let mut command = Command::new(path);
+    command.stdout(Stdio::piped());
+    Some(command)
+}
+
+/// A child that does not outlive its test.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Running {
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, lines }
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+
+    /// The address in a first line like `listening on 127.0.0.1:6000 (epoll)`.
+    fn address(&mut self) -> String {
+        let line = self.line();
+        let address = line.split(' ').find(|word| word.contains("127.0.0.1:"));
+        address
+            .unwrap_or_else(|| panic!("no address in {line:?}"))
+            .to_owned()
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn client(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    stream
+}
+
+#[test]
+fn the_echo_server_echoes_and_ends_on_a_signal() {
+    for signal in ["INT", "TERM"] {
+        let Some(mut command) = program("echo_server") else {
+            return;
+        };
+        command.args(["127.0.0.1:0"]);
+        let mut server = Running::start(command);
+        let first = server.line();
+        let hub = std::env::var("GREEN_HUB").unwrap_or("epoll".into());
+        assert!(first.ends_with(&format!("({hub})")), "{first}");
+        let address = first.split(' ').nth(2).unwrap().to_owned();
+        let (mut one, mut other) = (client(&address), client(&address));
+        for stream in [&mut one, &mut other] {
+            stream.write_all(b"hello").unwrap();
+            let mut back = [0; 5];
+            stream.read_exact(&mut back).unwrap();
+            assert_eq!(&back, b"hello");
+        }
+        drop(other);
+        one.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(one.read(&mut [0; 8]).unwrap(), 0);
+        server.signal(signal);
+        assert_eq!(server.line(), "2 connections, 2 messages, 10 bytes");
+        assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn the_echo_server_refuses_a_hub_that_it_does_not_know() {
+    let Some(mut command) = program("echo_server") else {
+        return;
+    };
+    let output = command
+        .args(["127.0.0.1:0", "Epoll"])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("known are: "), "{text}");
+}
+
+#[test]
+fn the_port_forwarder_joins_two_sides() {
+    let Some(mut command) = program("port_forwarder") else {
+        return;
+    };
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    command.args(["127.0.0.1:0", &target.local_addr().unwrap().to_string()]);
+    let mut forwarder = Running::start(command);
+    let mut near = client(&forwarder.address());
+    let (mut far, _) = target.accept().unwrap();
+    near.write_all(b"question").unwrap();
+    near.shutdown(Shutdown::Write).unwrap();
+    let mut question = String::new();
+    far.read_to_string(&mut question).unwrap();
+    assert_eq!(question, "question");
+    far.write_all(b"answer").unwrap();
+    drop(far);
+    let mut answer = String::new();
+    near.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "answer");
+}
+
+#[test]
+fn the_chat_server_lets_all_others_hear() {
+    let Some(mut command) = program("chat_server") else {
+        return;
+    };
+    command.arg("127.0.0.1:0");
+    let mut server = Running::start(command);
+    let address = server.address();
+    let first = client(&address);
+    (&first).write_all(b"alone\n").unwrap();
+    let mut heard = BufReader::new(first.try_clone().unwrap()).lines();
+    let second = client(&address);
+    assert!(heard.next().unwrap().unwrap().ends_with("has come"));
+    (&second).write_all(b"hello\n").unwrap();
+    assert!(heard.next().unwrap().unwrap().ends_with(": hello"));
+    drop(second);
+    assert!(heard.next().unwrap().unwrap().ends_with("has gone"));
+}
+
+/// Runs a program to its end and gives what it printed.
+fn output(name: &str) -> Option<String> {
+    let output = program(name)?.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_producers_and_consumers_come_to_an_end() {
+    if let Some(text) = output("producer_consumer") {
+        assert_eq!(text.matches("down to 1").count(), 4, "{text}");
+        // 6 takes 9 numbers down to 1, 7 takes 17, 9 takes 20 and 11 takes 15.
+        assert!(text.ends_with("61 steps\n"), "{text}");
+    }
+}
+
+#[test]
+fn the_timeouts_come_where_they_belong() {
+    if let Some(text) = output("timeouts") {
+        assert!(
+            text.contains("a long sleep: timed out after 20ms"),
+            "{text}"
+        );
+        assert!(text.contains("says nothing: None"), "{text}");
+        assert!(text.contains("6 bytes: \"hello\\n\""), "{text}");
+        assert!(!text.contains("never printed"), "{text}");
+        assert!(text.contains("or else a value: 2"), "{text}");
+    }
+}
+
+#[test]
+fn the_events_reach_everybody_in_order() {
+    if let Some(text) = output("events") {
+        assert!(text.starts_with("got Ok(4)\n"), "{text}");
+        let order: Vec<_> = text
+            .lines()
+            .filter(|line| line.contains("after"))
+            .filter_map(|line| line.split(' ').nth(1))
+            .collect();
+        assert_eq!(order, ["1", "2", "3"]);
+        assert_eq!(text.matches("nothing to compute").count(), 2, "{text}");
+    }
+}
+
+#[test]
+fn the_crawler_counts_what_it_cannot_fetch() {
+    let Some(mut command) = program("crawler") else {
+        return;
+    };
+    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+    let address = server.server_addr().to_ip().unwrap();
+    std::thread::spawn(move || {
+        for request in server.incoming_requests() {
+            let body = match request.url() {
+                "/" => "<a href=\"/a\">a</a><a href=\"/b\">b</a>",
+                "/a" => "<a href=\"/\">back</a><a href=\"/c\">c</a>",
+                _ => "leaf",
+            };
+            let _ = request.respond(tiny_http::Response::from_string(body));
+        }
+    });
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}/", dead.local_addr().unwrap());
+    drop(dead);
+    command.args(["--concurrency", "2", "--depth", "2"]);
+    command.args([&format!("http://{address}/"), &nobody, "no address"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("4 pages, 2 errors"), "{text}");
+    assert!(text.contains(&format!("error {nobody}")), "{text}");
+}
