@@ -53,7 +53,8 @@ fn a_signal_is_no_error_and_time_is_kept() {
                 assert_eq!(events, []);
             }
         });
-        assert_eq!(CAUGHT.load(Ordering::SeqCst), before + 5);
+        // Signals that come while one is pending are one.
+        assert!(CAUGHT.load(Ordering::SeqCst) > before);
         write(&near, "x");
         hub.wait(Some(Duration::from_secs(10)), &mut events)
             .unwrap();
