@@ -1,5 +1,8 @@
-.PHONY: help demo test check bench doc clean
+.PHONY: help demo test test-long sanitize check bench doc install clean
 HUBS = epoll poll select polling
+PREFIX = /usr/local
+BUILT = $(or $(CARGO_TARGET_DIR),target)/release
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -13,16 +16,28 @@ test:            ## every test; those of green once on each hub
 	cargo test -p greenlet --features context
 	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green --all-features || exit 1; done
 
+test-long:       ## what takes longer: ten million events without growth of memory
+	cargo test --release -p hub-c --test memory -- --ignored
+
+sanitize:        ## the C interface under AddressSanitizer and ThreadSanitizer (nightly, rust-src)
+	RUSTFLAGS=-Zsanitizer=address cargo +nightly test -p hub-c --lib --test it --target $(HOST)
+	RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std -p hub-c --lib --test it --target $(HOST)
+
 check:           ## rustfmt, clippy and rustdoc, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+	cargo test -p hub-c --test header
 
 bench:           ## the microbenchmarks
 	cargo bench --workspace
 
 doc:             ## the API documentation, in target/doc
 	cargo doc --workspace --no-deps --all-features
+
+install:         ## libhub, hub.h and hub.pc: make install PREFIX=/usr/local [DESTDIR=]
+	cargo build --release -p hub-c
+	hub-c/install.sh $(BUILT) $(PREFIX) $(DESTDIR)
 
 clean:           ## remove what was built
 	cargo clean

@@ -39,11 +39,7 @@ pub(crate) fn contain<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     let before = INSIDE.replace(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(body));
     INSIDE.set(before);
-    outcome.unwrap_or_else(|payload| {
-        // A payload whose destructor panics too is left alone.
-        std::mem::forget(payload);
-        Err(Errno(libc::EIO))
-    })
+    outcome.unwrap_or(Err(Errno(libc::EIO)))
 }
 
 /// A count, or `-errno`.

@@ -1,0 +1,241 @@
+//! The examples in C and Python, built and run as a reader would, on each backend
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+const NAMES: [&str; 4] = ["epoll", "poll", "select", "polling"];
+
+/// Where cargo has put the libraries that belong to this test.
+fn built() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let deps = test.parent().unwrap();
+    let places = [deps, deps.parent().unwrap()];
+    let place = places
+        .into_iter()
+        .find(|place| place.join("libhub.so").exists());
+    place
+        .expect("cargo builds libhub.so before the tests")
+        .to_path_buf()
+}
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A fresh directory for what a test makes.
+fn directory(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+/// Whether a program is there; says so if not.
+fn has(program: &str, test: &str) -> bool {
+    let mut command = Command::new(program);
+    let command = command
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let is_there = command.status().is_ok_and(|status| status.success());
+    if !is_there {
+        eprintln!("skipped: {test} needs {program}, which is not installed");
+    }
+    is_there
+}
+
+/// Runs a command that must succeed; gives back what it has printed.
+fn run(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{printed}{errors}",
+        output.status
+    );
+    printed
+}
+
+fn cc(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) {
+    let mut command = Command::new("cc");
+    command.args([
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-O1",
+    ]);
+    run(command.args(arguments));
+}
+
+/// Starts the echo server, talks to it over three connections at once, and sees it end.
+fn talk_to(mut server: Command, name: &str) {
+    let server = server.args([name, "3"]).stdout(Stdio::piped());
+    let mut server = server.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let (told, port) = line.trim().split_once(' ').expect("its name and port");
+    assert_eq!(told, name);
+    let port: u16 = port.parse().unwrap();
+    let clients = [1, 100, 3_000_000].map(|length: usize| {
+        thread::spawn(move || {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let words: Vec<u8> = (0..length).map(|byte| (byte % 251) as u8).collect();
+            let (mut half, sent) = (stream.try_clone().unwrap(), words.clone());
+            let writer = thread::spawn(move || {
+                half.write_all(&sent).unwrap();
+                half.shutdown(Shutdown::Write).unwrap();
+            });
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).unwrap();
+            writer.join().unwrap();
+            assert!(heard == words, "{length} bytes come back as they went");
+        })
+    });
+    clients
+        .into_iter()
+        .for_each(|client| client.join().unwrap());
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
+fn the_echo_server_in_c_with_the_static_library() {
+    if !has("cc", "the echo server in C") {
+        return;
+    }
+    let (program, include) = (directory("static").join("echo"), here("include"));
+    let (source, library) = (here("examples/echo.c"), built().join("libhub.a"));
+    let libraries = ["-lpthread", "-lm", "-ldl"].map(OsStr::new);
+    let arguments = [OsStr::new("-I"), include.as_os_str(), source.as_os_str()];
+    let output = [library.as_os_str(), OsStr::new("-o"), program.as_os_str()];
+    cc(arguments.into_iter().chain(output).chain(libraries));
+    for name in NAMES {
+        talk_to(Command::new(&program), name);
+    }
+}
+
+#[test]
+fn the_echo_server_in_c_with_what_is_installed() {
+    if !has("cc", "the echo server in C") || !has("pkg-config", "the echo server in C") {
+        return;
+    }
+    // With and without a directory that stands for the root of a package.
+    for stage in [directory("stage"), PathBuf::new()] {
+        let prefix = directory("prefix");
+        let mut install = Command::new(here("install.sh"));
+        run(install.arg(built()).arg(&prefix).arg(&stage));
+        let root = match stage.as_os_str().is_empty() {
+            true => prefix.clone(),
+            false => stage.join(prefix.strip_prefix("/").unwrap()),
+        };
+        let config = |what: &[&str]| {
+            let mut command = Command::new("pkg-config");
+            let command = command.env("PKG_CONFIG_PATH", root.join("lib/pkgconfig"));
+            let command = command.env("PKG_CONFIG_SYSROOT_DIR", &stage);
+            run(command.args(what).arg("hub")).trim().to_string()
+        };
+        assert_eq!(config(&["--modversion"]), env!("CARGO_PKG_VERSION"));
+        let flags = config(&["--cflags", "--libs"]);
+        let (source, program) = (here("examples/echo.c"), root.join("echo"));
+        let arguments = [source.as_os_str(), OsStr::new("-o"), program.as_os_str()];
+        cc(arguments
+            .into_iter()
+            .chain(flags.split(' ').map(OsStr::new)));
+        for name in NAMES {
+            let mut server = Command::new(&program);
+            server.env("LD_LIBRARY_PATH", root.join("lib"));
+            talk_to(server, name);
+        }
+    }
+}
+
+#[test]
+fn the_header_is_c_and_cpp() {
+    if !has("cc", "the header in C and C++") {
+        return;
+    }
+    let header = here("include/hub.h");
+    for language in ["-std=c99", "-std=gnu11"] {
+        let strict = [
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Werror",
+            "-fsyntax-only",
+            "-xc",
+            language,
+        ];
+        run(Command::new("cc").args(strict).arg(&header));
+    }
+    if has("c++", "the header in C++") {
+        let strict = [
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Werror",
+            "-fsyntax-only",
+            "-xc++",
+        ];
+        run(Command::new("c++").args(strict).arg(&header));
+    }
+}
+
+/// python3, or what PYTHON says: that of a virtual environment with eventlet, perhaps.
+fn interpreter() -> String {
+    env::var("PYTHON").unwrap_or("python3".into())
+}
+
+/// Python with the library and the examples in reach.
+fn python() -> Command {
+    let mut python = Command::new(interpreter());
+    python.env("HUB_LIBRARY", built().join("libhub.so"));
+    python.env("PYTHONDONTWRITEBYTECODE", "1");
+    python.current_dir(here("examples/python"));
+    python
+}
+
+#[test]
+fn the_program_in_python() {
+    if !has(&interpreter(), "the program in Python") {
+        return;
+    }
+    for name in NAMES {
+        let said = run(python().args(["echo.py", name]));
+        assert!(said.starts_with(&format!("{name}: 1000 words, ")), "{said}");
+    }
+    let said = Command::output(python().args(["echo.py", "kqueue"])).unwrap();
+    assert!(!said.status.success());
+    assert!(String::from_utf8_lossy(&said.stderr).contains("no hub 'kqueue'"));
+}
+
+#[test]
+fn eventlet_on_each_backend() {
+    let is_there = |module: &str| {
+        let output = python().args(["-c", &format!("import {module}")]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !has(&interpreter(), "eventlet") || !is_there("eventlet") {
+        eprintln!(
+            "skipped: eventlet is not installed: pip install eventlet, and PYTHON=its python3"
+        );
+        return;
+    }
+    for class in ["Hub", "Epoll", "Poll", "Select", "Polling"] {
+        let mut program = python();
+        let program = program.env("EVENTLET_HUB", format!("eventlet_hub:{class}"));
+        let said = run(program.arg("eventlet_check.py"));
+        assert!(said.trim().ends_with("as it should be"), "{class}: {said}");
+    }
+}
