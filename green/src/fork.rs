@@ -1,10 +1,8 @@
 //! State of the whole process that a child of `fork` must not share.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How often this process and those before it were forked, as far as the children have said so.
-static GENERATION: AtomicUsize = AtomicUsize::new(0);
+use greenlet::fork_count;
 
 /// A static that starts anew in a child after `fork`.
 ///
@@ -36,7 +34,7 @@ impl<T> PerProcess<T> {
     /// This process' own value, made by `init` on first use.
     pub(crate) fn get(&'static self, init: impl FnOnce() -> T) -> &'static T {
         let mut link = &self.first;
-        for _ in 0..GENERATION.load(Ordering::Relaxed) {
+        for _ in 0..fork_count() {
             link = link.next.get_or_init(|| Box::leak(Box::new(Link::new())));
         }
         link.value.get_or_init(init)

@@ -110,6 +110,82 @@ pub fn use_default_hub() -> Result<(), HubError> {
     replace(default()?)
 }
 
+/// What becomes of the other greenthreads of a thread in the child of a fork. See [`after_fork`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFork {
+    /// They run on in the child as they do in the parent, on the same sockets and files.
+    Keep,
+    /// They never run again, and neither do their destructors, links and timers: whatever they do happens once, in
+    /// the parent. What they hold, a lock for instance, is never given back in the child; their memory and
+    /// descriptors are its own until it ends.
+    Discard,
+}
+
+/// Makes this thread's hub the child's own after a fork, and says what becomes of its other greenthreads.
+///
+/// A child shares the descriptors of the parent, and so the poller of the hub and the pipe that wakes it: what one of
+/// them asks for, the other may get. So in the child everything that waits panics until this is called. It makes a
+/// new hub of the same kind, registers all open sockets with it, and makes a new wake-up channel. Timers keep
+/// their deadlines, [`Signals`](crate::signal::Signals) are registered anew.
+///
+/// Of a process with several threads, only the one that forks goes on in the child. So the [thread
+/// pool](crate::tpool) is set up anew when it is next used; jobs that were under way are lost, which is an error for
+/// those who wait for them; a [`ThreadPool`](crate::tpool::ThreadPool) of one's own takes no more jobs; a
+/// [`HubHandle`] says [`HubClosed`]. And what any other thread held at that moment stays locked: what
+/// [`sync`](crate::sync) shares with other threads cannot be used in the child. (It is safest to fork while there
+/// are no other threads.)
+///
+/// A child that was forked elsewhere than in the thread's own greenthread, `main`, and discards the others ends by
+/// [`std::process::exit`].
+///
+/// In a process that has not been forked it does nothing.
+///
+/// # Errors
+/// If the new hub cannot be made, or refuses a descriptor: then this may be called again. If the hub is one that
+/// [`use_hub_with`] was given: see [`after_fork_with`].
+///
+/// ```
+/// use green::hubs::{AfterFork, after_fork};
+///
+/// // The parent comes here too, and so does a process that was never forked.
+/// after_fork(AfterFork::Discard)?;
+/// green::sleep(std::time::Duration::from_millis(1));
+/// # Ok::<(), green::hubs::HubError>(())
+/// ```
+pub fn after_fork(others: AfterFork) -> Result<(), HubError> {
+    restart(others, |name| make(name, "after_fork"))
+}
+
+/// As [`after_fork`], with the hub that the child shall use.
+///
+/// # Errors
+/// If the hub refuses a descriptor.
+pub fn after_fork_with(others: AfterFork, hub: impl Hub + 'static) -> Result<(), HubError> {
+    restart(others, |_| Ok(Box::new(hub)))
+}
+
+fn restart(
+    others: AfterFork,
+    hub: impl FnOnce(&str) -> Result<Box<dyn Hub>, HubError>,
+) -> Result<(), HubError> {
+    Runtime::with(|runtime| {
+        if !runtime.is_forked() {
+            return Ok(());
+        }
+        let name = runtime.with_reactor(|reactor| Some(reactor.hub_name()));
+        let hub = name.map(hub).transpose()?;
+        let name = name.unwrap_or("default").to_owned();
+        runtime
+            .restart(hub, others == AfterFork::Discard)
+            .map_err(|source| HubError {
+                problem: Problem::Swap { name, source },
+            })
+    })?;
+    crate::tpool::after_fork();
+    crate::signal::after_fork();
+    Ok(())
+}
+
 /// The name of this thread's hub.
 ///
 /// # Panics

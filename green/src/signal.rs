@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use hub_core::Direction;
@@ -39,10 +40,55 @@ pub use signal_hook::consts::{
 ///
 /// As an iterator it never ends by itself.
 pub struct Signals {
-    io: Io<UnixStream>,
-    delivery: RefCell<SignalDelivery<UnixStream, SignalOnly>>,
+    registration: Rc<Registration>,
     /// Taken from the system and not yet given away.
     arrived: RefCell<VecDeque<i32>>,
+}
+
+struct Registration {
+    signals: Vec<i32>,
+    channel: RefCell<Rc<Channel>>,
+}
+
+/// How the handler wakes the hub.
+struct Channel {
+    io: Io<UnixStream>,
+    delivery: RefCell<SignalDelivery<UnixStream, SignalOnly>>,
+}
+
+thread_local! {
+    /// The registrations of this thread, for `after_fork`.
+    static REGISTRATIONS: RefCell<Vec<Weak<Registration>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// In the child of a fork: the channels are the parent's as well, and each would take what the other is sent.
+pub(crate) fn after_fork() {
+    let registrations = REGISTRATIONS.with_borrow(Vec::clone);
+    for registration in registrations.iter().filter_map(Weak::upgrade) {
+        match Channel::new(&registration.signals) {
+            Ok(channel) => {
+                let old = registration.channel.replace(Rc::new(channel));
+                // Who waits there goes on at the new one.
+                old.io.close();
+            }
+            Err(error) => log::error!("no signals in this child of a fork: {error}"),
+        }
+    }
+}
+
+impl Channel {
+    fn new(signals: &[i32]) -> io::Result<Channel> {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        let io = Io::new(read.try_clone()?);
+        io.set_timeout(Direction::Read, None)?;
+        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, signals)?;
+        Ok(Channel {
+            io,
+            delivery: RefCell::new(delivery),
+        })
+    }
 }
 
 impl Signals {
@@ -62,15 +108,16 @@ impl Signals {
                 ));
             }
         }
-        let (read, write) = UnixStream::pair()?;
-        read.set_nonblocking(true)?;
-        write.set_nonblocking(true)?;
-        let io = Io::new(read.try_clone()?);
-        io.set_timeout(Direction::Read, None)?;
-        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, &signals)?;
+        let channel = RefCell::new(Rc::new(Channel::new(&signals)?));
+        let registration = Rc::new(Registration { signals, channel });
+        // In the destructors of other thread-locals it may be gone; nothing forks there.
+        let _ = REGISTRATIONS.try_with(|registrations| {
+            let mut registrations = registrations.borrow_mut();
+            registrations.retain(|other| other.strong_count() > 0);
+            registrations.push(Rc::downgrade(&registration));
+        });
         Ok(Signals {
-            io,
-            delivery: RefCell::new(delivery),
+            registration,
             arrived: RefCell::default(),
         })
     }
@@ -105,16 +152,24 @@ impl Signals {
     pub fn poll(&self) -> Option<i32> {
         let mut arrived = self.arrived.borrow_mut();
         if arrived.is_empty() {
-            arrived.extend(self.delivery.borrow_mut().pending());
+            let channel = self.registration.channel.borrow();
+            arrived.extend(channel.delivery.borrow_mut().pending());
         }
         arrived.pop_front()
     }
 
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> io::Result<i32> {
-        self.io.retry_until(Direction::Read, deadline, |_| {
-            self.poll()
-                .ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock))
-        })
+        loop {
+            let channel = Rc::clone(&self.registration.channel.borrow());
+            let result = channel.io.retry_until(Direction::Read, deadline, |_| {
+                self.poll()
+                    .ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock))
+            });
+            let replaced = !Rc::ptr_eq(&channel, &self.registration.channel.borrow());
+            if result.is_ok() || !replaced {
+                return result;
+            }
+        }
     }
 }
 

@@ -112,7 +112,7 @@ struct Registration<'a> {
 
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
-        let removed = self.runtime.reactor(|reactor| reactor.remove(self.token));
+        let removed = self.runtime.remove(self.token);
         drop(removed);
     }
 }

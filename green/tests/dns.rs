@@ -24,11 +24,17 @@ fn localhost_is_found_while_others_run() {
                 green::yield_now();
             }
         });
-        let found = dns::lookup("localhost", 80).unwrap();
-        assert!(!found.is_empty());
-        for address in found {
-            assert!(address.ip().is_loopback());
-            assert_eq!(address.port(), 80);
+        // One may be answered before anybody else has a turn; not all of them.
+        for _ in 0..1000 {
+            let found = dns::lookup("localhost", 80).unwrap();
+            assert!(!found.is_empty());
+            for address in found {
+                assert!(address.ip().is_loopback());
+                assert_eq!(address.port(), 80);
+            }
+            if turns.get() > 0 {
+                break;
+            }
         }
         assert!(turns.get() > 0);
         other.kill();

@@ -156,6 +156,35 @@ impl<W> Reactor<W> {
         Ok(mem::replace(&mut self.hub, hub))
     }
 
+    /// Puts a fresh hub in charge in the child of a fork, of all but the waker, which is made anew
+    /// by the next call of [`waker`](Reactor::waker): those that exist ring in the parent.
+    ///
+    /// The old hub is told nothing, since what it has in the system is the parent's as well. It
+    /// comes back, and the caller sees to it that it does no harm in its destructor.
+    ///
+    /// # Errors
+    /// As [`replace_hub`](Reactor::replace_hub).
+    pub fn restart(&mut self, hub: Box<dyn Hub>) -> io::Result<Box<dyn Hub>> {
+        if self.ear.take().is_some() {
+            self.abandon(self.ear_token);
+            self.ear_token = NO_TOKEN;
+        }
+        self.replace_hub(hub)
+    }
+
+    /// As [`remove`](Reactor::remove), but tells the hub nothing: in the child of a fork, before
+    /// [`restart`](Reactor::restart), the hub would end the parent's registration.
+    pub fn abandon(&mut self, token: Token) -> Option<Removed<W>> {
+        self.sources.remove(token)
+    }
+
+    /// Takes back every waiter that matches, from descriptors and timers, in no particular order.
+    pub fn take_if(&mut self, mut matches: impl FnMut(&W) -> bool) -> Vec<W> {
+        let mut taken = self.sources.take_if(&mut matches);
+        taken.append(&mut self.timers.take_if(&mut matches));
+        taken
+    }
+
     /// Registers a descriptor, which stays open for as long as it is registered. It counts as
     /// ready in both directions until a system call says otherwise.
     ///

@@ -236,6 +236,28 @@ impl<W> Sources<W> {
         woken.len() > before
     }
 
+    /// Takes back every waiter that matches, wherever it is parked.
+    pub(crate) fn take_if(&mut self, mut matches: impl FnMut(&W) -> bool) -> Vec<W> {
+        let mut taken = Vec::new();
+        for (_, source) in &mut self.slab {
+            for direction in DIRECTIONS {
+                let before = taken.len();
+                if let Some(queue) = &mut source.queue {
+                    let queue = &mut queue[direction as usize];
+                    let (out, stay) = mem::take(queue).into_iter().partition(&mut matches);
+                    *queue = stay;
+                    let out: VecDeque<W> = out;
+                    taken.extend(out);
+                }
+                if source.waiter(direction).is_some_and(&mut matches) {
+                    taken.extend(source.take(direction));
+                }
+                self.parked[direction as usize] -= taken.len() - before;
+            }
+        }
+        taken
+    }
+
     pub(crate) fn parked(&self, direction: Direction) -> usize {
         self.parked[direction as usize]
     }

@@ -144,6 +144,21 @@ impl<T> Timers<T> {
         Some((head.deadline, value))
     }
 
+    /// Takes back every timer whose value matches, in no particular order.
+    pub fn take_if(&mut self, mut matches: impl FnMut(&T) -> bool) -> Vec<T> {
+        let slots: Vec<usize> = self
+            .live
+            .iter()
+            .filter_map(|(slot, entry)| matches(&entry.value).then_some(slot))
+            .collect();
+        let taken = slots
+            .into_iter()
+            .map(|slot| self.live.remove(slot).value)
+            .collect();
+        self.purge();
+        taken
+    }
+
     /// How many timers are live.
     #[inline]
     pub fn len(&self) -> usize {

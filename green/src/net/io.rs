@@ -370,7 +370,7 @@ impl<T: AsFd + 'static> Io<T> {
 impl Runtime {
     /// Ends a registration and wakes everybody who waits on it.
     fn deregister(&self, token: Token) {
-        let Some(removed) = self.with_reactor(|reactor| reactor.remove(token)) else {
+        let Some(removed) = self.remove(token) else {
             return;
         };
         for (_, alarm) in removed.waiters {

@@ -4,6 +4,7 @@
 //! [`Runtime::unpark`]. The reactor is never borrowed while a greenthread runs.
 
 mod deadlock;
+mod fork;
 mod interrupt;
 mod member;
 mod observe;
@@ -106,6 +107,8 @@ pub(crate) struct Runtime {
     report: RefCell<String>,
     /// True once the thread has ended: nothing is spawned and nothing switches any more.
     closed: Cell<bool>,
+    /// What `greenlet::fork_count` said when the reactor became this process' own.
+    forks: Cell<usize>,
     counters: Counters,
     /// True while switches are to be reported to `observer`.
     observed: Cell<bool>,
@@ -186,6 +189,7 @@ impl Runtime {
             budget: Cell::new(scheduler::BUDGET),
             report: RefCell::new(String::new()),
             closed: Cell::new(false),
+            forks: Cell::new(greenlet::fork_count()),
             counters: Counters::default(),
             observed: Cell::new(false),
             observer: Observer::new(now),
@@ -249,6 +253,9 @@ impl Runtime {
     ///
     /// `f` must neither switch nor run code of the user.
     pub(crate) fn reactor<R>(&self, f: impl FnOnce(&mut Reactor<Alarm>) -> R) -> R {
+        if self.is_forked() {
+            self.refuse_fork();
+        }
         let mut slot = self.reactor.borrow_mut();
         if let Some(reactor) = slot.as_mut() {
             return f(reactor);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use hub_core::Waker;
 
@@ -51,15 +51,31 @@ impl Remote {
     }
 
     pub(super) fn close(&self) {
-        let messages = {
-            let mut inbox = self.inbox();
-            inbox.closed = true;
-            inbox.ended = true;
-            std::mem::take(&mut inbox.messages)
-        };
+        let messages = self.inbox().end();
         contain("the destructor of a closure sent to an ended hub", || {
             drop(messages)
         });
+    }
+
+    /// In the child of a fork: refuses what comes through handles that were made before it. If another thread of the
+    /// parent was just sending, its lock stays locked in this process, and so does the handle.
+    pub(super) fn abandon(&self) {
+        let inbox = match self.inbox.try_lock() {
+            Ok(inbox) => Some(inbox),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        // What was sent is the parent's to do.
+        std::mem::forget(inbox.map(|mut inbox| inbox.end()));
+    }
+}
+
+impl Inbox {
+    /// Takes nothing from now on, and gives what it has.
+    fn end(&mut self) -> Vec<Message> {
+        self.closed = true;
+        self.ended = true;
+        std::mem::take(&mut self.messages)
     }
 }
 

@@ -316,6 +316,9 @@ impl Runtime {
 
     /// One turn of the reactor: I/O first, then timers, then what other threads sent.
     pub(crate) fn turn(&self, timeout: Option<Duration>) {
+        if self.is_forked() {
+            return self.fail_fork();
+        }
         let mut woken = self.woken.take();
         let turned = self.reactor(|reactor| reactor.turn(timeout, &mut woken));
         self.counters.turns.set(self.counters.turns.get() + 1);

@@ -201,7 +201,7 @@ impl<'a> Watch<'a> {
     fn finish(mut self) -> Vec<Ready> {
         let tokens = std::mem::take(&mut self.tokens);
         let ready = tokens.iter().map(|&(token, interest)| {
-            let removed = self.runtime.reactor(|reactor| reactor.remove(token));
+            let removed = self.runtime.remove(token);
             let left = removed.map_or_else(Vec::new, |removed| removed.waiters);
             directions(interest)
                 .filter(|direction| !left.iter().any(|(other, _)| other == direction))
@@ -226,7 +226,7 @@ fn directions(interest: Interest) -> impl Iterator<Item = Direction> {
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         for (token, _) in self.tokens.drain(..) {
-            let removed = self.runtime.reactor(|reactor| reactor.remove(token));
+            let removed = self.runtime.remove(token);
             drop(removed);
         }
     }

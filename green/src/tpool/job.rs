@@ -8,6 +8,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use greenlet::fork_count;
+
 use crate::greenthread::Panic;
 use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake, contain, resume_if_control};
 
@@ -83,6 +85,8 @@ struct Slot<T> {
 /// Dropping it detaches: the job runs, and its value is dropped. It may go to another thread and be joined there.
 pub struct Job<T> {
     slot: Arc<Mutex<Slot<T>>>,
+    /// In the child of a fork nobody runs it any more, and the lock may be held by a thread of the parent.
+    forks: usize,
 }
 
 /// Nothing that can panic runs under this lock, so poison means nothing.
@@ -101,6 +105,7 @@ impl<T: Send + 'static> Job<T> {
         }));
         let job = Job {
             slot: Arc::clone(&slot),
+            forks: fork_count(),
         };
         let run = Box::new(move || {
             if begin(&slot) {
@@ -120,6 +125,7 @@ impl<T: Send + 'static> Job<T> {
                 stage: Stage::Done(result),
                 waiter: None,
             })),
+            forks: fork_count(),
         }
     }
 }
@@ -152,7 +158,8 @@ impl<T> Job<T> {
     /// # Errors
     /// [`JobError::Panicked`] with what the job panicked with. [`JobError::Refused`] if [`Job::poll`] or
     /// [`Job::join_timeout`] has given the value before, if the hub can have no wake-up channel, or, with kind
-    /// `WouldBlock`, if the job has not ended and the calling thread is unwinding: nothing waits then.
+    /// `WouldBlock`, if the job has not ended and the calling thread is unwinding: nothing waits then. Also in a child
+    /// of a fork that was made before the job had ended: it ends in the parent.
     pub fn join(mut self) -> Result<T, JobError> {
         self.join_here()
     }
@@ -173,9 +180,12 @@ impl<T> Job<T> {
 
     /// The value, if the job has ended: never waits.
     pub fn poll(&mut self) -> Option<Result<T, JobError>> {
-        let mut slot = lock(&self.slot);
+        let Some(mut slot) = self.lock() else {
+            return Some(Err(lost()));
+        };
         match slot.stage {
             Stage::Done(_) | Stage::Over => {}
+            Stage::Queued | Stage::Running if self.is_gone() => return Some(Err(lost())),
             Stage::Queued | Stage::Running => return None,
         }
         let stage = std::mem::replace(&mut slot.stage, Stage::Over);
@@ -192,7 +202,21 @@ impl<T> Job<T> {
 
     /// True if the job has ended.
     pub fn is_finished(&self) -> bool {
-        matches!(lock(&self.slot).stage, Stage::Done(_) | Stage::Over)
+        let is_over =
+            |slot: MutexGuard<'_, Slot<T>>| matches!(slot.stage, Stage::Done(_) | Stage::Over);
+        self.is_gone() || self.lock().is_none_or(is_over)
+    }
+
+    fn is_gone(&self) -> bool {
+        fork_count() != self.forks
+    }
+
+    /// `None` if that cannot be had in this process.
+    fn lock(&self) -> Option<MutexGuard<'_, Slot<T>>> {
+        match self.is_gone() {
+            false => Some(lock(&self.slot)),
+            true => self.slot.try_lock().ok(),
+        }
     }
 
     /// Keeps the job from being run, if that has not begun. True if it will not run; its closure is dropped when
@@ -207,7 +231,9 @@ impl<T> Job<T> {
     /// # Ok::<(), green::tpool::JobError>(())
     /// ```
     pub fn cancel(self) -> bool {
-        let mut slot = lock(&self.slot);
+        let Some(mut slot) = self.lock() else {
+            return true;
+        };
         let queued = matches!(slot.stage, Stage::Queued);
         if queued {
             slot.stage = Stage::Over;
@@ -250,7 +276,7 @@ impl<T> Job<T> {
                     }
                 }
                 let wake = runtime.park(Reason::Outside("a job of the thread pool"), deadline);
-                let left = lock(&self.slot).waiter.take();
+                let left = self.lock().and_then(|mut slot| slot.waiter.take());
                 drop(left);
                 runtime.forget(&waiter);
                 match wake {
@@ -271,14 +297,21 @@ impl<T> Job<T> {
     }
 }
 
+fn lost() -> JobError {
+    JobError::Refused(io::Error::new(
+        io::ErrorKind::NotConnected,
+        "the job runs in the parent: this process was forked meanwhile",
+    ))
+}
+
 impl<T> fmt::Debug for Job<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stage = match lock(&self.slot).stage {
+        let stage = self.lock().map(|slot| match slot.stage {
             Stage::Queued => "queued",
             Stage::Running => "running",
             Stage::Done(_) => "done",
             Stage::Over => "over",
-        };
+        });
         f.debug_struct("Job").field("stage", &stage).finish()
     }
 }

@@ -70,6 +70,11 @@ fn pool() -> io::Result<Arc<ThreadPool>> {
     ))
 }
 
+/// In the child of a fork this thread is no thread of a pool.
+pub(crate) fn after_fork() {
+    pool::leave();
+}
+
 /// What the environment says of the size.
 fn environment() -> io::Result<usize> {
     for name in [GREEN_THREADPOOL_SIZE, EVENTLET_THREADPOOL_SIZE] {

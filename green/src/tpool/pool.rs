@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use greenlet::fork_count;
+
 use super::{Job, JobError};
 use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake};
 
@@ -19,6 +21,11 @@ const LOOK: Duration = Duration::from_micros(200);
 
 thread_local! {
     static IN_POOL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// See `after_fork`.
+pub(super) fn leave() {
+    IN_POOL.set(false);
 }
 
 /// A pool of OS threads for blocking work, apart from the process' own.
@@ -36,6 +43,8 @@ thread_local! {
 /// ```
 pub struct ThreadPool {
     shared: Arc<Shared>,
+    /// In the child of a fork there are no threads, and the lock may be held by one of the parent's.
+    forks: usize,
 }
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -79,6 +88,7 @@ impl ThreadPool {
                 state: Mutex::default(),
                 work: Condvar::new(),
             }),
+            forks: fork_count(),
         }
     }
 
@@ -90,6 +100,9 @@ impl ThreadPool {
     /// The number of threads that it has now: none before the first job, and none after it has been idle for a
     /// while.
     pub fn threads(&self) -> usize {
+        if self.is_gone() {
+            return 0;
+        }
         self.shared.lock().threads
     }
 
@@ -121,6 +134,12 @@ impl ThreadPool {
     ) -> Result<Job<T>, JobError> {
         if self.shared.size == 0 || IN_POOL.get() {
             return Ok(Job::inline(f));
+        }
+        if self.is_gone() {
+            return Err(JobError::Refused(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the threads of the pool are the parent's: this process was forked; make a new pool",
+            )));
         }
         let (job, work) = Job::new(f);
         let mut state = self.shared.lock();
@@ -168,6 +187,10 @@ impl ThreadPool {
             .spawn(move || shared.work())
     }
 
+    fn is_gone(&self) -> bool {
+        fork_count() != self.forks
+    }
+
     fn close(&self) {
         self.shared.lock().closed = true;
         self.shared.work.notify_all();
@@ -175,6 +198,9 @@ impl ThreadPool {
 
     /// Ends this pool: see [`killall`](super::killall). It takes no jobs after that.
     pub fn killall(&self, timeout: impl Into<Option<Duration>>) -> bool {
+        if self.is_gone() {
+            return true;
+        }
         self.close();
         let deadline = Runtime::with(|runtime| runtime.deadline(timeout.into()));
         if !self.wait_idle(deadline) {
@@ -223,6 +249,9 @@ impl ThreadPool {
                     }
                 }
                 let wake = runtime.park(Reason::Outside("the end of a thread pool"), deadline);
+                if self.is_gone() {
+                    return true;
+                }
                 let mut state = self.shared.lock();
                 state.leavers.retain(|leaver| !leaver.is_same(&waiter));
                 let idle = state.threads == 0;
@@ -278,15 +307,21 @@ impl Shared {
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {
-        self.close();
+        if !self.is_gone() {
+            self.close();
+        }
     }
 }
 
 impl fmt::Debug for ThreadPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("ThreadPool");
+        debug.field("size", &self.shared.size);
+        if self.is_gone() {
+            return debug.finish_non_exhaustive();
+        }
         let state = self.shared.lock();
-        f.debug_struct("ThreadPool")
-            .field("size", &self.shared.size)
+        debug
             .field("threads", &state.threads)
             .field("idle", &state.idle)
             .field("queued", &state.queue.len())
