@@ -101,6 +101,8 @@ pub(crate) struct Runtime {
     /// Switches since the last look at the clock.
     switches: Cell<u32>,
     last_poll: Cell<Instant>,
+    /// How long runnable greenthreads may keep the hub from being polled.
+    poll_interval: Cell<Duration>,
     /// Successful operations that the current greenthread may still do before it yields.
     budget: Cell<u32>,
     /// What the root must raise: see `Task::failed`.
@@ -186,6 +188,7 @@ impl Runtime {
             seed: Cell::new(0),
             switches: Cell::new(0),
             last_poll: Cell::new(now),
+            poll_interval: Cell::new(scheduler::POLL_INTERVAL),
             budget: Cell::new(scheduler::BUDGET),
             report: RefCell::new(String::new()),
             closed: Cell::new(false),
