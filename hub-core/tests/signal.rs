@@ -38,7 +38,7 @@ fn a_signal_is_no_error_and_time_is_kept() {
         // SAFETY: it names the calling thread.
         let me = unsafe { libc::pthread_self() };
         let before = CAUGHT.load(Ordering::SeqCst);
-        let mut events = Vec::new();
+        let (mut events, mut interrupted) = (Vec::new(), false);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for _ in 0..5 {
@@ -51,13 +51,16 @@ fn a_signal_is_no_error_and_time_is_kept() {
             while let Some(rest) = deadline.checked_duration_since(Instant::now()) {
                 hub.wait(Some(rest), &mut events).unwrap();
                 assert_eq!(events, []);
+                interrupted |= hub.was_interrupted();
             }
         });
         // Signals that come while one is pending are one.
         assert!(CAUGHT.load(Ordering::SeqCst) > before);
+        assert!(interrupted, "it can be heard of");
         write(&near, "x");
         hub.wait(Some(Duration::from_secs(10)), &mut events)
             .unwrap();
         assert_eq!(events.len(), 1);
+        assert!(!hub.was_interrupted());
     });
 }
