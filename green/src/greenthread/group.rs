@@ -147,7 +147,8 @@ pub fn joinall_timeout<G: AsRef<AnyGreenThread>>(
     iwait(greenthreads).timeout(timeout).collect()
 }
 
-/// As [`joinall`], until the first that ends without a value.
+/// As [`joinall`], until the first that ends without a value. Lend the handles: one that is dropped takes with it how
+/// its greenthread ended.
 ///
 /// # Errors
 /// How that one ended. The others go on.
@@ -157,7 +158,7 @@ pub fn joinall_timeout<G: AsRef<AnyGreenThread>>(
 ///
 /// let slow = green::spawn(|| green::sleep(Duration::from_secs(60)));
 /// let bad = green::spawn(|| panic!("no"));
-/// assert_eq!(green::try_joinall([slow, bad]).unwrap_err().to_string(), "the greenthread panicked: no");
+/// assert_eq!(green::try_joinall(&[slow, bad]).unwrap_err().to_string(), "the greenthread panicked: no");
 /// ```
 pub fn try_joinall<G: AsRef<AnyGreenThread>>(
     greenthreads: impl IntoIterator<Item = G>,
