@@ -10,6 +10,7 @@ mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod hub;
+mod parking;
 mod reactor;
 mod ready;
 mod sources;
@@ -21,7 +22,8 @@ mod waker;
 pub use always::AlwaysReady;
 pub use clock::{Clock, VirtualClock};
 pub use hub::{Event, Hub, LONGEST_WAIT, Trigger};
-pub use reactor::{Cause, NotReady, ParkError, Reactor, Turn, Wakeup};
+pub use parking::{Cause, NotReady, ParkError, Turn, Wakeup};
+pub use reactor::Reactor;
 pub use ready::{Direction, Interest, Ready};
 pub use sources::Removed;
 pub use table::FdTable;

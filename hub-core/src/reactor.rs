@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::parking::{Cause, NotReady, ParkError, Turn, Wakeup};
 use crate::sources::{Removed, Sources};
 use crate::waker::{Ear, Waker};
-use crate::{Clock, Direction, Event, Hub, Interest, Ready, TimerKey, Timers, Token, Trigger};
+use crate::{Clock, Direction, Event, Hub, Interest, TimerKey, Timers, Token, Trigger};
 
 /// A hub with what it lacks: who waits for which descriptor, timers, and a waker.
 ///
@@ -58,53 +59,6 @@ pub struct Reactor<W> {
     ear_token: Token,
     /// Filled and emptied by each turn.
     events: Vec<Event>,
-}
-
-/// How a system call has shown that the next one would find nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotReady {
-    /// It said so.
-    WouldBlock,
-    /// It transferred less than was asked, on a stream: its buffer is empty, or full. After a
-    /// hang-up or an error, or with urgent data, this proves nothing, and the direction stays
-    /// ready.
-    ShortTransfer,
-}
-
-/// A waiter that is due, and why.
-#[derive(Debug)]
-pub struct Wakeup<W> {
-    /// What was parked, or given with the timer.
-    pub waiter: W,
-    /// Why it is back.
-    pub cause: Cause,
-}
-
-/// Why a waiter is back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// Its descriptor is ready like this.
-    Ready(Ready),
-    /// Its deadline is over.
-    Expired,
-}
-
-/// What a turn has to say beside who is due.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Turn {
-    /// A [`Waker`] has rung since the last turn: now look for what it was about.
-    pub rang: bool,
-}
-
-/// Why a waiter could not be parked. It comes back with the error.
-#[derive(Debug)]
-pub enum ParkError<W> {
-    /// Another waits for this direction of this descriptor.
-    Busy(W),
-    /// No such registration: the descriptor was removed.
-    Gone(W),
-    /// The hub could not be armed.
-    Io(io::Error, W),
 }
 
 /// No registration has this token: a table is never that long.
