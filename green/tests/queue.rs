@@ -890,3 +890,24 @@ fn a_capped_semaphore_without_units_hands_over_directly() {
         assert!(!semaphore.try_release() && !semaphore.try_acquire());
     });
 }
+
+#[test]
+fn those_who_look_at_a_rendezvous_sleep() {
+    bounded(|| {
+        let queue = Rc::new(Queue::channel());
+        let lookers: Vec<_> = (0..2)
+            .map(|_| {
+                let queue = Rc::clone(&queue);
+                green::spawn(move || queue.peek())
+            })
+            .collect();
+        let putter = putter(&queue, 1);
+        assert_idle();
+        assert_eq!((queue.putting(), queue.getting()), (1, 2));
+        queue.shutdown(false);
+        for looker in lookers {
+            assert_eq!(looker.join().unwrap(), Err(GetError::Shutdown));
+        }
+        assert!(!putter.join().unwrap());
+    });
+}

@@ -101,7 +101,11 @@ impl Builder {
         let task = Runtime::with(|runtime| {
             runtime.spawn(self.stack_size, spawned_at, state, |task| {
                 let end = End(Rc::clone(task));
-                move || end.deliver(panic::catch_unwind(AssertUnwindSafe(f)))
+                // What is named first is dropped first, also if it never runs: what `f` holds before the end is told.
+                move || {
+                    let result = panic::catch_unwind(AssertUnwindSafe(f));
+                    end.deliver(result);
+                }
             })
         })?;
         if self.name.is_some() {

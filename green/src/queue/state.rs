@@ -226,11 +226,16 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
         }
     }
 
-    /// Promises items to those who wait for one, for as long as there are both.
+    /// Promises items to those who wait for one, for as long as there are both. What a putter holds is not there to be
+    /// looked at: who only looks waits on, and those behind go ahead.
     #[inline]
     pub(super) fn serve(&mut self, woken: &mut Woken<W>) {
         while !self.getters.is_empty() && self.has_item() {
-            let Some((getter, want)) = self.getters.pop() else {
+            let next = match self.items.len() > self.promised {
+                true => self.getters.pop(),
+                false => self.getters.pop_if(|want| *want == Want::Take),
+            };
+            let Some((getter, want)) = next else {
                 return;
             };
             self.promised += usize::from(want == Want::Take);

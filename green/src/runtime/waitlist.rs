@@ -179,6 +179,18 @@ impl<T, W: Waiting> WaitList<T, W> {
         }
     }
 
+    /// As [`WaitList::pop`], but of those only who brought along what `suits`; the others keep their places.
+    pub(crate) fn pop_if(&mut self, suits: impl Fn(&T) -> bool) -> Option<(W, T)> {
+        let serves = |(waiter, with): &(W, T)| suits(with) && waiter.is_parked();
+        if self.first.as_ref().is_some_and(|(_, first)| serves(first)) {
+            return self.take_first();
+        }
+        let mut rest = self.rest.iter();
+        let place =
+            rest.find_map(|(place, waiter)| waiter.as_ref().is_some_and(serves).then_some(*place))?;
+        self.take_rest(place)
+    }
+
     #[cold]
     fn pop_rest(&mut self) -> Option<(W, T)> {
         let mut rest = self.rest.iter();

@@ -57,20 +57,35 @@ pub(crate) trait Subject: 'static {
     fn direct(&self, direct: Self::Direct) -> Self::Out;
     /// The counters that can be asked for.
     fn facts(&self) -> Self::Facts;
+    /// Ends what the calls have left running.
+    fn close(&self) {}
 }
+
+/// From here on numbers in the run queue name greenthreads of the subject's own.
+pub(crate) const INNER: usize = 1 << 32;
 
 /// The same, as one would explain it. `ready` is the run queue: who is served goes to its end.
 pub(crate) trait Model<S: Subject> {
     /// The outcome, unless `actor` has to wait.
     fn start(&mut self, actor: usize, call: S::Call, ready: &mut Ready) -> Option<S::Out>;
-    /// `actor` was served and runs.
-    fn resume(&mut self, actor: usize, ready: &mut Ready) -> S::Out;
+    /// `actor` was served and runs. The outcome, unless it has to wait on.
+    fn resume(&mut self, actor: usize, ready: &mut Ready) -> Option<S::Out>;
     /// The time of `actor` is up while it waits.
     fn expire(&mut self, actor: usize, ready: &mut Ready) -> S::Out;
     /// `actor` dies, while it waits or after it was served.
     fn kill(&mut self, actor: usize, ready: &mut Ready);
     fn direct(&mut self, direct: S::Direct, ready: &mut Ready) -> S::Out;
     fn facts(&self) -> S::Facts;
+    /// The greenthread `INNER + number` runs, until it ends or waits.
+    fn run_inner(&mut self, number: usize, _: &mut Ready) {
+        unreachable!("no greenthread {number} was made");
+    }
+    /// How many others have run when the last direct call returns, for it let them.
+    fn let_run(&mut self) -> usize {
+        0
+    }
+    /// Ends what the calls have left running.
+    fn close(&mut self) {}
     /// What holds at the end of every script.
     fn check(&self) {}
 }
@@ -89,6 +104,8 @@ struct Actor<C> {
     timeout: Option<u64>,
     state: State,
     deadline: Option<u64>,
+    /// When it began to wait, as a count of waits.
+    since: usize,
 }
 
 /// The model with the greenthreads around it.
@@ -97,6 +114,7 @@ struct World<S: Subject, M> {
     actors: Vec<Actor<S::Call>>,
     ready: Ready,
     now: u64,
+    waits: usize,
     log: Vec<(usize, S::Out)>,
 }
 
@@ -108,6 +126,7 @@ impl<S: Subject, M: Model<S>> World<S, M> {
             timeout,
             state: State::Fresh,
             deadline: None,
+            since: 0,
         });
     }
 
@@ -119,23 +138,31 @@ impl<S: Subject, M: Model<S>> World<S, M> {
     /// Runs as many as are ready now.
     fn run(&mut self, count: usize) {
         for _ in 0..count {
-            let Some(actor) = self.ready.pop_front() else {
-                return;
-            };
-            if self.actors[actor].state == State::Fresh {
-                let call = self.actors[actor].call;
-                match self.model.start(actor, call, &mut self.ready) {
-                    Some(out) => self.end(actor, out),
-                    None => {
-                        let waiting = &mut self.actors[actor];
-                        waiting.state = State::Waiting;
-                        waiting.deadline = waiting.timeout.map(|timeout| self.now + timeout);
-                    }
+            match self.ready.pop_front() {
+                Some(inner) if inner >= INNER => {
+                    self.model.run_inner(inner - INNER, &mut self.ready);
                 }
-            } else {
-                let out = self.model.resume(actor, &mut self.ready);
-                self.end(actor, out);
+                Some(actor) => self.run_actor(actor),
+                None => return,
             }
+        }
+    }
+
+    fn run_actor(&mut self, actor: usize) {
+        let Actor { call, state, .. } = self.actors[actor];
+        let out = match state {
+            State::Fresh => self.model.start(actor, call, &mut self.ready),
+            _ => self.model.resume(actor, &mut self.ready),
+        };
+        if let Some(out) = out {
+            return self.end(actor, out);
+        }
+        self.waits += 1;
+        let waiting = &mut self.actors[actor];
+        waiting.since = self.waits;
+        if state == State::Fresh {
+            waiting.state = State::Waiting;
+            waiting.deadline = waiting.timeout.map(|timeout| self.now + timeout);
         }
     }
 
@@ -161,14 +188,21 @@ impl<S: Subject, M: Model<S>> World<S, M> {
                 break;
             };
             self.now = next;
-            for actor in 0..self.actors.len() {
-                if self.actors[actor].state == State::Waiting
-                    && self.actors[actor].deadline == Some(next)
-                {
-                    let out = self.model.expire(actor, &mut self.ready);
-                    self.end(actor, out);
-                }
+            let mut expiring: Vec<_> = (0..self.actors.len())
+                .filter(|&actor| {
+                    let Actor {
+                        state, deadline, ..
+                    } = self.actors[actor];
+                    state == State::Waiting && deadline == Some(next)
+                })
+                .collect();
+            expiring.sort_by_key(|&actor| self.actors[actor].since);
+            for &actor in &expiring {
+                let out = self.model.expire(actor, &mut self.ready);
+                self.end(actor, out);
             }
+            // All of them were out of time before the first of them ran.
+            self.ready.retain(|actor| !expiring.contains(actor));
         }
         self.now = target;
     }
@@ -204,6 +238,7 @@ pub(crate) fn compare<S: Subject, M: Model<S> + Send>(
             actors: Vec::new(),
             ready: Ready::new(),
             now: 0,
+            waits: 0,
             log: Vec::new(),
         };
         let log = Rc::new(RefCell::new(Vec::new()));
@@ -234,6 +269,8 @@ pub(crate) fn compare<S: Subject, M: Model<S> + Send>(
                 }
                 Step::Direct(direct) => {
                     let expected = world.model.direct(direct, &mut world.ready);
+                    let others = world.model.let_run();
+                    world.run(others);
                     assert_eq!(subject.direct(direct), expected, "step {at}: {step:?}");
                 }
             }
@@ -248,6 +285,8 @@ pub(crate) fn compare<S: Subject, M: Model<S> + Send>(
             world.kill(number);
             actor.kill();
         }
+        world.model.close();
+        subject.close();
         assert_eq!(*log.borrow(), world.log, "at the end");
         assert_eq!(subject.facts(), world.model.facts(), "at the end");
         world.model.check();

@@ -1,22 +1,47 @@
 //! Semaphores against a model: nothing lost, nothing twice, first come first served.
 
-mod model;
-
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use green::Semaphore;
-use model::{Model, Ready, Subject, compare, scripts};
+use crate::engine::{Model, Ready, Subject, compare, scripts};
+use green::{BoundedSemaphore, Semaphore};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug)]
-struct Acquire;
+pub(crate) struct Acquire;
 
 #[derive(Clone, Copy, Debug)]
-enum Direct {
+pub(crate) enum Direct {
     TryAcquire,
     Release,
     AddPermits(usize),
+}
+
+impl Subject for BoundedSemaphore {
+    type Call = Acquire;
+    type Direct = Direct;
+    type Out = bool;
+    type Facts = (usize, isize);
+
+    fn call(&self, _: Acquire, timeout: Option<Duration>) -> bool {
+        let permit = match timeout {
+            Some(timeout) => self.acquire_timeout(timeout),
+            None => Some(self.acquire()),
+        };
+        permit.map(green::Permit::forget).is_some()
+    }
+
+    fn direct(&self, direct: Direct) -> bool {
+        match direct {
+            Direct::TryAcquire => self.try_acquire().map(green::Permit::forget).is_some(),
+            Direct::Release => self.release().is_ok(),
+            Direct::AddPermits(_) => unreachable!("a bounded semaphore has no such call"),
+        }
+    }
+
+    fn facts(&self) -> (usize, isize) {
+        (self.counter(), self.balance())
+    }
 }
 
 impl Subject for Semaphore {
@@ -49,6 +74,8 @@ impl Subject for Semaphore {
 
 struct Ideal {
     free: usize,
+    /// A release is refused if so many are free.
+    bound: usize,
     waiting: VecDeque<usize>,
 }
 
@@ -67,7 +94,10 @@ impl Ideal {
     }
 }
 
-impl Model<Semaphore> for Ideal {
+impl<S> Model<S> for Ideal
+where
+    S: Subject<Call = Acquire, Direct = Direct, Out = bool, Facts = (usize, isize)>,
+{
     fn start(&mut self, actor: usize, _: Acquire, _: &mut Ready) -> Option<bool> {
         if self.take() {
             return Some(true);
@@ -76,8 +106,8 @@ impl Model<Semaphore> for Ideal {
         None
     }
 
-    fn resume(&mut self, _: usize, _: &mut Ready) -> bool {
-        true
+    fn resume(&mut self, _: usize, _: &mut Ready) -> Option<bool> {
+        Some(true)
     }
 
     fn expire(&mut self, actor: usize, _: &mut Ready) -> bool {
@@ -95,6 +125,7 @@ impl Model<Semaphore> for Ideal {
     fn direct(&mut self, direct: Direct, ready: &mut Ready) -> bool {
         match direct {
             Direct::TryAcquire => return self.take(),
+            Direct::Release if self.free >= self.bound => return false,
             Direct::Release => self.release(ready),
             Direct::AddPermits(n) => (0..n).for_each(|_| self.release(ready)),
         }
@@ -125,7 +156,20 @@ proptest! {
             60,
         ),
     ) {
-        let ideal = Ideal { free: count, waiting: VecDeque::new() };
+        let ideal = Ideal { free: count, bound: usize::MAX, waiting: VecDeque::new() };
         compare(|| Semaphore::new(count), ideal, &script);
+    }
+
+    #[test]
+    fn a_bounded_semaphore_does_as_its_model(
+        count in 0..3_usize,
+        script in scripts(
+            Just(Acquire),
+            prop_oneof![1 => Just(Direct::TryAcquire), 3 => Just(Direct::Release)],
+            60,
+        ),
+    ) {
+        let ideal = Ideal { free: count, bound: count, waiting: VecDeque::new() };
+        compare(|| BoundedSemaphore::new(count), ideal, &script);
     }
 }

@@ -1,126 +1,39 @@
-//! Queues against a model: nothing lost, nothing twice, order kept on both sides, counters true.
+//! The model of a queue.
 
-mod model;
-
-use std::cell::Cell;
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use green::Queue;
-use green::queue::{GetError, PutError};
-use model::{Model, Ready, Subject, compare, scripts};
-use proptest::prelude::*;
+use green::queue::{GetError, Order, PutError};
 
-#[derive(Clone, Copy, Debug)]
-enum Call {
-    Put,
-    Get,
-    Join,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Direct {
-    TryPut,
-    TryGet,
-    TryPeek,
-    TaskDone,
-    Resize(Option<usize>),
-    Shutdown(bool),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Out {
-    /// The put of this item.
-    Put(u32, Result<(), PutError<u32>>),
-    Got(Result<u32, GetError>),
-    Done(bool),
-}
-
-/// A queue of numbers, given out in the order of the calls of `put`.
-struct Numbered {
-    queue: Queue<u32>,
-    next: Cell<u32>,
-}
-
-impl Numbered {
-    fn next(&self) -> u32 {
-        self.next.replace(self.next.get() + 1)
-    }
-}
-
-impl Subject for Numbered {
-    type Call = Call;
-    type Direct = Direct;
-    type Out = Out;
-    /// Size, full, putting, getting, unfinished.
-    type Facts = (usize, bool, usize, usize, usize);
-
-    fn call(&self, call: Call, timeout: Option<Duration>) -> Out {
-        let queue = &self.queue;
-        match (call, timeout) {
-            (Call::Put, timeout) => {
-                let item = self.next();
-                Out::Put(
-                    item,
-                    match timeout {
-                        Some(timeout) => queue.put_timeout(item, timeout),
-                        None => queue.put(item),
-                    },
-                )
-            }
-            (Call::Get, Some(timeout)) => Out::Got(queue.get_timeout(timeout)),
-            (Call::Get, None) => Out::Got(queue.get()),
-            (Call::Join, Some(timeout)) => Out::Done(queue.join_timeout(timeout)),
-            (Call::Join, None) => Out::Done(queue.join()),
-        }
-    }
-
-    fn direct(&self, direct: Direct) -> Out {
-        match direct {
-            Direct::TryPut => {
-                let item = self.next();
-                return Out::Put(item, self.queue.try_put(item));
-            }
-            Direct::TryGet => return Out::Got(self.queue.try_get()),
-            Direct::TryPeek => return Out::Got(self.queue.try_peek()),
-            Direct::TaskDone => return Out::Done(self.queue.task_done().is_ok()),
-            Direct::Resize(capacity) => self.queue.resize(capacity),
-            Direct::Shutdown(immediate) => self.queue.shutdown(immediate),
-        }
-        Out::Done(true)
-    }
-
-    fn facts(&self) -> Self::Facts {
-        let queue = &self.queue;
-        (
-            queue.qsize(),
-            queue.is_full(),
-            queue.putting(),
-            queue.getting(),
-            queue.unfinished_tasks(),
-        )
-    }
-}
+use crate::engine::{Model, Ready};
+use crate::queue::{Call, Direct, Kind, Numbered, Out};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Waits {
     Get,
+    Look,
     /// With its item.
     Put(u32),
     Join,
     /// A getter that was woken and has yet to take its item.
     Promised,
+    /// One who looks, and was woken to do so.
+    Looks,
+    /// A getter that was woken by a shutdown, and looks once more.
+    Again,
     /// Was woken, and has only to say so.
     Ends(Out),
 }
 
+/// A queue as one would explain it. Who waits for an item is promised one, and takes the next when it runs.
 #[derive(Default)]
-struct Ideal {
+pub(crate) struct Ideal {
+    kind: Kind,
     capacity: Option<usize>,
-    stored: VecDeque<u32>,
+    stored: Vec<u32>,
     /// Items in the hands of those who put them, in line. `None` is the hand of one that is gone.
     held: VecDeque<(Option<usize>, u32)>,
-    getters: VecDeque<usize>,
+    /// Each with whether it takes the item or only looks.
+    getters: VecDeque<(usize, bool)>,
     joiners: VecDeque<usize>,
     promised: usize,
     unfinished: usize,
@@ -132,9 +45,31 @@ struct Ideal {
 }
 
 impl Ideal {
+    pub(crate) fn new(kind: Kind, capacity: Option<usize>, stored: Vec<u32>) -> Ideal {
+        Ideal {
+            kind,
+            capacity,
+            stored,
+            ..Ideal::default()
+        }
+    }
+
     fn next(&mut self) -> u32 {
         self.next += 1;
-        self.next - 1
+        self.kind.item(self.next - 1)
+    }
+
+    /// Where the item stands that leaves next.
+    fn first(&self) -> Option<usize> {
+        match self.kind {
+            Kind::Fifo => (!self.stored.is_empty()).then_some(0),
+            Kind::Lifo => self.stored.len().checked_sub(1),
+            Kind::Lowest => (0..self.stored.len()).min_by_key(|&at| self.stored[at]),
+        }
+    }
+
+    fn look(&self) -> Result<u32, GetError> {
+        self.first().map(|at| self.stored[at]).ok_or(self.nothing())
     }
 
     fn has_room(&self) -> bool {
@@ -152,6 +87,10 @@ impl Ideal {
             0
         };
         self.stored.len() + held
+    }
+
+    pub(crate) fn has_item(&self) -> bool {
+        self.available() > self.promised
     }
 
     fn set(&mut self, actor: usize, waits: Waits) {
@@ -173,16 +112,21 @@ impl Ideal {
     }
 
     fn store(&mut self, item: u32) {
-        self.stored.push_back(item);
+        self.stored.push(item);
         self.unfinished += 1;
     }
 
     fn serve(&mut self, ready: &mut Ready) {
-        while self.available() > self.promised
-            && let Some(getter) = self.getters.pop_front()
-        {
-            self.promised += 1;
-            self.wake(getter, Waits::Promised, ready);
+        while self.has_item() {
+            // What a putter holds cannot be looked at.
+            let stored = self.stored.len() > self.promised;
+            let next = self.getters.iter().position(|&(_, takes)| takes || stored);
+            let Some((getter, takes)) = next.and_then(|at| self.getters.remove(at)) else {
+                return;
+            };
+            self.promised += usize::from(takes);
+            let waits = if takes { Waits::Promised } else { Waits::Looks };
+            self.wake(getter, waits, ready);
         }
     }
 
@@ -199,7 +143,8 @@ impl Ideal {
     }
 
     fn take(&mut self, ready: &mut Ready) -> Result<u32, GetError> {
-        if let Some(item) = self.stored.pop_front() {
+        if let Some(at) = self.first() {
+            let item = self.stored.remove(at);
             self.refill(ready);
             self.out.push(item);
             return Ok(item);
@@ -246,12 +191,9 @@ impl Ideal {
                     Some(_) => self.held.push_back((putter, item)),
                 }
             }
-            for getter in std::mem::take(&mut self.getters) {
-                self.wake(
-                    getter,
-                    Waits::Ends(Out::Got(Err(GetError::Shutdown))),
-                    ready,
-                );
+            for (getter, takes) in std::mem::take(&mut self.getters) {
+                let waits = if takes { Waits::Again } else { Waits::Looks };
+                self.wake(getter, waits, ready);
             }
             for (putter, item) in std::mem::take(&mut self.held) {
                 let out = Out::Put(item, Err(PutError::Shutdown(item)));
@@ -269,14 +211,33 @@ impl Ideal {
         }
     }
 
+    /// What can be had at once by those who come now.
+    fn size(&self) -> usize {
+        let gone = match self.capacity {
+            Some(0) => self.held.iter().filter(|held| held.0.is_none()).count(),
+            _ => 0,
+        };
+        (self.stored.len() + gone).saturating_sub(self.promised)
+    }
+
+    /// One who came to look and saw nothing.
+    fn look_or_wait(&mut self, actor: usize) -> Option<Out> {
+        if self.shut {
+            return Some(Out::Got(Err(GetError::Shutdown)));
+        }
+        self.getters.push_back((actor, false));
+        self.set(actor, Waits::Look);
+        None
+    }
+
     fn leave(&mut self, actor: usize) {
-        self.getters.retain(|&other| other != actor);
+        self.getters.retain(|&(other, _)| other != actor);
         self.joiners.retain(|&other| other != actor);
         self.held.retain(|&(putter, _)| putter != Some(actor));
     }
 }
 
-impl Model<Numbered> for Ideal {
+impl<O: Order<u32> + 'static> Model<Numbered<O>> for Ideal {
     fn start(&mut self, actor: usize, call: Call, ready: &mut Ready) -> Option<Out> {
         match call {
             Call::Put => {
@@ -295,13 +256,15 @@ impl Model<Numbered> for Ideal {
                 self.serve(ready);
                 room.then_some(Out::Put(item, Ok(())))
             }
-            Call::Get if self.available() > self.promised => Some(Out::Got(self.take(ready))),
+            Call::Get if self.has_item() => Some(Out::Got(self.take(ready))),
             Call::Get if self.shut => Some(Out::Got(Err(GetError::Shutdown))),
             Call::Get => {
-                self.getters.push_back(actor);
+                self.getters.push_back((actor, true));
                 self.set(actor, Waits::Get);
                 None
             }
+            Call::Peek if self.size() > 0 && self.look().is_ok() => Some(Out::Got(self.look())),
+            Call::Peek => self.look_or_wait(actor),
             Call::Join if self.unfinished == 0 => Some(Out::Done(true)),
             Call::Join => {
                 self.joiners.push_back(actor);
@@ -311,13 +274,19 @@ impl Model<Numbered> for Ideal {
         }
     }
 
-    fn resume(&mut self, actor: usize, ready: &mut Ready) -> Out {
+    fn resume(&mut self, actor: usize, ready: &mut Ready) -> Option<Out> {
         match self.waits(actor) {
             Waits::Promised => {
                 self.promised -= 1;
-                Out::Got(self.take(ready))
+                Some(Out::Got(self.take(ready)))
             }
-            Waits::Ends(out) => out,
+            Waits::Again if self.has_item() => Some(Out::Got(self.take(ready))),
+            Waits::Again => Some(Out::Got(Err(GetError::Shutdown))),
+            Waits::Looks => match self.look() {
+                Err(GetError::Empty) => self.look_or_wait(actor),
+                seen => Some(Out::Got(seen)),
+            },
+            Waits::Ends(out) => Some(out),
             waits => panic!("{actor} runs though it {waits:?}"),
         }
     }
@@ -325,7 +294,7 @@ impl Model<Numbered> for Ideal {
     fn expire(&mut self, actor: usize, _: &mut Ready) -> Out {
         self.leave(actor);
         match self.waits(actor) {
-            Waits::Get => Out::Got(Err(GetError::Empty)),
+            Waits::Get | Waits::Look => Out::Got(Err(GetError::Empty)),
             Waits::Put(item) => Out::Put(item, Err(PutError::Full(item))),
             Waits::Join => Out::Done(false),
             waits => panic!("{actor} expires though it {waits:?}"),
@@ -359,7 +328,7 @@ impl Model<Numbered> for Ideal {
                 }
                 if self.has_room() {
                     self.store(item);
-                } else if self.capacity == Some(0) && !self.getters.is_empty() {
+                } else if self.capacity == Some(0) && self.getters.iter().any(|&(_, takes)| takes) {
                     self.held.push_back((None, item));
                 } else {
                     return Out::Put(item, Err(PutError::Full(item)));
@@ -367,14 +336,12 @@ impl Model<Numbered> for Ideal {
                 self.serve(ready);
                 return Out::Put(item, Ok(()));
             }
-            Direct::TryGet if self.available() > self.promised => {
+            Direct::TryGet if self.has_item() => {
                 return Out::Got(self.take(ready));
             }
             Direct::TryGet => return Out::Got(Err(self.nothing())),
-            Direct::TryPeek => {
-                let next = self.stored.front().filter(|_| self.facts().0 > 0);
-                return Out::Got(next.copied().ok_or(self.nothing()));
-            }
+            Direct::TryPeek if self.size() > 0 => return Out::Got(self.look()),
+            Direct::TryPeek => return Out::Got(Err(self.nothing())),
             Direct::TaskDone if self.unfinished == 0 => return Out::Done(false),
             Direct::TaskDone => {
                 self.unfinished -= 1;
@@ -392,65 +359,21 @@ impl Model<Numbered> for Ideal {
 
     /// Each item comes out once at most, and in order.
     fn check(&self) {
-        assert!(
-            self.out.is_sorted_by(|a, b| a < b),
-            "not in order: {:?}",
-            self.out
-        );
+        let mut out = self.out.clone();
+        let in_order = out.is_sorted_by(|a, b| a < b);
+        assert!(self.kind != Kind::Fifo || in_order, "not in order: {out:?}");
+        out.sort_unstable();
+        assert!(out.is_sorted_by(|a, b| a < b), "twice: {out:?}");
     }
 
     fn facts(&self) -> (usize, bool, usize, usize, usize) {
-        let gone = match self.capacity {
-            Some(0) => self
-                .held
-                .iter()
-                .filter(|(putter, _)| putter.is_none())
-                .count(),
-            _ => 0,
-        };
+        let putting = self.held.iter().filter(|(putter, _)| putter.is_some());
         (
-            (self.stored.len() + gone).saturating_sub(self.promised),
+            self.size(),
             !self.has_room(),
-            self.held
-                .iter()
-                .filter(|(putter, _)| putter.is_some())
-                .count(),
+            putting.count(),
             self.getters.len(),
             self.unfinished,
         )
-    }
-}
-
-fn capacities() -> impl Strategy<Value = Option<usize>> {
-    prop_oneof![2 => Just(Some(0)), 3 => (1..3_usize).prop_map(Some), 1 => Just(None)]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
-
-    #[test]
-    fn a_queue_does_as_its_model(
-        capacity in capacities(),
-        script in scripts(
-            prop_oneof![5 => Just(Call::Put), 5 => Just(Call::Get), 1 => Just(Call::Join)],
-            prop_oneof![
-                8 => Just(Direct::TryPut),
-                8 => Just(Direct::TryGet),
-                3 => Just(Direct::TryPeek),
-                3 => Just(Direct::TaskDone),
-                3 => capacities().prop_map(Direct::Resize),
-                // Immediate ones only: of a graceful one the model does not know that the item of a getter which was
-                // served and then killed goes to the getter behind it.
-                1 => Just(Direct::Shutdown(true)),
-            ],
-            80,
-        ),
-    ) {
-        let queue = move || Numbered {
-            queue: capacity.map_or_else(Queue::unbounded, Queue::bounded),
-            next: Cell::new(0),
-        };
-        let ideal = Ideal { capacity, ..Ideal::default() };
-        compare(queue, ideal, &script);
     }
 }

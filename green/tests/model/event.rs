@@ -1,18 +1,16 @@
 //! Events against a model: every waiter gets what was sent in its round, in order.
 
-mod model;
-
 use std::time::Duration;
 
+use crate::engine::{Model, Ready, Subject, compare, scripts};
 use green::Event;
-use model::{Model, Ready, Subject, compare, scripts};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug)]
-struct Wait;
+pub(crate) struct Wait;
 
 #[derive(Clone, Copy, Debug)]
-enum Direct {
+pub(crate) enum Direct {
     Send(u8),
     SendException(u8),
     Reset,
@@ -20,7 +18,7 @@ enum Direct {
 }
 
 /// What was sent, errors as their text; `None` is a timeout, or a call that failed.
-type Out = Option<Result<u8, String>>;
+pub(crate) type Out = Option<Result<u8, String>>;
 
 impl Subject for Event<u8> {
     type Call = Wait;
@@ -85,9 +83,9 @@ impl Model<Event<u8>> for Ideal {
         Some(self.sent.clone())
     }
 
-    fn resume(&mut self, actor: usize, _: &mut Ready) -> Out {
+    fn resume(&mut self, actor: usize, _: &mut Ready) -> Option<Out> {
         let served = self.served.iter().find(|(other, _)| *other == actor);
-        served.and_then(|(_, out)| out.clone())
+        served.map(|(_, out)| out.clone())
     }
 
     fn expire(&mut self, actor: usize, _: &mut Ready) -> Out {
