@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::greenthread::{Exit, GreenThread, spawn};
+use crate::greenthread::{Exit, GreenThread, killall, spawn};
 use crate::runtime::{Reason, Runtime, Wake};
 
 /// Runs each call in a greenthread of its own until the first has returned, for at most `timeout`, then kills the
@@ -72,8 +72,8 @@ impl<T: 'static> Racers<T> {
                 late.push((place, racer));
             }
         }
+        killall(late.iter().map(|(_, racer)| racer));
         for (place, racer) in late {
-            racer.kill();
             match racer.join() {
                 Err(Exit::Killed(_)) => {}
                 result => done.push((place, result)),
@@ -86,8 +86,7 @@ impl<T: 'static> Racers<T> {
 
 impl<T: 'static> Drop for Racers<T> {
     fn drop(&mut self) {
-        for racer in &self.0 {
-            racer.kill();
-        }
+        // All at once: who is being killed itself may be interrupted by the first switch.
+        killall(&self.0);
     }
 }
