@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::Child;
 use crate::os::{PipeReader, PipeWriter};
 use crate::runtime::Runtime;
-use crate::{Builder, Exit, GreenThread};
+use crate::{Builder, Exit, GreenThread, killall};
 
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
@@ -144,9 +144,7 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        for worker in &self.workers {
-            worker.kill();
-        }
+        killall(&self.workers);
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::accept::accept_all;
 use super::{Listener, Outcome, StopServe};
 use crate::runtime::{Runtime, Waited};
-use crate::{AnyGreenThread, GreenPool};
+use crate::{AnyGreenThread, GreenPool, killall};
 
 /// A server that runs beside its creator: started, drained, closed.
 ///
@@ -171,9 +171,7 @@ impl<L: Listener + 'static> StreamServer<L> {
             }
         }
         handlers.retain(|handler| !handler.is_ended());
-        for handler in &handlers {
-            handler.kill();
-        }
+        killall(&handlers);
         handlers.len()
     }
 
