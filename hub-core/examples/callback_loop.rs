@@ -1,17 +1,18 @@
-//! cargo run -p hub-core --example callback_loop
+//! cargo run -p hub-core --example callback_loop [epoll|poll|select|polling]
 //!
-//! A loop of callbacks on one hub and nothing else: no reactor, no greenthreads. It serves the
-//! lines of two clients and ends with the last of them.
+//! A loop of callbacks on a hub and nothing else. Its server echoes what one client says.
+
+mod hubs;
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use hub_core::{Hub, Interest, Token, Trigger};
 
-/// Called when its descriptor is readable; says whether it wants to be called again.
+/// Called when its descriptor is readable; says whether to call it again.
 type Callback = Box<dyn FnMut(&mut Loop) -> io::Result<bool>>;
 
 struct Loop {
@@ -21,11 +22,17 @@ struct Loop {
 }
 
 impl Loop {
-    fn watch(&mut self, source: Rc<dyn AsFd>, callback: Callback) -> io::Result<()> {
-        let token = Token::from_raw(self.next);
+    fn watch<T: AsFd + 'static>(
+        &mut self,
+        source: T,
+        mut callback: impl FnMut(&mut Loop, &T) -> io::Result<bool> + 'static,
+    ) -> io::Result<()> {
+        let (source, token) = (Rc::new(source), Token::from_raw(self.next));
         self.next += 1;
         self.hub.add(source.as_fd(), token, Trigger::Level)?;
         self.hub.arm(source.as_fd(), token, Interest::READ)?;
+        let own = source.clone();
+        let callback = Box::new(move |events: &mut Loop| callback(events, &own));
         self.callbacks.insert(token, (source, callback));
         Ok(())
     }
@@ -35,12 +42,12 @@ impl Loop {
         while !self.callbacks.is_empty() {
             self.hub.wait(None, &mut events)?;
             for event in events.drain(..) {
-                let Some((source, mut callback)) = self.callbacks.remove(&event.token) else {
-                    continue;
-                };
-                match callback(self)? {
-                    true => drop(self.callbacks.insert(event.token, (source, callback))),
-                    false => self.hub.remove(source.as_fd(), event.token)?,
+                // Taken out while it runs: it may watch others.
+                if let Some((source, mut callback)) = self.callbacks.remove(&event.token) {
+                    match callback(self)? {
+                        true => drop(self.callbacks.insert(event.token, (source, callback))),
+                        false => self.hub.remove(source.as_fd(), event.token)?,
+                    }
                 }
             }
         }
@@ -50,44 +57,25 @@ impl Loop {
 
 fn main() -> io::Result<()> {
     let mut events = Loop {
-        hub: Box::new(hub_poll::Poll::new()?),
+        hub: hubs::argument(1, "poll")?,
         callbacks: HashMap::new(),
         next: 0,
     };
-    let listener = Rc::new(TcpListener::bind("127.0.0.1:0")?);
-    let address = listener.local_addr()?;
-    let clients = ["one", "two"].map(|name| std::thread::spawn(move || client(address, name)));
-    let mut guests = 0;
-    let accept = listener.clone();
-    let greet = move |events: &mut Loop| {
-        let stream = Rc::new(accept.accept()?.0);
-        events.watch(stream.clone(), Box::new(move |_| echo(&stream)))?;
-        guests += 1;
-        Ok(guests < 2)
-    };
-    events.watch(listener, Box::new(greet))?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    events.watch(listener, |events, listener| {
+        let (stream, _) = listener.accept()?;
+        events.watch(stream, |_, mut stream| {
+            let mut buffer = [0; 1024];
+            let count = stream.read(&mut buffer)?;
+            stream.write_all(&buffer[..count])?;
+            Ok(count > 0)
+        })?;
+        Ok(false)
+    })?;
+    client.write_all(b"a word")?;
+    client.shutdown(Shutdown::Write)?;
     events.run()?;
-    for client in clients {
-        client.join().expect("a client does not panic")?;
-    }
-    Ok(())
-}
-
-/// One read, since the descriptor is reported again as long as there is more.
-fn echo(mut stream: &TcpStream) -> io::Result<bool> {
-    let mut buffer = [0; 1024];
-    let count = stream.read(&mut buffer)?;
-    stream.write_all(&buffer[..count])?;
-    Ok(count > 0)
-}
-
-fn client(address: SocketAddr, name: &str) -> io::Result<()> {
-    let mut stream = TcpStream::connect(address)?;
-    for number in 1..=3 {
-        writeln!(stream, "{name} says {number}")?;
-        let mut line = String::new();
-        BufReader::new(&stream).read_line(&mut line)?;
-        print!("{line}");
-    }
+    println!("{}: {}", events.hub.name(), io::read_to_string(client)?);
     Ok(())
 }

@@ -38,6 +38,9 @@ pub enum Cause {
 pub struct Turn {
     /// A [`Waker`](crate::Waker) has rung since the last turn: now look for what it was about.
     pub rang: bool,
+    /// How many reports the hub had, also those that nobody waits for. A reactor that is nested in
+    /// another loop may wait there when a turn without waiting had none and woke nobody.
+    pub reports: usize,
 }
 
 /// Why a waiter could not be parked. It comes back with the error.

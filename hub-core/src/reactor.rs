@@ -1,7 +1,7 @@
 use std::fmt;
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -83,6 +83,14 @@ impl<W> Reactor<W> {
     /// The name of the hub in charge.
     pub fn hub_name(&self) -> &'static str {
         self.hub.name()
+    }
+
+    /// The descriptor of the hub, if it has one, with which the reactor is nested in another event
+    /// loop. It is readable while the hub has something to report; of timers it knows nothing: the
+    /// other loop waits until [`next_deadline`](Reactor::next_deadline) at most, and takes a turn
+    /// without waiting then. It is another one after the hub has been replaced.
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.hub.as_fd()
     }
 
     /// Puts another hub in charge of every registration, waiter and timer, and of the waker. It
@@ -312,7 +320,10 @@ impl<W> Reactor<W> {
                     .wait(timeout, &mut *self.hub, &mut self.events)?;
             }
         }
-        let mut turn = Turn::default();
+        let mut turn = Turn {
+            rang: false,
+            reports: self.events.len(),
+        };
         for event in self.events.drain(..) {
             if event.token == self.ear_token {
                 turn.rang = true;

@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod nested;
 mod scripted;
 mod swap;
 mod time;
