@@ -1,8 +1,7 @@
 .PHONY: help demo test test-long sanitize check bench doc install clean
 HUBS = epoll poll select polling
 PREFIX = /usr/local
-BUILT = $(or $(CARGO_TARGET_DIR),target)/release
-HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -19,9 +18,10 @@ test:            ## every test; those of green once on each hub
 test-long:       ## what takes longer: ten million events without growth of memory
 	cargo test --release -p hub-c --test memory -- --ignored
 
-sanitize:        ## the C interface under AddressSanitizer and ThreadSanitizer (nightly, rust-src)
-	RUSTFLAGS=-Zsanitizer=address cargo +nightly test -p hub-c --lib --test it --target $(HOST)
-	RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std -p hub-c --lib --test it --target $(HOST)
+sanitize:        ## the C interface under AddressSanitizer and ThreadSanitizer, and under valgrind
+	hub-c/sanitize.sh address $(TARGET)
+	hub-c/sanitize.sh thread $(TARGET)
+	hub-c/valgrind.sh $(TARGET)
 
 check:           ## rustfmt, clippy and rustdoc, warnings denied
 	cargo fmt --all --check
@@ -37,7 +37,7 @@ doc:             ## the API documentation, in target/doc
 
 install:         ## libhub, hub.h and hub.pc: make install PREFIX=/usr/local [DESTDIR=]
 	cargo build --release -p hub-c
-	hub-c/install.sh $(BUILT) $(PREFIX) $(DESTDIR)
+	hub-c/install.sh "$(TARGET)/release" "$(PREFIX)" "$(DESTDIR)"
 
 clean:           ## remove what was built
 	cargo clean

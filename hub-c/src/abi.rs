@@ -159,13 +159,15 @@ pub unsafe extern "C" fn hub_wait(
 /// all functions it takes no lock, and it leaves errno alone.
 #[unsafe(no_mangle)]
 pub extern "C" fn hub_notify(hub: *mut Hub) -> c_int {
-    errno::preserved(|| {
-        answer(|| {
-            let slot = handle(hub).slot()?;
+    // Neither `answer` nor anything else that touches a thread-local value of this library: in a
+    // library that was loaded at run time the first touch allocates.
+    errno::preserved(|| match handle(hub).slot() {
+        Ok(slot) => {
             slot.is_notified.store(true, SeqCst);
             slot.ring();
-            Ok(0)
-        })
+            0
+        }
+        Err(error) => -error.0,
     })
 }
 

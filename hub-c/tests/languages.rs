@@ -110,20 +110,39 @@ fn talk_to(mut server: Command, name: &str) {
     assert!(server.wait().unwrap().success());
 }
 
+/// A C program with the library in it.
+fn with_the_static_library(name: &str, source: &str, options: &[&str]) -> PathBuf {
+    let (program, include) = (directory(name).join("program"), here("include"));
+    let (source, library) = (here(source), built().join("libhub.a"));
+    let libraries = ["-pthread", "-lm", "-ldl"].map(OsStr::new);
+    let arguments = [OsStr::new("-I"), include.as_os_str(), source.as_os_str()];
+    let output = [library.as_os_str(), OsStr::new("-o"), program.as_os_str()];
+    let options = options.iter().map(OsStr::new);
+    cc(options.chain(arguments).chain(output).chain(libraries));
+    program
+}
+
 #[test]
 fn the_echo_server_in_c_with_the_static_library() {
     if !has("cc", "the echo server in C") {
         return;
     }
-    let (program, include) = (directory("static").join("echo"), here("include"));
-    let (source, library) = (here("examples/echo.c"), built().join("libhub.a"));
-    let libraries = ["-lpthread", "-lm", "-ldl"].map(OsStr::new);
-    let arguments = [OsStr::new("-I"), include.as_os_str(), source.as_os_str()];
-    let output = [library.as_os_str(), OsStr::new("-o"), program.as_os_str()];
-    cc(arguments.into_iter().chain(output).chain(libraries));
+    let program = with_the_static_library("static", "examples/echo.c", &[]);
     for name in NAMES {
         talk_to(Command::new(&program), name);
     }
+}
+
+#[test]
+fn misuse_from_c_is_an_error_and_nothing_is_printed() {
+    if !has("cc", "the program of misuse") {
+        return;
+    }
+    let program = with_the_static_library("misuse", "tests/c/misuse.c", &[]);
+    let output = Command::new(program).arg("100").output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(errors, "", "{}", output.status);
+    assert_eq!(output.stdout, b"as it should be\n");
 }
 
 #[test]
