@@ -1,7 +1,7 @@
 #!/bin/sh
 # sanitize.sh address|thread TARGET_DIR: the tests, and the C program of misuse, with the library
-# instrumented. A stable toolchain has the runtimes for x86-64 and aarch64 Linux; it is only told
-# to take the option. Its standard library is not instrumented: what it does inside is not seen.
+# instrumented. A stable toolchain for x86-64 Linux comes with the runtimes; it is only told to take
+# the option. Its standard library is not instrumented: what it does inside is not seen.
 set -eu
 kind=$1 target=$2/sanitize-$1
 here=$(cd "$(dirname "$0")" && pwd)
