@@ -483,3 +483,132 @@ fn the_environment_gives_the_size() {
         assert!(said.contains("must be a number of threads"), "{said}");
     }
 }
+
+#[test]
+fn size_zero_is_warned_of() {
+    struct Collect;
+    static LINES: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+    impl log::Log for Collect {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            LINES.lock().unwrap().push(record.args().to_string());
+        }
+        fn flush(&self) {}
+    }
+    log::set_logger(&Collect).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    drop(ThreadPool::new(0));
+    let lines = LINES.lock().unwrap();
+    assert!(
+        lines.iter().any(|line| line.contains("of size 0")),
+        "{lines:?}"
+    );
+}
+
+/// Something whose methods block.
+#[derive(Debug)]
+struct Cursor {
+    thread: Option<thread::ThreadId>,
+    calls: u32,
+}
+
+impl Cursor {
+    fn step(&mut self) -> u32 {
+        self.thread = Some(thread::current().id());
+        let calls = self.calls;
+        thread::sleep(Duration::from_millis(2));
+        self.calls = calls + 1;
+        self.calls
+    }
+}
+
+fn cursor() -> Rc<tpool::Proxy<Cursor>> {
+    let cursor = Cursor {
+        thread: None,
+        calls: 0,
+    };
+    Rc::new(tpool::Proxy::new(cursor))
+}
+
+#[test]
+fn calls_of_a_proxy_run_elsewhere_and_take_turns() {
+    let _one = GLOBAL.lock();
+    bounded(|| {
+        let proxy = cursor();
+        let order = Rc::new(std::cell::RefCell::new(Vec::new()));
+        let callers: Vec<_> = (0..5)
+            .map(|_| {
+                let (proxy, order) = (Rc::clone(&proxy), Rc::clone(&order));
+                green::spawn(move || {
+                    let step = proxy.call(Cursor::step).unwrap();
+                    order.borrow_mut().push(step);
+                })
+            })
+            .collect();
+        green::joinall(&callers);
+        assert_eq!(*order.borrow(), [1, 2, 3, 4, 5]);
+        let ran_in = proxy.direct(|cursor| cursor.thread).unwrap();
+        assert!(ran_in.is_some_and(|thread| thread != thread::current().id()));
+        assert!(format!("{proxy:?}").contains("calls: 5"));
+    });
+}
+
+#[test]
+fn a_call_whose_caller_has_left_goes_on_before_the_next_one() {
+    let _one = GLOBAL.lock();
+    bounded(|| {
+        let proxy = cursor();
+        let (open, gate) = gate();
+        let left = Timeout::new(Duration::from_millis(5)).run(|| {
+            proxy.call(|cursor| {
+                gate();
+                cursor.step()
+            })
+        });
+        assert!(left.is_err());
+        assert!(proxy.direct(|cursor| cursor.calls).is_none());
+        drop(open);
+        assert_eq!(proxy.call(Cursor::step).unwrap(), 2);
+    });
+}
+
+#[test]
+fn a_panic_of_a_call_comes_back_and_the_object_stays() {
+    let _one = GLOBAL.lock();
+    bounded(|| {
+        let proxy = cursor();
+        let panicked = proxy.call(|_| -> u32 { panic!("in a call") });
+        assert!(panicked.unwrap_err().to_string().contains("in a call"));
+        assert_eq!(proxy.call(Cursor::step).unwrap(), 1);
+        assert_eq!(proxy.direct(|cursor| cursor.calls), Some(1));
+    });
+}
+
+#[test]
+fn proxies_of_iterators_and_of_what_calls_give() {
+    bounded(|| {
+        let pool = std::sync::Arc::new(ThreadPool::new(1));
+        let rows = tpool::Proxy::with_pool(&pool, vec![3, 4, 5]);
+        let here = thread::current().id();
+        let cursor = rows
+            .call_wrapped(move |rows| {
+                rows.clone().into_iter().map(move |row| {
+                    assert_ne!(thread::current().id(), here);
+                    row * 2
+                })
+            })
+            .unwrap();
+        let doubled: Result<Vec<_>, _> = cursor.collect();
+        assert_eq!(doubled.unwrap(), [6, 8, 10]);
+        assert_eq!(pool.threads(), 1);
+        assert!(pool.killall(None));
+        let refused = rows.call(|rows| rows.len()).unwrap_err();
+        assert!(matches!(refused, tpool::JobError::Refused(_)));
+        let made = tpool::Proxy::make(|| thread::current().id());
+        if let Ok(made) = made {
+            assert_ne!(made.direct(|&id| id), Some(here));
+        }
+    });
+}

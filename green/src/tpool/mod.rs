@@ -23,6 +23,7 @@
 
 mod job;
 mod pool;
+mod proxy;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +33,7 @@ use crate::fork::PerProcess;
 
 pub use job::{Job, JobError};
 pub use pool::ThreadPool;
+pub use proxy::Proxy;
 
 /// The environment variable that gives the number of threads of the process' pool.
 pub const GREEN_THREADPOOL_SIZE: &str = "GREEN_THREADPOOL_SIZE";
@@ -68,6 +70,11 @@ fn pool() -> io::Result<Arc<ThreadPool>> {
     Ok(Arc::clone(
         global.pool.insert(Arc::new(ThreadPool::new(size))),
     ))
+}
+
+/// True in a thread of a pool.
+pub(crate) fn is_job() -> bool {
+    pool::is_member()
 }
 
 /// In the child of a fork this thread is no thread of a pool.

@@ -23,6 +23,10 @@ thread_local! {
     static IN_POOL: Cell<bool> = const { Cell::new(false) };
 }
 
+pub(super) fn is_member() -> bool {
+    IN_POOL.get()
+}
+
 /// See `after_fork`.
 pub(super) fn leave() {
     IN_POOL.set(false);
