@@ -126,3 +126,33 @@ fn a_failing_seed_is_named_and_fails_again() {
     }
     assert!(message.contains(&format!("GREEN_SEED={seed}")), "{message}");
 }
+
+#[test]
+fn the_environment_replays_one_seed() {
+    const PROBE: &str = "GREEN_TEST_SIM_PROBE";
+    if std::env::var_os(PROBE).is_some() {
+        let runs = std::sync::atomic::AtomicU32::new(0);
+        let replayed = std::panic::catch_unwind(|| {
+            sim::check(0..100, || {
+                runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                racy();
+            });
+        });
+        println!("{} runs, {:?}", runs.into_inner(), replayed.is_ok());
+        return;
+    }
+    let failing = (0..100).find(|&seed| std::panic::catch_unwind(|| sim::run(seed, racy)).is_err());
+    for (seed, said) in [
+        (failing.unwrap().to_string(), "1 runs, false"),
+        ("no seed".to_owned(), "0 runs, false"),
+    ] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "the_environment_replays_one_seed"])
+            .env(PROBE, "1")
+            .env(sim::GREEN_SEED, seed)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(said), "{output:?}");
+    }
+}
