@@ -305,7 +305,7 @@ impl GreenPool {
             return Some(Entry::Guest);
         }
         let waiting = shared.spawners.borrow_mut().push(runtime.waiter(), ());
-        let reason = Reason::Primitive("a place in the pool", shared.address());
+        let reason = Reason::Pool("a place in the pool", shared.address());
         let wake = runtime.park(reason, deadline);
         let left = match wake {
             Wake::Event => None,
@@ -413,7 +413,7 @@ impl GreenPool {
                 return Err(InsidePool);
             }
             let deadline = runtime.deadline(timeout);
-            let reason = Reason::Primitive("the members of the pool", shared.address());
+            let reason = Reason::Pool("the members of the pool", shared.address());
             while shared.taken.get() > 0 {
                 if runtime.wait_in(&shared.idlers, reason, deadline) != Waited::Woken {
                     return Ok(false);
@@ -430,7 +430,7 @@ impl GreenPool {
         let shared = &self.shared;
         Runtime::with(|runtime| {
             let deadline = runtime.deadline(timeout.into());
-            let reason = Reason::Primitive("a free place in the pool", shared.address());
+            let reason = Reason::Pool("a free place in the pool", shared.address());
             while shared.is_full() && !runtime.current().works_for(shared.address()) {
                 if runtime.wait_in(&shared.onlookers, reason, deadline) != Waited::Woken {
                     return false;

@@ -35,22 +35,31 @@ macro_rules! corolocal {
     };
     ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $init:expr) => {
         $(#[$attribute])*
-        $visibility static $name: $crate::LocalKey<$type> = $crate::LocalKey::new(|| $init);
+        $visibility static $name: $crate::LocalKey<$type> = $crate::LocalKey::new(stringify!($name), || $init);
     };
 }
 
 /// The values of one static of [`corolocal!`](crate::corolocal).
 pub struct LocalKey<T: 'static> {
+    /// What its static is called, for dumps.
+    name: &'static str,
     init: fn() -> T,
 }
 
 /// In the place of a value that is being made.
 struct Making;
 
+/// One greenthread's value of one key.
+pub(crate) struct Value {
+    key: usize,
+    pub(crate) name: &'static str,
+    value: Rc<dyn Any>,
+}
+
 impl<T: 'static> LocalKey<T> {
     #[doc(hidden)]
-    pub const fn new(init: fn() -> T) -> LocalKey<T> {
-        LocalKey { init }
+    pub const fn new(name: &'static str, init: fn() -> T) -> LocalKey<T> {
+        LocalKey { name, init }
     }
 
     /// Runs `f` on the current greenthread's value, which is made first if there is none.
@@ -74,8 +83,8 @@ impl<T: 'static> LocalKey<T> {
 
     fn find(&'static self, task: &Task) -> Option<Rc<dyn Any>> {
         let locals = task.extra().locals.borrow();
-        let (_, value) = locals.iter().find(|(key, _)| *key == self.key())?;
-        Some(Rc::clone(value))
+        let local = locals.iter().find(|local| local.key == self.key())?;
+        Some(Rc::clone(&local.value))
     }
 
     #[cold]
@@ -85,15 +94,22 @@ impl<T: 'static> LocalKey<T> {
         impl Drop for Unmark<'_> {
             fn drop(&mut self) {
                 let mut locals = self.0.extra().locals.borrow_mut();
-                locals.retain(|(key, _)| *key != self.1);
+                locals.retain(|local| local.key != self.1);
             }
         }
-        let mark = (self.key(), Rc::new(Making) as Rc<dyn Any>);
-        task.extra().locals.borrow_mut().push(mark);
+        let local = |value| Value {
+            key: self.key(),
+            name: self.name,
+            value,
+        };
+        task.extra()
+            .locals
+            .borrow_mut()
+            .push(local(Rc::new(Making)));
         let unmark = Unmark(task, self.key());
         let value: Rc<dyn Any> = Rc::new((self.init)());
         drop(unmark);
-        let local = (self.key(), Rc::clone(&value));
+        let local = local(Rc::clone(&value));
         task.extra().locals.borrow_mut().push(local);
         value
     }

@@ -135,6 +135,7 @@ impl Interval {
 ///
 /// assert_eq!(green::time::timeout(Duration::from_secs(60), || 1), Ok(1));
 /// ```
+#[track_caller]
 pub fn timeout<T>(after: impl Into<Option<Duration>>, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
     Timeout::new(after).run(f)
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -61,6 +61,7 @@ impl Timeout {
     ///
     /// # Errors
     /// [`Elapsed`] if the time was up before `f` returned.
+    #[track_caller]
     pub fn run<T>(self, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
         self.run_with(|_| f())
     }
@@ -81,6 +82,7 @@ impl Timeout {
     /// });
     /// assert_eq!(patient, Ok("in time"));
     /// ```
+    #[track_caller]
     pub fn run_with<T>(self, f: impl FnOnce(&Deadline) -> T) -> Result<T, Elapsed> {
         let deadline = Deadline::open(self.after);
         deadline.run(|| f(&deadline)).ok_or_else(|| Elapsed {
@@ -100,6 +102,7 @@ impl Timeout {
     ///     .run_or(|| Ok(green::yield_now()), "too slow");
     /// assert_eq!(result, Err("too slow"));
     /// ```
+    #[track_caller]
     pub fn run_or<T, E>(self, f: impl FnOnce() -> Result<T, E>, error: E) -> Result<T, E> {
         self.run(f).unwrap_or(Err(error))
     }
@@ -111,6 +114,7 @@ impl Timeout {
     ///
     /// assert_eq!(green::Timeout::silent(Duration::ZERO, green::yield_now), None);
     /// ```
+    #[track_caller]
     pub fn silent<T>(after: impl Into<Option<Duration>>, f: impl FnOnce() -> T) -> Option<T> {
         Timeout::new(after).run(f).ok()
     }
@@ -124,6 +128,7 @@ impl Timeout {
 /// let value = green::with_timeout(Duration::ZERO, || { green::yield_now(); 1 }, 2);
 /// assert_eq!(value, 2);
 /// ```
+#[track_caller]
 pub fn with_timeout<T>(
     after: impl Into<Option<Duration>>,
     f: impl FnOnce() -> T,
@@ -141,8 +146,10 @@ pub struct Deadline {
 
 impl Deadline {
     #[inline]
+    #[track_caller]
     fn open(after: Option<Duration>) -> Deadline {
-        let (task, id) = Runtime::with(|runtime| runtime.open_scope(after));
+        let place = Location::caller();
+        let (task, id) = Runtime::with(|runtime| runtime.open_scope(after, place));
         let after = Cell::new(after);
         Deadline { task, id, after }
     }
@@ -181,6 +188,7 @@ impl Deadline {
 }
 
 /// Runs `f` until it returns, or until somebody ends the time of what `f` was given: `None`.
+#[track_caller]
 pub(crate) fn stoppable<T>(f: impl FnOnce(Stop) -> T) -> Option<T> {
     let deadline = Deadline::open(None);
     let stop = Stop {

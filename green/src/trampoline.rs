@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hub_core::{Direction, ParkError, Token, Trigger};
 
+use crate::net::io::closed;
 use crate::runtime::{Alarm, Reason, Runtime, Wake};
 
 /// Waits until `fd` is ready for `direction`, for at most `timeout`.
@@ -16,7 +17,8 @@ use crate::runtime::{Alarm, Reason, Runtime, Wake};
 ///
 /// # Errors
 /// `TimedOut` after `timeout`; `ResourceBusy` if another greenthread waits in here for the same direction of the
-/// same descriptor; whatever the hub says of the descriptor.
+/// same descriptor; `NotConnected` if it is a socket or pipe of green and is closed meanwhile; whatever the hub says of
+/// the descriptor.
 ///
 /// ```
 /// use std::io::Write;
@@ -47,6 +49,11 @@ pub fn trampoline(
         let _claim = claim;
         let deadline = runtime.deadline(timeout);
         let waiter = runtime.waiter();
+        let watched = runtime.watch(number);
+        if watched.is_closed() {
+            return Err(closed());
+        }
+        watched.enter(&waiter);
         match runtime.reactor(|reactor| reactor.park(token, direction, Alarm::Park(waiter))) {
             Ok(()) => {}
             Err(ParkError::Io(error, _)) => return Err(error),
@@ -59,6 +66,7 @@ pub fn trampoline(
             Direction::Write => Reason::Writable(number),
         };
         match runtime.park(reason, deadline) {
+            Wake::Event if watched.is_closed() => Err(closed()),
             Wake::Event => Ok(()),
             Wake::Expired => Err(io::Error::new(
                 io::ErrorKind::TimedOut,

@@ -8,9 +8,16 @@ use std::time::Duration;
 
 use common::bounded;
 
-/// What a wait that can never end panics with.
+/// What a wait that can never end panics with, without the stacks that the environment may ask for.
 #[track_caller]
 fn report<T>(stuck: impl FnOnce() -> T) -> String {
+    let report = whole_report(stuck);
+    let lines = report.lines().filter(|line| !line.starts_with("      "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[track_caller]
+fn whole_report<T>(stuck: impl FnOnce() -> T) -> String {
     match catch_unwind(AssertUnwindSafe(stuck)) {
         Ok(_) => panic!("it is not stuck"),
         Err(payload) => *payload.downcast::<String>().unwrap(),
@@ -161,5 +168,181 @@ fn a_killed_waiter_is_not_in_the_report() {
         later.kill();
         let report = report(|| stuck.join());
         assert_eq!(report.lines().count(), 3, "{report}");
+    });
+}
+
+/// Runs `f` when the others have come as far as they can, and waits for them.
+fn crossed(locks: [impl Fn() + Clone + 'static; 2]) -> String {
+    let [a, b] = locks;
+    let (first_a, first_b) = (a.clone(), b.clone());
+    let one = green::spawn(move || {
+        first_a();
+        green::yield_now();
+        first_b();
+    });
+    let other = green::spawn(move || {
+        b();
+        green::yield_now();
+        a();
+    });
+    let ids = [one.id(), other.id()];
+    let report = report(|| green::joinall([&one, &other]));
+    for (waits, holds) in [(ids[0], ids[1]), (ids[1], ids[0])] {
+        let line = report
+            .lines()
+            .find(|line| line.contains(&format!("  greenthread {waits} (spawned")))
+            .unwrap_or_else(|| panic!("{report}"));
+        let holds = format!(" that greenthread {holds} holds");
+        assert!(line.ends_with(&holds), "{report}");
+    }
+    let [one, other] = ids.map(|id| format!("greenthread {id}"));
+    let circles = [
+        format!("  in a circle: {one} waits for {other}, which waits for {one}"),
+        format!("  in a circle: {other} waits for {one}, which waits for {other}"),
+    ];
+    let last = report.lines().last().unwrap().to_owned();
+    assert!(circles.contains(&last), "{report}");
+    report
+}
+
+#[test]
+fn who_holds_a_lock_is_named_and_the_circle_shown() {
+    use green::lock::{Lock, Mutex, RLock, RwLock};
+    bounded(|| {
+        fn pair<T: 'static>(
+            make: impl Fn() -> T,
+            lock: fn(&T),
+        ) -> [impl Fn() + Clone + 'static; 2] {
+            [make(), make()].map(|value| {
+                let value = Rc::new(value);
+                move || lock(&value)
+            })
+        }
+        let report = crossed(pair(Lock::new, |lock| lock.acquire().forget()));
+        assert!(report.contains("waits for a lock at"), "{report}");
+        crossed(pair(RLock::new, |lock| lock.acquire().forget()));
+        crossed(pair(|| Mutex::new(1), |lock| std::mem::forget(lock.lock())));
+        let report = crossed(pair(
+            || RwLock::new(1),
+            |lock| std::mem::forget(lock.write()),
+        ));
+        assert!(report.contains("waits for a write lock at"), "{report}");
+    });
+}
+
+#[test]
+fn a_lock_that_was_handed_on_names_its_new_owner() {
+    bounded(|| {
+        let lock = Rc::new(green::lock::Mutex::new(()));
+        let holder = |lock: &Rc<green::lock::Mutex<()>>, keeps: bool| {
+            let lock = Rc::clone(lock);
+            green::spawn(move || {
+                let guard = lock.lock().unwrap();
+                green::yield_now();
+                if keeps {
+                    let _guard = guard;
+                    let _ = green::Event::<()>::new().wait();
+                }
+            })
+        };
+        let _first = holder(&lock, false);
+        let second = holder(&lock, true);
+        let third = holder(&lock, false);
+        let report = report(|| third.join());
+        let holds = format!(" that greenthread {} holds", second.id());
+        assert!(report.contains(&holds), "{report}");
+        assert!(!report.contains("circle"), "{report}");
+    });
+}
+
+#[test]
+fn members_and_awaited_greenthreads_are_named() {
+    bounded(|| {
+        let pool = green::GreenPool::new(1);
+        let member = pool.spawn(|| green::Event::<()>::new().wait());
+        let text = report(|| pool.spawn(|| ()));
+        let names = format!("whose members are greenthread {}", member.id());
+        assert!(text.contains(&names), "{text}");
+        let waits = [0, 1].map(|_| green::spawn(|| green::Event::<()>::new().wait()));
+        let text = report(|| green::joinall(&waits));
+        let [one, other] = waits.map(|gt| gt.id());
+        let names = format!("one of several greenthreads: greenthread {one}, greenthread {other}");
+        assert!(text.contains(&names), "{text}");
+    });
+}
+
+#[test]
+fn a_long_report_is_cut() {
+    bounded(|| {
+        let stuck: Vec<_> = (0..200)
+            .map(|_| green::spawn(|| green::Event::<()>::new().wait()))
+            .collect();
+        let report = report(|| stuck[0].wait());
+        assert_eq!(report.lines().count(), 102, "{report}");
+        assert!(report.ends_with("and 101 more"), "{report}");
+    });
+}
+
+#[test]
+fn stacks_are_shown_if_they_are_asked_for() {
+    #[inline(never)]
+    fn a_wait_with_a_name() {
+        let _ = green::Event::<()>::new().wait();
+    }
+    const PROBE: &str = "GREEN_TEST_DEADLOCK_PROBE";
+    if std::env::var_os(PROBE).is_some() {
+        let stuck = green::spawn(a_wait_with_a_name);
+        println!("{}", whole_report(|| stuck.join()));
+        return;
+    }
+    for (backtrace, shown) in [("1", true), ("0", false)] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--nocapture",
+                "stacks_are_shown_if_they_are_asked_for",
+            ])
+            .env(PROBE, "1")
+            .env("RUST_BACKTRACE", backtrace)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("deadlock: "), "{text}");
+        assert_eq!(text.contains("a_wait_with_a_name"), shown, "{text}");
+        // That of the one that finds it out, on whose stack this happens.
+        let own = text.contains("stacks_are_shown_if_they_are_asked_for::{{closure}}");
+        assert_eq!(own, shown, "{text}");
+    }
+}
+
+#[test]
+fn who_waits_to_dump_wakes_nobody() {
+    bounded(|| {
+        let dumper = green::debug::dump_on_signal(green::signal::SIGUSR2).unwrap();
+        let report = report(|| green::Event::<()>::new().wait());
+        assert!(report.contains("\"dump on a signal\""), "{report}");
+        dumper.kill();
+        let listener = green::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener
+            .set_accept_timeout(Some(Duration::from_millis(2)))
+            .unwrap();
+        assert!(listener.accept().is_err());
+    });
+}
+
+#[test]
+fn the_end_of_the_last_handle_is_noticed() {
+    bounded(|| {
+        let handle = green::hubs::handle().unwrap();
+        let clone = handle.clone();
+        drop(handle);
+        let other = std::thread::spawn(move || {
+            clone.spawn(|| ()).unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+            drop(clone);
+        });
+        let report = report(|| green::Event::<()>::new().wait());
+        assert!(report.starts_with("deadlock:"), "{report}");
+        other.join().unwrap();
     });
 }

@@ -210,3 +210,224 @@ fn several_readers_if_allowed() {
     let _b = green::net::TcpStream::connect(address).unwrap();
     second.join().unwrap().unwrap();
 }
+
+/// Runs one test of this program again, in a process of its own, and gives its standard error.
+fn probe(test: &str) -> Option<String> {
+    const PROBE: &str = "GREEN_TEST_DEBUG_PROBE";
+    if std::env::var_os(PROBE).is_some() {
+        return None;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", test])
+        .env(PROBE, "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    Some(String::from_utf8(output.stderr).unwrap())
+}
+
+#[inline(never)]
+fn an_accept_with_a_name(listener: &TcpListener) {
+    drop(listener.accept());
+}
+
+#[test]
+fn stacks_of_those_who_wait_if_they_are_wanted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let accept = green::spawn(move || an_accept_with_a_name(&listener));
+    let sleeper = green::spawn(a_function_with_a_name);
+    green::yield_now();
+    assert_eq!(debug::format_hub_listeners().lines().count(), 1);
+    assert_eq!(debug::format_hub_timers().lines().count(), 1);
+    debug::hub_listener_stacks(true);
+    debug::hub_timer_stacks(true);
+    let (listeners, timers) = (debug::format_hub_listeners(), debug::format_hub_timers());
+    debug::hub_listener_stacks(false);
+    debug::hub_timer_stacks(false);
+    assert!(listeners.contains("an_accept_with_a_name"), "{listeners}");
+    assert!(timers.contains("a_function_with_a_name"), "{timers}");
+    accept.kill();
+    sleeper.kill();
+}
+
+#[test]
+fn timers_say_what_they_are_for_and_where_they_were_begun() {
+    let line = line!() + 2;
+    let gt = green::spawn(|| {
+        let _ = green::Timeout::new(Duration::from_secs(60)).run(green::yield_now);
+    });
+    let later = green::spawn_after(Duration::from_secs(90), || ());
+    green::yield_now();
+    let timers = debug::format_hub_timers();
+    let timeout = format!("a timeout of greenthread {} (spawned at", gt.id());
+    let begun = format!(", begun at green/tests/debug.rs:{line}:");
+    let lines: Vec<_> = timers.lines().collect();
+    assert!(
+        lines[0].contains(&timeout) && lines[0].contains(&begun),
+        "{timers}"
+    );
+    let start = format!("the start of greenthread {} (spawned at", later.id());
+    assert!(lines[1].contains(&start), "{timers}");
+    later.cancel();
+    gt.join().unwrap();
+}
+
+green::corolocal! {
+    static REQUEST: u32 = 1;
+    static USER: String = String::new();
+}
+
+#[test]
+fn a_greenthread_shows_its_spawner_and_its_locals() {
+    let inner = std::rc::Rc::new(std::cell::Cell::new(0));
+    let id = std::rc::Rc::clone(&inner);
+    let outer = green::spawn(move || {
+        REQUEST.with(|_| ());
+        USER.with(|_| ());
+        let child = green::spawn(|| green::sleep(Duration::from_secs(60)));
+        id.set(child.id());
+        green::sleep(Duration::from_secs(60));
+    });
+    green::yield_now();
+    let all = debug::greenthreads();
+    let find = |id| all.iter().find(|info| info.id == id).unwrap();
+    assert_eq!(find(outer.id()).locals, ["REQUEST", "USER"]);
+    assert_eq!(find(outer.id()).spawned_by, Some(0));
+    assert_eq!(find(inner.get()).spawned_by, Some(outer.id()));
+    assert!(find(outer.id()).to_string().contains("locals REQUEST USER"));
+    let tree = debug::format_spawn_tree();
+    let at = |text: String| tree.find(&text).unwrap_or_else(|| panic!("{text}: {tree}"));
+    let outer_at = at(format!("\n  greenthread {} ", outer.id()));
+    let inner_at = at(format!("\n    greenthread {} ", inner.get()));
+    assert!(outer_at < inner_at, "{tree}");
+    // One whose spawner has ended stands alone.
+    outer.kill();
+    let tree = debug::format_spawn_tree();
+    assert!(
+        tree.contains(&format!("\ngreenthread {} ", inner.get())),
+        "{tree}"
+    );
+}
+
+#[test]
+fn a_signal_brings_a_dump_each_time() {
+    if let Some(printed) = probe("a_signal_brings_a_dump_each_time") {
+        assert_eq!(
+            printed.matches("a_function_with_a_name").count(),
+            2,
+            "{printed}"
+        );
+        assert_eq!(printed.matches("listeners:").count(), 2, "{printed}");
+        return;
+    }
+    let dumper = debug::dump_on_signal(green::signal::SIGUSR1).unwrap();
+    let gt = green::spawn(a_function_with_a_name);
+    for _ in 0..2 {
+        green::yield_now();
+        green::signal::raise(green::signal::SIGUSR1).unwrap();
+        green::sleep(Duration::from_millis(20));
+    }
+    dumper.kill();
+    assert!(dumper.is_dead());
+    gt.kill();
+}
+
+#[test]
+fn too_much_memory_is_told_once() {
+    let Some(now) = debug::resident_memory() else {
+        eprintln!("skipped: this system does not tell how much memory a process has");
+        return;
+    };
+    let (tell, told) = std::sync::mpsc::channel();
+    let threshold = now + (200 << 20);
+    let watch = debug::memory_threshold(threshold, Duration::from_millis(2), move |bytes| {
+        let _ = tell.send(bytes);
+    })
+    .unwrap();
+    let silent = told.recv_timeout(Duration::from_millis(20));
+    assert!(silent.is_err(), "{silent:?} of {threshold}");
+    let much = vec![1_u8; 400 << 20];
+    assert!(told.recv_timeout(Duration::from_secs(60)).unwrap() > threshold);
+    assert!(told.recv_timeout(Duration::from_millis(20)).is_err());
+    drop(std::hint::black_box(much));
+    drop(watch);
+    // Nobody is left who could tell.
+    let gone = told.recv_timeout(Duration::from_secs(60));
+    assert_eq!(gone, Err(std::sync::mpsc::RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn a_profile_adds_up_the_dead_and_the_living() {
+    debug::accounting(true);
+    let line = line!() + 3;
+    let gts: Vec<_> = (0..3)
+        .map(|n| {
+            green::spawn(move || {
+                compute(Duration::from_millis(2));
+                green::sleep(Duration::from_millis(3));
+                if n == 0 {
+                    green::sleep(Duration::from_secs(60));
+                }
+            })
+        })
+        .collect();
+    green::joinall(&gts[1..]);
+    let profile = debug::profile();
+    debug::accounting(false);
+    let place = profile
+        .iter()
+        .find(|place| place.spawned_at.line() == line)
+        .unwrap_or_else(|| panic!("{profile:?}"));
+    assert_eq!(place.greenthreads, 3);
+    assert!(place.switches >= 6, "{place}");
+    assert!(place.ran >= Duration::from_millis(6), "{place}");
+    assert!(place.longest >= Duration::from_millis(2), "{place}");
+    assert!(place.waited >= Duration::from_millis(9), "{place}");
+    assert!(profile.is_sorted_by_key(|place| std::cmp::Reverse(place.ran)));
+    gts[0].kill();
+}
+
+#[test]
+fn spew_prints_every_switch() {
+    if let Some(printed) = probe("spew_prints_every_switch") {
+        let lines: Vec<_> = printed
+            .lines()
+            .filter(|line| line.contains("greenthread"))
+            .collect();
+        assert_eq!(lines.len(), 4, "{printed}");
+        assert!(
+            lines[0].contains("waits for the end of greenthread"),
+            "{printed}"
+        );
+        assert!(lines[1].ends_with(" is running"), "{printed}");
+        assert!(lines[2].contains(" is dead after "), "{printed}");
+        assert!(
+            lines[3].ends_with("own greenthread is running"),
+            "{printed}"
+        );
+        return;
+    }
+    debug::spew();
+    green::spawn(|| ()).join().unwrap();
+    debug::unspew();
+    green::spawn(|| ()).join().unwrap();
+}
+
+#[test]
+fn panics_of_jobs_are_printed_unless_they_are_not_wanted() {
+    let name = "panics_of_jobs_are_printed_unless_they_are_not_wanted";
+    if let Some(printed) = probe(name) {
+        assert!(printed.contains("a loud job"), "{printed}");
+        assert!(!printed.contains("a silent job"), "{printed}");
+        assert!(printed.contains("a loud greenthread"), "{printed}");
+        return;
+    }
+    assert!(green::tpool::execute(|| panic!("a loud job")).is_err());
+    debug::tpool_exceptions(false);
+    assert!(green::tpool::execute(|| panic!("a silent job")).is_err());
+    assert!(
+        green::spawn(|| panic!("a loud greenthread"))
+            .join()
+            .is_err()
+    );
+}

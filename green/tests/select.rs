@@ -191,3 +191,143 @@ fn a_killed_race_kills_its_calls() {
     green::yield_now();
     assert_eq!(green::debug::counters().greenthreads, 1);
 }
+
+/// Starts `wait` on its own, closes `near` under it, and gives how that ended.
+fn close_under<T: 'static>(
+    near: &Rc<green::net::UnixStream>,
+    wait: impl FnOnce(&green::net::UnixStream) -> std::io::Result<T> + 'static,
+) -> std::io::Error {
+    let waits = Rc::clone(near);
+    let gt = green::spawn(move || wait(&waits).err());
+    green::yield_now();
+    near.close();
+    let ended = green::Timeout::new(Duration::from_secs(60)).run(|| gt.join());
+    let error = ended.expect("it hangs").unwrap();
+    error.expect("it is ready, though closed")
+}
+
+#[test]
+fn closing_a_socket_that_is_selected_is_an_error() {
+    let (near, _far) = green::net::UnixStream::pair().unwrap();
+    let near = Rc::new(near);
+    let error = close_under(&near, |near| select(&[near.as_fd()], &[], None));
+    assert_eq!(error.kind(), std::io::ErrorKind::NotConnected, "{error}");
+    // And so is every further select, at once.
+    for timeout in [Some(Duration::ZERO), None] {
+        assert!(select(&[near.as_fd()], &[], timeout).is_err());
+    }
+    // The number of the closed one may be given out again when it is gone.
+    drop(near);
+    let others: Vec<_> = (0..5)
+        .map(|_| green::net::UnixStream::pair().unwrap())
+        .collect();
+    for (one, other) in &others {
+        (&*other).write_all(b"x").unwrap();
+        let ready = select(&[one.as_fd()], &[], None).unwrap();
+        assert_eq!(ready.readable, [0]);
+    }
+}
+
+#[test]
+fn closing_a_socket_that_another_call_waits_for_is_an_error() {
+    let (near, _far) = green::net::UnixStream::pair().unwrap();
+    let near = Rc::new(near);
+    let error = close_under(&near, |near| {
+        green::hubs::trampoline(near, green::hubs::Direction::Read, None)
+    });
+    assert_eq!(error.kind(), std::io::ErrorKind::NotConnected, "{error}");
+    let (near, _far) = green::net::UnixStream::pair().unwrap();
+    let error = close_under(&Rc::new(near), |near| green::os::read(near, &mut [0; 8]));
+    assert_eq!(error.kind(), std::io::ErrorKind::NotConnected, "{error}");
+}
+
+#[test]
+fn a_set_refuses_what_was_closed_until_it_is_removed() {
+    let (near, _far) = green::net::UnixStream::pair().unwrap();
+    let (other, mut far_other) = UnixStream::pair().unwrap();
+    let mut poll = Poll::new();
+    poll.add(near.as_fd(), Interest::READ, "near").unwrap();
+    poll.add(other.as_fd(), Interest::READ, "other").unwrap();
+    far_other.write_all(b"x").unwrap();
+    assert_eq!(poll.wait(None).unwrap().len(), 1);
+    drop(near);
+    for _ in 0..2 {
+        let error = poll.wait(Duration::from_secs(60)).unwrap_err();
+        assert!(error.to_string().contains("its owner has closed it"));
+    }
+    poll.remove(&"near").unwrap();
+    assert_eq!(poll.wait(None).unwrap().len(), 1);
+}
+
+#[test]
+fn a_number_that_is_not_open_is_an_error_each_time() {
+    // SAFETY: nothing is done with the number but to find that it is not open, and no system gives it out.
+    let nothing = unsafe { std::os::fd::BorrowedFd::borrow_raw(0x0fff_ffff) };
+    let (near, mut far) = UnixStream::pair().unwrap();
+    far.write_all(b"x").unwrap();
+    for _ in 0..2 {
+        assert!(select(&[near.as_fd(), nothing], &[], None).is_err());
+        assert_eq!(select(&[near.as_fd()], &[], None).unwrap().readable, [0]);
+    }
+}
+
+/// What came of one of several unlike calls.
+#[derive(Debug, PartialEq)]
+enum Came {
+    Item(u32),
+    Sent(&'static str),
+    Bytes(usize),
+    Ended,
+    Child(bool),
+}
+
+#[test]
+fn the_first_of_unlike_calls() {
+    type Call = Box<dyn FnOnce() -> Came>;
+    let queue = Rc::new(green::Queue::unbounded());
+    let event = Rc::new(green::Event::new());
+    let (near, far) = green::net::UnixStream::pair().unwrap();
+    let near = Rc::new(near);
+    let gt = Rc::new(green::spawn(|| green::sleep(Duration::from_secs(60))));
+    let calls = || -> Vec<Call> {
+        let (queue, event) = (Rc::clone(&queue), Rc::clone(&event));
+        let (near, gt) = (Rc::clone(&near), Rc::clone(&gt));
+        vec![
+            Box::new(move || Came::Item(queue.get().unwrap())),
+            Box::new(move || Came::Sent(event.wait().unwrap())),
+            Box::new(move || Came::Bytes((&*near).read(&mut [0; 8]).unwrap())),
+            Box::new(move || {
+                let _ = gt.wait();
+                Came::Ended
+            }),
+            Box::new(|| {
+                let mut sleep = green::process::Command::new("sleep");
+                let status = sleep.arg("60").status();
+                Came::Child(status.is_ok())
+            }),
+        ]
+    };
+    let first = || {
+        let done = race(calls(), Duration::from_secs(30));
+        let mut done: Vec<_> = done.into_iter().map(|(_, came)| came.unwrap()).collect();
+        assert_eq!(done.len(), 1, "{done:?}");
+        done.remove(0)
+    };
+    let put = Rc::clone(&queue);
+    green::spawn_after(Duration::from_millis(2), move || put.put(7).unwrap());
+    assert_eq!(first(), Came::Item(7));
+    let wrote = green::spawn_after(Duration::from_millis(2), move || {
+        (&far).write_all(b"abc").unwrap();
+        far
+    });
+    assert_eq!(first(), Came::Bytes(3));
+    let _far = wrote.join().unwrap();
+    let kill = Rc::clone(&gt);
+    green::spawn_after(Duration::from_millis(2), move || kill.kill());
+    assert_eq!(first(), Came::Ended);
+    // What the losers waited for is untouched.
+    queue.put(8).unwrap();
+    assert_eq!(queue.try_get().unwrap(), 8);
+    event.send("late").unwrap();
+    assert_eq!(event.wait().unwrap(), "late");
+}

@@ -1,14 +1,20 @@
 //! Who is there, what they wait for, and where they came from.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::fmt::{self, Write};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
 use hub_core::Direction;
 
-use crate::runtime::{Alarm, Runtime, State, Task};
+use crate::Builder;
+use crate::GreenThread;
+use crate::runtime::{Alarm, Runtime, Task};
+use crate::signal::Signals;
 
 /// One greenthread, as it was when [`greenthreads`] looked.
 #[derive(Debug)]
@@ -22,12 +28,14 @@ pub struct GreenthreadInfo {
     pub state: String,
     /// What it waits for, if it is parked.
     pub waits_for: Option<String>,
+    /// The id of the greenthread that spawned it, which may have ended since.
+    pub spawned_by: Option<u64>,
     /// Where it was spawned.
     pub spawned_at: &'static Location<'static>,
     /// The time since its spawn, to about a millisecond.
     pub age: Duration,
-    /// How many greenthread-local values it has.
-    pub locals: usize,
+    /// The names of the greenthread-local values that it has.
+    pub locals: Vec<&'static str>,
     /// How long it has run, and how long it has waited, since [`accounting`](super::accounting) was turned on.
     pub ran: Duration,
     /// See `ran`.
@@ -59,8 +67,8 @@ impl fmt::Display for GreenthreadInfo {
                 self.ran, self.switches, self.waited
             )?;
         }
-        if self.locals > 0 {
-            write!(f, ", {} locals", self.locals)?;
+        if !self.locals.is_empty() {
+            write!(f, ", locals {}", self.locals.join(" "))?;
         }
         if let Some(stack) = &self.stack
             && stack.status() == BacktraceStatus::Captured
@@ -92,7 +100,7 @@ pub fn greenthreads() -> Vec<GreenthreadInfo> {
     })
 }
 
-fn look(runtime: &Runtime, task: &Task, stack: bool) -> GreenthreadInfo {
+fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
     let state = task.state();
     let extra = task.has_extra();
     let (ran, waited, switches) = extra.map(|extra| extra.account.read()).unwrap_or_default();
@@ -100,14 +108,22 @@ fn look(runtime: &Runtime, task: &Task, stack: bool) -> GreenthreadInfo {
         id: task.id,
         name: extra.and_then(|extra| extra.name.borrow().clone()),
         state: format!("{state:?}").to_lowercase(),
-        waits_for: (state == State::Parked).then(|| task.reason().to_string()),
+        waits_for: runtime.waits_for(task),
+        spawned_by: task.spawner(),
         spawned_at: task.spawned_at,
         age: runtime.age(task),
-        locals: extra.map_or(0, |extra| extra.locals.borrow().len()),
+        locals: extra.map_or_else(Vec::new, |extra| {
+            extra
+                .locals
+                .borrow()
+                .iter()
+                .map(|local| local.name)
+                .collect()
+        }),
         ran,
         waited,
         switches,
-        stack: if stack { task.stack() } else { None },
+        stack: if stack { runtime.stack(task) } else { None },
     }
 }
 
@@ -129,7 +145,43 @@ fn line(text: &mut String, what: &dyn fmt::Display) {
     debug_assert!(written.is_ok(), "a String takes all that is written to it");
 }
 
-/// Every wait for a descriptor, a line each: which, for what, and who waits.
+/// Every greenthread below the one that spawned it, a line each, as far as that one lives.
+///
+/// ```
+/// let gt = green::spawn(|| green::spawn(|| green::yield_now()).join().unwrap());
+/// green::yield_now();
+/// green::yield_now();
+/// let tree = green::debug::format_spawn_tree();
+/// assert!(tree.contains("\n  greenthread") && tree.contains("\n    greenthread"));
+/// gt.join().unwrap();
+/// ```
+pub fn format_spawn_tree() -> String {
+    let all = greenthreads();
+    let lives = |id| all.binary_search_by_key(&id, |info| info.id).is_ok();
+    let mut children: HashMap<Option<u64>, Vec<&GreenthreadInfo>> = HashMap::new();
+    for info in all.iter().rev() {
+        let parent = info.spawned_by.filter(|&id| lives(id));
+        children.entry(parent).or_default().push(info);
+    }
+    let mut text = String::new();
+    let mut next: Vec<(usize, &GreenthreadInfo)> = Vec::new();
+    let below = |id, depth| {
+        children
+            .get(&id)
+            .into_iter()
+            .flatten()
+            .map(move |&info| (depth, info))
+    };
+    next.extend(below(None, 0));
+    while let Some((depth, info)) = next.pop() {
+        line(&mut text, &format_args!("{:1$}{info}", "", 2 * depth));
+        next.extend(below(Some(info.id), depth + 1));
+    }
+    text
+}
+
+/// Every wait for a descriptor, a line each: which, for what, and who waits. After
+/// [`hub_listener_stacks(true)`](hub_listener_stacks) each is followed by the stack of the one who waits.
 ///
 /// ```
 /// let listener = green::net::TcpListener::bind("127.0.0.1:0")?;
@@ -139,29 +191,26 @@ fn line(text: &mut String, what: &dyn fmt::Display) {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn format_hub_listeners() -> String {
-    let mut listeners = Runtime::with(|runtime| {
-        let listeners = runtime.with_reactor(|reactor| {
-            let waiters = reactor.waiters();
-            let lines = waiters.map(|(_, fd, direction, alarm)| {
+    let mut listeners = Vec::new();
+    Runtime::with(|runtime| {
+        let _ = runtime.with_reactor(|reactor| {
+            listeners.extend(reactor.waiters().map(|(_, fd, direction, alarm)| {
                 let what = match direction {
                     Direction::Read => "readable",
                     Direction::Write => "writable",
                 };
-                (fd, format!("descriptor {fd} {what}: {alarm}"))
-            });
-            Some(lines.collect::<Vec<_>>())
+                (fd, format!("descriptor {fd} {what}: {alarm}"), alarm.task())
+            }));
+            Some(())
         });
-        listeners.unwrap_or_default()
     });
-    listeners.sort();
-    let mut text = String::new();
-    for (_, listener) in listeners {
-        line(&mut text, &listener);
-    }
-    text
+    listeners.sort_by(|(fd, text, _), (other_fd, other, _)| (fd, text).cmp(&(other_fd, other)));
+    let lines = listeners.iter().map(|(_, text, task)| (text, task));
+    with_stacks(lines, LISTENER_STACKS.get())
 }
 
-/// Every timer, a line each, the earliest first: when, and for whom.
+/// Every timer, a line each, the earliest first: when, for whom, and for a [`Timeout`](crate::Timeout) where it was
+/// begun. After [`hub_timer_stacks(true)`](hub_timer_stacks) each is followed by the stack of its greenthread.
 ///
 /// ```
 /// green::spawn_n(|| green::sleep(std::time::Duration::from_secs(60)));
@@ -169,21 +218,51 @@ pub fn format_hub_listeners() -> String {
 /// assert!(green::debug::format_hub_timers().contains("greenthread"));
 /// ```
 pub fn format_hub_timers() -> String {
-    let mut timers = Runtime::with(|runtime| {
-        let timers = runtime.with_reactor(|reactor| {
+    let mut timers = Vec::new();
+    Runtime::with(|runtime| {
+        let _ = runtime.with_reactor(|reactor| {
             let now = reactor.now();
-            let lines = reactor.timers().map(|(deadline, alarm)| {
+            timers.extend(reactor.timers().map(|(deadline, alarm)| {
                 let left = deadline.saturating_duration_since(now);
-                (deadline, format!("in {left:?}: {alarm}"))
-            });
-            Some(lines.collect::<Vec<_>>())
+                (deadline, format!("in {left:?}: {alarm}"), alarm.task())
+            }));
+            Some(())
         });
-        timers.unwrap_or_default()
     });
-    timers.sort();
+    timers.sort_by(|(at, text, _), (other_at, other, _)| (at, text).cmp(&(other_at, other)));
+    let lines = timers.iter().map(|(_, text, task)| (text, task));
+    with_stacks(lines, TIMER_STACKS.get())
+}
+
+thread_local! {
+    static LISTENER_STACKS: Cell<bool> = const { Cell::new(false) };
+    static TIMER_STACKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether [`format_hub_listeners`] shows stacks: those of the greenthreads that wait, as they are at that moment. So it
+/// costs nothing before, and shows also the waits that began before it was turned on.
+pub fn hub_listener_stacks(on: bool) {
+    LISTENER_STACKS.set(on);
+}
+
+/// Whether [`format_hub_timers`] shows stacks, as [`hub_listener_stacks`].
+pub fn hub_timer_stacks(on: bool) {
+    TIMER_STACKS.set(on);
+}
+
+fn with_stacks<'a>(
+    lines: impl Iterator<Item = (&'a String, &'a Rc<Task>)>,
+    stacks: bool,
+) -> String {
     let mut text = String::new();
-    for (_, timer) in timers {
-        line(&mut text, &timer);
+    for (what, task) in lines {
+        line(&mut text, what);
+        let stack = Runtime::with(|runtime| stacks.then(|| runtime.stack(task)).flatten());
+        if let Some(stack) = stack {
+            for frame in stack.to_string().lines() {
+                line(&mut text, &format_args!("    {frame}"));
+            }
+        }
     }
     text
 }
@@ -206,6 +285,46 @@ pub fn dump_all() -> String {
     text
 }
 
+/// Prints [`dump_all`] to the standard error whenever `signal` comes, in a greenthread of this thread that waits for it.
+/// Killing that one ends this; dropping the handle does not. It does not keep a deadlock from being reported.
+///
+/// A greenthread that does not let the others run delays the dump: for that there is
+/// [`blocking_detection`](super::blocking_detection).
+///
+/// # Errors
+/// As [`Signals::new`].
+///
+/// ```
+/// use green::signal::SIGUSR1;
+///
+/// let dumper = green::debug::dump_on_signal(SIGUSR1)?; // kill -USR1 PID shows everything
+/// dumper.kill();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn dump_on_signal(signal: i32) -> io::Result<GreenThread<()>> {
+    let signals = Signals::new([signal])?;
+    let dumper = move || {
+        loop {
+            match Runtime::with(|runtime| runtime.in_background(|| signals.wait())) {
+                // Nobody is left to be told that the standard error is closed.
+                Ok(_) => drop(io::stderr().write_all(dump_all().as_bytes())),
+                Err(error) => return log::error!("no dumps on signal {signal} any more: {error}"),
+            }
+        }
+    };
+    Builder::new().name("dump on a signal").spawn(dumper)
+}
+
+impl Alarm {
+    /// Whom it wakes, starts or interrupts.
+    fn task(&self) -> Rc<Task> {
+        match self {
+            Alarm::Park(waiter) => Rc::clone(waiter.task()),
+            Alarm::Scope(task, _) | Alarm::Start(task, _) => Rc::clone(task),
+        }
+    }
+}
+
 impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = |f: &mut fmt::Formatter<'_>, task: &Task| match task.id {
@@ -214,11 +333,18 @@ impl fmt::Display for Alarm {
         };
         match self {
             Alarm::Park(waiter) => who(f, waiter.task()),
-            Alarm::Scope(task, _) => {
+            Alarm::Scope(task, scope) => {
                 f.write_str("a timeout of ")?;
+                who(f, task)?;
+                match task.scope_place(*scope) {
+                    Some(place) => write!(f, ", begun at {place}"),
+                    None => Ok(()),
+                }
+            }
+            Alarm::Start(task, _) => {
+                f.write_str("the start of ")?;
                 who(f, task)
             }
-            Alarm::Call(_) => f.write_str("a delayed start"),
         }
     }
 }

@@ -4,19 +4,24 @@
 
 mod blocking;
 mod dump;
+mod memory;
+mod profile;
 
 use std::cell::Cell;
 use std::panic;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::runtime::Runtime;
 
 pub(crate) use blocking::Heartbeat;
 pub use blocking::{assert_switches, blocking_detection};
 pub use dump::{
-    GreenthreadInfo, dump_all, format_greenthreads, format_hub_listeners, format_hub_timers,
-    greenthreads,
+    GreenthreadInfo, dump_all, dump_on_signal, format_greenthreads, format_hub_listeners,
+    format_hub_timers, format_spawn_tree, greenthreads, hub_listener_stacks, hub_timer_stacks,
 };
+pub use memory::{MemoryWatch, memory_threshold, resident_memory};
+pub use profile::{Profile, profile, spew, unspew};
 
 /// What a thread's scheduler and hub have done, and what they hold: plain numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,17 +91,34 @@ thread_local! {
     static SILENT: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Of the jobs of all thread pools.
+static SILENT_JOBS: AtomicBool = AtomicBool::new(false);
+
 /// With `false`, panics of this thread's greenthreads are not printed; who waits for one still gets it. The panics of
 /// the thread's own greenthread (`main`) are always printed.
 ///
 /// The first call puts a panic hook in front of the one that is set.
 pub fn hub_exceptions(print: bool) {
-    static HOOK: Once = Once::new();
     SILENT.set(!print);
+    hook();
+}
+
+/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; who waits for one still gets it. For all
+/// threads of the process.
+///
+/// The first call puts a panic hook in front of the one that is set.
+pub fn tpool_exceptions(print: bool) {
+    SILENT_JOBS.store(!print, Ordering::Relaxed);
+    hook();
+}
+
+fn hook() {
+    static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let next = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let silent = SILENT.get() && Runtime::with(|runtime| runtime.current().id != 0);
+            let silent = (SILENT.get() && Runtime::with(|runtime| runtime.current().id != 0))
+                || (SILENT_JOBS.load(Ordering::Relaxed) && crate::tpool::is_job());
             if !silent {
                 next(info);
             }

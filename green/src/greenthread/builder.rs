@@ -116,11 +116,11 @@ impl Builder {
 }
 
 /// Has the hub call `start` after `delay`, unless the task is cancelled before.
-fn start_after(task: &Task, delay: Duration, start: impl FnOnce(&Runtime) + 'static) {
+fn start_after(task: &Rc<Task>, delay: Duration, start: impl FnOnce(&Runtime) + 'static) {
     Runtime::with(|runtime| match runtime.deadline(Some(delay)) {
         Some(deadline) => {
             let call = Box::new(move || Runtime::with(start));
-            let timer = runtime.add_timer(deadline, Alarm::Call(call));
+            let timer = runtime.add_timer(deadline, Alarm::Start(Rc::clone(task), call));
             task.extra().start.set(Some(timer));
         }
         None => {

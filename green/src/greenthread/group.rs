@@ -92,10 +92,7 @@ impl Iterator for Iwait {
             if ended.is_some() {
                 return ended;
             }
-            let reason = Reason::Primitive(
-                "one of several greenthreads",
-                Rc::as_ptr(&self.group).addr(),
-            );
+            let reason = Reason::Group(Rc::as_ptr(&self.group).addr());
             let waited = Runtime::with(|runtime| {
                 runtime.wait_in(&self.group.waiting, reason, self.deadline)
             });

@@ -9,12 +9,15 @@
 
 mod condition;
 mod mutex;
+mod owner;
 mod rlock;
 mod rwlock;
 
 use std::time::Duration;
 
 use crate::semaphore::{BoundedSemaphore, NotAcquired, Permit};
+
+use owner::Owner;
 
 pub use condition::Condition;
 pub use mutex::{Mutex, MutexGuard};
@@ -34,6 +37,7 @@ pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 #[derive(Debug, Default)]
 pub struct Lock {
     permit: BoundedSemaphore,
+    owner: Owner,
 }
 
 impl Lock {
@@ -47,18 +51,26 @@ impl Lock {
     /// While the thread unwinds nothing can wait: if the lock is taken then, this is logged as an error and what is
     /// returned holds nothing ([`Permit::is_held`]).
     pub fn acquire(&self) -> Permit<'_, BoundedSemaphore> {
-        self.permit.acquire()
+        self.permit
+            .acquire_by(|permit| self.owner.take(permit, None))
     }
 
     /// Takes the lock if it is free.
     pub fn try_acquire(&self) -> Option<Permit<'_, BoundedSemaphore>> {
-        self.permit.try_acquire()
+        let acquired = self.permit.try_acquire();
+        if acquired.is_some() {
+            self.owner.enter();
+        }
+        acquired
     }
 
     /// As [`acquire`](Lock::acquire), for at most `timeout`. `None` says that the lock was not free in that time, or
     /// that the thread unwinds.
     pub fn acquire_timeout(&self, timeout: Duration) -> Option<Permit<'_, BoundedSemaphore>> {
-        self.permit.acquire_timeout(timeout)
+        let permit = self
+            .permit
+            .acquire_by(|permit| self.owner.take(permit, Some(timeout)));
+        permit.is_held().then_some(permit)
     }
 
     /// Releases a lock whose permit was [forgotten](Permit::forget).

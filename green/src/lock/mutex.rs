@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use super::owner::Owner;
 use crate::Unwinding;
 use crate::semaphore::{Permit, Semaphore};
 
@@ -34,6 +35,7 @@ use crate::semaphore::{Permit, Semaphore};
 /// ```
 pub struct Mutex<T: ?Sized> {
     permit: Semaphore,
+    owner: Owner,
     /// Borrowed only by who has the permit.
     value: RefCell<T>,
 }
@@ -43,6 +45,7 @@ impl<T> Mutex<T> {
     pub fn new(value: T) -> Mutex<T> {
         Mutex {
             permit: Semaphore::new(1),
+            owner: Owner::default(),
             value: RefCell::new(value),
         }
     }
@@ -59,20 +62,19 @@ impl<T: ?Sized> Mutex<T> {
     /// # Errors
     /// If another has it and the thread unwinds: nothing can wait then.
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, Unwinding> {
-        let permit = self.permit.take(None).then(|| Permit::of(&self.permit));
-        permit.map(|permit| self.guard(permit)).ok_or(Unwinding)
+        self.guard_if(self.owner.take(&self.permit, None))
+            .ok_or(Unwinding)
     }
 
     /// Takes the value if nobody else has it.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.permit.try_acquire().map(|permit| self.guard(permit))
+        self.guard_if(self.owner.try_take(&self.permit))
     }
 
     /// As [`lock`](Mutex::lock), for at most `timeout`. `None` says that the value was not free in that time, or that
     /// the thread unwinds.
     pub fn lock_timeout(&self, timeout: Duration) -> Option<MutexGuard<'_, T>> {
-        let permit = self.permit.acquire_timeout(timeout);
-        permit.map(|permit| self.guard(permit))
+        self.guard_if(self.owner.take(&self.permit, Some(timeout)))
     }
 
     /// True if somebody has the value.
@@ -85,12 +87,13 @@ impl<T: ?Sized> Mutex<T> {
         self.value.get_mut()
     }
 
-    fn guard<'a>(&'a self, permit: Permit<'a, Semaphore>) -> MutexGuard<'a, T> {
-        MutexGuard {
+    /// The guard of who has taken the permit.
+    fn guard_if(&self, taken: bool) -> Option<MutexGuard<'_, T>> {
+        taken.then(|| MutexGuard {
             value: self.value.borrow_mut(),
             mutex: self,
-            _permit: permit,
-        }
+            _permit: Permit::of(&self.permit),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use super::owner::Owner;
 use crate::semaphore::{NotAcquired, Permit, Release, Semaphore};
 
 /// A lock that the greenthread which holds it may acquire again, and must release as often.
@@ -18,7 +19,7 @@ use crate::semaphore::{NotAcquired, Permit, Release, Semaphore};
 pub struct RLock {
     permit: Semaphore,
     /// The greenthread that holds it.
-    owner: Cell<Option<u64>>,
+    owner: Owner,
     depth: Cell<usize>,
 }
 
@@ -27,7 +28,7 @@ impl RLock {
     pub fn new() -> RLock {
         RLock {
             permit: Semaphore::new(1),
-            owner: Cell::new(None),
+            owner: Owner::default(),
             depth: Cell::new(0),
         }
     }
@@ -37,19 +38,19 @@ impl RLock {
     /// While the thread unwinds nothing can wait: if another holds the lock then, this is logged as an error and what
     /// is returned holds nothing ([`Permit::is_held`]).
     pub fn acquire(&self) -> Permit<'_, RLock> {
-        Permit::or_nothing(self, self.enter(|| self.permit.take(None)))
+        Permit::or_nothing(self, self.enter(|| self.owner.take(&self.permit, None)))
     }
 
     /// Takes the lock if it is free, or held by the calling greenthread.
     pub fn try_acquire(&self) -> Option<Permit<'_, RLock>> {
-        self.enter(|| self.permit.try_take())
+        self.enter(|| self.owner.try_take(&self.permit))
             .then(|| Permit::of(self))
     }
 
     /// As [`acquire`](RLock::acquire), for at most `timeout`. `None` says that the lock was not free in that time, or
     /// that the thread unwinds.
     pub fn acquire_timeout(&self, timeout: Duration) -> Option<Permit<'_, RLock>> {
-        self.enter(|| self.permit.take(Some(timeout)))
+        self.enter(|| self.owner.take(&self.permit, Some(timeout)))
             .then(|| Permit::of(self))
     }
 
@@ -76,10 +77,8 @@ impl RLock {
     }
 
     fn enter(&self, take: impl FnOnce() -> bool) -> bool {
-        let me = Some(me());
-        let entered = self.owner.get() == me || take();
+        let entered = self.is_owned() || take();
         if entered {
-            self.owner.set(me);
             self.depth.set(self.depth.get() + 1);
         }
         entered

@@ -3,8 +3,10 @@
 use std::cell::{Ref, RefCell, RefMut};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
 use std::time::Duration;
 
+use super::owner::Owner;
 use crate::Unwinding;
 use crate::runtime::{Reason, Runtime, WaitList, Waiting};
 use crate::sharing::{Local, Outcome, wait};
@@ -43,6 +45,8 @@ enum Access {
 struct State {
     readers: usize,
     writing: bool,
+    /// The writer. Reports do not name readers, who may be many.
+    owner: Rc<Owner>,
     waiters: WaitList<Access>,
 }
 
@@ -70,7 +74,10 @@ impl State {
     fn leave(&mut self, access: Access) {
         match access {
             Access::Read => self.readers -= 1,
-            Access::Write => self.writing = false,
+            Access::Write => {
+                self.writing = false;
+                self.owner.set(None);
+            }
         }
         self.admit();
     }
@@ -106,6 +113,7 @@ impl<T> RwLock<T> {
             state: RefCell::new(State {
                 readers: 0,
                 writing: false,
+                owner: Rc::default(),
                 waiters: WaitList::new(),
             }),
             value: RefCell::new(value),
@@ -184,6 +192,9 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     fn entry(&self, access: Access) -> Entry<'_> {
+        if access == Access::Write {
+            self.state.borrow().owner.enter();
+        }
         Entry {
             state: &self.state,
             access,
@@ -206,22 +217,25 @@ impl<T: ?Sized> RwLock<T> {
             },
             std::ptr::from_ref(&self.state).addr(),
         );
+        let owner = Rc::clone(&self.state.borrow().owner);
         Runtime::with(|runtime| {
             let deadline = runtime.deadline(timeout);
-            let outcome = wait::<Local, _>(
-                runtime,
-                reason,
-                deadline,
-                |waiter| Some(self.state.borrow_mut().waiters.push(waiter, access)),
-                |place| {
-                    let mut state = self.state.borrow_mut();
-                    let left = state.waiters.leave(place)?;
-                    // It may have been in the way of others.
-                    state.admit();
-                    Some(left)
-                },
-                || self.state.borrow_mut().leave(access),
-            );
+            let outcome = owner.blocking(|| {
+                wait::<Local, _>(
+                    runtime,
+                    reason,
+                    deadline,
+                    |waiter| Some(self.state.borrow_mut().waiters.push(waiter, access)),
+                    |place| {
+                        let mut state = self.state.borrow_mut();
+                        let left = state.waiters.leave(place)?;
+                        // It may have been in the way of others.
+                        state.admit();
+                        Some(left)
+                    },
+                    || self.state.borrow_mut().leave(access),
+                )
+            });
             matches!(outcome, Outcome::Served).then(|| self.entry(access))
         })
     }

@@ -346,16 +346,31 @@ impl<T: AsFd + 'static> Io<T> {
     /// Closes the descriptor now, whoever else refers to this socket; those who wait get an error.
     pub(crate) fn close(&self) {
         if let Some(source) = self.detach() {
+            let number = source.as_fd().as_raw_fd();
             drop(source);
-            Runtime::with(Runtime::descriptor_closed);
+            Runtime::with(|runtime| {
+                runtime.descriptor_closing(number, self.lent.get().is_some());
+                runtime.descriptor_closed();
+            });
         }
     }
 
     /// Takes the source out of the reactor and gives it away. `None` if it was closed.
     pub(crate) fn into_source(mut self) -> Option<T> {
-        self.lent.take();
+        self.end_loan();
         // The reactor's share is gone, and nobody else has one.
         self.detach().and_then(Rc::into_inner)
+    }
+
+    /// Nobody uses a lent descriptor any more.
+    fn end_loan(&mut self) {
+        if let Some(lent) = self.lent.take()
+            && self.source.get_mut().is_none()
+        {
+            let number = lent.as_fd().as_raw_fd();
+            drop(lent);
+            Runtime::with(|runtime| runtime.descriptor_gone(number));
+        }
     }
 
     fn detach(&self) -> Option<Rc<T>> {
@@ -388,7 +403,7 @@ impl Runtime {
 
 impl<T: AsFd + 'static> Drop for Io<T> {
     fn drop(&mut self) {
-        self.lent.take();
+        self.end_loan();
         self.close();
     }
 }

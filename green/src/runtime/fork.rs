@@ -95,7 +95,7 @@ impl Runtime {
             Some(reactor.take_if(|alarm| match alarm {
                 Alarm::Park(waiter) => !Rc::ptr_eq(&waiter.task, &me),
                 Alarm::Scope(task, _) => !Rc::ptr_eq(task, &me),
-                Alarm::Call(_) => true,
+                Alarm::Start(..) => true,
             }))
         });
         mem::forget(theirs);

@@ -72,6 +72,12 @@ impl Task {
         Some(member)
     }
 
+    /// True if this greenthread is a member of the pool, or was spawned by one that is.
+    pub(super) fn is_of(&self, pool: usize) -> bool {
+        self.member()
+            .is_some_and(|member| member.living.get() && member.pool == pool)
+    }
+
     pub(crate) fn set_member(&self, member: Option<Rc<Member>>) {
         self.member.set(member);
     }

@@ -13,13 +13,14 @@ mod scheduler;
 mod scope;
 mod task;
 mod waitlist;
+mod watched;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::panic::Location;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,7 @@ pub(crate) use scope::ScopeId;
 use task::Cause;
 pub(crate) use task::{Reason, State, Task, Waiter};
 pub(crate) use waitlist::{Place, WaitList, Waiting};
+pub(crate) use watched::Watched;
 
 /// What a timer does when its deadline passes.
 pub(crate) enum Alarm {
@@ -43,8 +45,8 @@ pub(crate) enum Alarm {
     Park(Waiter),
     /// Marks one deadline scope as elapsed.
     Scope(Rc<Task>, ScopeId),
-    /// Runs a short piece of code that must not wait.
-    Call(Box<dyn FnOnce()>),
+    /// Starts a greenthread that was spawned with a delay, by a short piece of code that must not wait.
+    Start(Rc<Task>, Box<dyn FnOnce()>),
 }
 
 /// How a park ended.
@@ -91,6 +93,11 @@ pub(crate) struct Runtime {
     remote_waiters: RefCell<Slab<Waiter>>,
     /// Descriptors that `trampoline` waits for.
     pub(crate) trampolines: RefCell<Vec<(RawFd, Direction)>>,
+    /// Waits that could wake nobody else.
+    background: Cell<usize>,
+    /// Numbers that are open for those only who were lent them.
+    closed_but_lent: RefCell<Vec<RawFd>>,
+    watched: RefCell<HashMap<RawFd, Vec<Weak<Watched>>>>,
     allow_many: Cell<bool>,
     /// What sockets start with: see `net::set_default_timeout`.
     pub(crate) default_timeout: Cell<Option<Duration>>,
@@ -182,6 +189,9 @@ impl Runtime {
             remote: RefCell::new(None),
             remote_waiters: RefCell::new(Slab::new()),
             trampolines: RefCell::new(Vec::new()),
+            background: Cell::new(0),
+            closed_but_lent: RefCell::default(),
+            watched: RefCell::default(),
             allow_many: Cell::new(false),
             default_timeout: Cell::new(None),
             lacking: RefCell::new(WaitList::new()),
@@ -202,6 +212,10 @@ impl Runtime {
     #[inline]
     pub(crate) fn current(&self) -> Rc<Task> {
         self.with_current(Rc::clone)
+    }
+
+    pub(crate) fn current_id(&self) -> u64 {
+        self.with_current(|task| task.id)
     }
 
     pub(crate) fn is_current(&self, task: &Rc<Task>) -> bool {
@@ -323,10 +337,14 @@ impl Runtime {
     }
 
     /// Opens a deadline scope in the current greenthread. `None` never elapses.
-    pub(crate) fn open_scope(&self, timeout: Option<Duration>) -> (Rc<Task>, ScopeId) {
+    pub(crate) fn open_scope(
+        &self,
+        timeout: Option<Duration>,
+        place: &'static Location<'static>,
+    ) -> (Rc<Task>, ScopeId) {
         let task = self.current();
         let zero = timeout.is_some_and(|timeout| timeout.is_zero());
-        let id = task.open_scope(|id| {
+        let id = task.open_scope(place, |id| {
             let deadline = self.deadline(timeout.filter(|_| !zero))?;
             Some(self.add_timer(deadline, Alarm::Scope(Rc::clone(&task), id)))
         });
@@ -413,6 +431,7 @@ impl Runtime {
         drop(self.run_queue.take());
         drop(self.remote_waiters.take());
         drop(self.trampolines.take());
+        self.watched.take();
         drop(self.lacking.replace(WaitList::new()));
         drop(self.woken.take());
         let reactor = self.reactor.take();

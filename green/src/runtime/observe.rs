@@ -4,12 +4,13 @@
 
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Runtime, Task};
-use crate::debug::Counters;
-use crate::debug::Heartbeat;
+use crate::debug::{Counters, Heartbeat, Profile};
 
 /// How long one greenthread has run and waited.
 #[derive(Debug, Default)]
@@ -26,6 +27,15 @@ impl Account {
     /// Ran, waited, switches.
     pub(crate) fn read(&self) -> (Duration, Duration, u64) {
         (self.ran.get(), self.waited.get(), self.switches.get())
+    }
+
+    /// Adds this to what others of the same place have used.
+    fn add_to(&self, profile: &mut Profile) {
+        profile.greenthreads += 1;
+        profile.switches += self.switches.get();
+        profile.ran += self.ran.get();
+        profile.waited += self.waited.get();
+        profile.longest = profile.longest.max(self.longest.get());
     }
 
     fn runs(&self, now: Instant) {
@@ -48,6 +58,9 @@ pub(super) struct Observer {
     /// What `debug::accounting` said last.
     accounting_on: Cell<bool>,
     heartbeat: RefCell<Option<Arc<Heartbeat>>>,
+    spew: Cell<bool>,
+    /// What those have used that have ended.
+    ended: RefCell<HashMap<&'static Location<'static>, Profile>>,
     /// When the current greenthread began to run; `None` once it has stopped and turns the reactor.
     since: Cell<Option<Instant>>,
 }
@@ -58,6 +71,8 @@ impl Observer {
             accounting: Cell::new(0),
             accounting_on: Cell::new(false),
             heartbeat: RefCell::new(None),
+            spew: Cell::new(false),
+            ended: RefCell::default(),
             since: Cell::new(Some(now)),
         }
     }
@@ -74,7 +89,16 @@ impl Runtime {
         let ran = now - since;
         let current = self.current();
         if self.observer.accounting.get() > 0 {
-            current.extra().account.stops(ran, now);
+            let account = &current.extra().account;
+            account.stops(ran, now);
+            if current.is_dead() {
+                let mut ended = self.observer.ended.borrow_mut();
+                let place = current.spawned_at;
+                account.add_to(ended.entry(place).or_insert_with(|| Profile::new(place)));
+            }
+        }
+        if self.observer.spew.get() {
+            eprintln!("{} after {ran:?}", self.describe(&current));
         }
         if let Some(heartbeat) = &*self.observer.heartbeat.borrow() {
             heartbeat.waits();
@@ -93,6 +117,9 @@ impl Runtime {
         let current = self.current();
         if self.observer.accounting.get() > 0 {
             current.extra().account.runs(now);
+        }
+        if self.observer.spew.get() {
+            eprintln!("{}", self.describe(&current));
         }
         if let Some(heartbeat) = &*self.observer.heartbeat.borrow() {
             heartbeat.runs(current.id, current.spawned_at);
@@ -124,7 +151,26 @@ impl Runtime {
     fn set_observed(&self) {
         let watched = self.observer.heartbeat.borrow().is_some();
         self.observed
-            .set(watched || self.observer.accounting.get() > 0);
+            .set(watched || self.observer.accounting.get() > 0 || self.observer.spew.get());
+    }
+
+    pub(crate) fn set_spew(&self, on: bool) {
+        self.observer.spew.set(on);
+        self.observer.since.set(Some(Instant::now()));
+        self.set_observed();
+    }
+
+    /// What greenthreads have used, by the place of their spawn, in no order.
+    pub(crate) fn profile(&self) -> Vec<Profile> {
+        let mut profile = self.observer.ended.borrow().clone();
+        for task in self.tasks() {
+            let account = task.has_extra().map(|extra| &extra.account);
+            if let Some(account) = account.filter(|account| account.switches.get() > 0) {
+                let place = task.spawned_at;
+                account.add_to(profile.entry(place).or_insert_with(|| Profile::new(place)));
+            }
+        }
+        profile.into_values().collect()
     }
 
     /// Runs `f` and gives the longest time for which this greenthread ran in it without a switch.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use hub_core::Waker;
@@ -28,6 +29,8 @@ struct Inbox {
 
 pub(crate) struct Remote {
     inbox: Mutex<Inbox>,
+    /// How many `HubHandle`s there are.
+    handles: AtomicUsize,
     waker: Waker,
 }
 
@@ -55,6 +58,11 @@ impl Remote {
         contain("the destructor of a closure sent to an ended hub", || {
             drop(messages)
         });
+    }
+
+    /// True if another thread may still send something.
+    pub(super) fn has_handles(&self) -> bool {
+        self.handles.load(Ordering::Acquire) > 0
     }
 
     /// In the child of a fork: refuses what comes through handles that were made before it. If another thread of the
@@ -92,12 +100,31 @@ impl Inbox {
 /// green::sleep(std::time::Duration::from_millis(20));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone)]
 pub struct HubHandle {
     remote: Arc<Remote>,
 }
 
+impl Clone for HubHandle {
+    fn clone(&self) -> HubHandle {
+        HubHandle::new(Arc::clone(&self.remote))
+    }
+}
+
+impl Drop for HubHandle {
+    fn drop(&mut self) {
+        // Without handles the thread may be deadlocked, and it looks only when it is awake.
+        if self.remote.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.remote.waker.wake();
+        }
+    }
+}
+
 impl HubHandle {
+    fn new(remote: Arc<Remote>) -> HubHandle {
+        remote.handles.fetch_add(1, Ordering::AcqRel);
+        HubHandle { remote }
+    }
+
     /// Spawns `f` as a greenthread of the hub's thread. It runs after what that thread has already queued.
     ///
     /// # Errors
@@ -180,9 +207,7 @@ impl RemoteWaiter {
 
 impl Runtime {
     pub(crate) fn handle(&self) -> io::Result<HubHandle> {
-        Ok(HubHandle {
-            remote: self.remote()?,
-        })
+        self.remote().map(HubHandle::new)
     }
 
     fn remote(&self) -> io::Result<Arc<Remote>> {
@@ -196,7 +221,11 @@ impl Runtime {
             closed: self.closed.get(),
             ended: self.closed.get(),
         });
-        let remote = Arc::new(Remote { inbox, waker });
+        let remote = Arc::new(Remote {
+            inbox,
+            handles: AtomicUsize::new(0),
+            waker,
+        });
         Ok(Arc::clone(slot.insert(remote)))
     }
 

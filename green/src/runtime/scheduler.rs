@@ -1,11 +1,10 @@
 //! The run queue: who runs next, and how a greenthread stops running.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::thread::panicking;
 use std::time::{Duration, Instant};
 
@@ -313,11 +312,30 @@ impl Runtime {
 
     /// True if anything outside the run queue can still make a greenthread runnable.
     fn can_wake(&self) -> bool {
-        let shared =
-            matches!(&*self.remote.borrow(), Some(remote) if Arc::strong_count(remote) > 1);
+        let shared = matches!(&*self.remote.borrow(), Some(remote) if remote.has_handles());
         shared
             || !self.remote_waiters.borrow().is_empty()
-            || matches!(&*self.reactor.borrow(), Some(reactor) if reactor.has_waiters() || reactor.timer_count() > 0)
+            || match (&*self.reactor.borrow(), self.background.get()) {
+                (None, _) => false,
+                (Some(reactor), 0) => reactor.has_waiters() || reactor.timer_count() > 0,
+                (Some(reactor), background) => {
+                    reactor.readers() + reactor.writers() + reactor.timer_count() > background
+                }
+            }
+    }
+
+    /// Runs a wait of the current greenthread for one descriptor and nothing else, which does not count as something that
+    /// could wake the others.
+    pub(crate) fn in_background<T>(&self, wait: impl FnOnce() -> T) -> T {
+        struct Over<'a>(&'a Cell<usize>);
+        impl Drop for Over<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() - 1);
+            }
+        }
+        let over = Over(&self.background);
+        over.0.set(over.0.get() + 1);
+        wait()
     }
 
     /// One turn of the reactor: I/O first, then timers, then what other threads sent.
@@ -340,7 +358,7 @@ impl Runtime {
                 Alarm::Scope(task, scope) => {
                     self.elapse_scope(&task, scope);
                 }
-                Alarm::Call(call) => contain("a timer's function", call),
+                Alarm::Start(_, call) => contain("a delayed start", call),
             }
         }
         self.woken.set(woken);

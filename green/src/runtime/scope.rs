@@ -1,6 +1,7 @@
 //! Deadline scopes of one greenthread: who is inside which `Timeout`, and which of them have elapsed.
 
 use std::cell::{Cell, RefCell};
+use std::panic::Location;
 
 use hub_core::TimerKey;
 
@@ -10,6 +11,8 @@ pub(crate) type ScopeId = u64;
 #[derive(Debug)]
 struct Scope {
     id: ScopeId,
+    /// Where it was opened.
+    place: &'static Location<'static>,
     timer: Option<TimerKey>,
 }
 
@@ -22,12 +25,23 @@ pub(crate) struct Scopes {
 }
 
 impl Scopes {
-    pub(super) fn open(&self, timer: impl FnOnce(ScopeId) -> Option<TimerKey>) -> ScopeId {
+    pub(super) fn open(
+        &self,
+        place: &'static Location<'static>,
+        timer: impl FnOnce(ScopeId) -> Option<TimerKey>,
+    ) -> ScopeId {
         let id = self.next.get();
         self.next.set(id + 1);
         let timer = timer(id);
-        self.open.borrow_mut().push(Scope { id, timer });
+        self.open.borrow_mut().push(Scope { id, place, timer });
         id
+    }
+
+    pub(super) fn place(&self, id: ScopeId) -> Option<&'static Location<'static>> {
+        let open = self.open.borrow();
+        open.iter()
+            .find(|scope| scope.id == id)
+            .map(|scope| scope.place)
     }
 
     /// Ends a scope; its timer, if it has not fired, is the caller's to cancel.

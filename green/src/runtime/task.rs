@@ -45,6 +45,10 @@ pub(crate) enum Reason {
     Join(u64),
     /// A primitive, by its kind and its address.
     Primitive(&'static str, usize),
+    /// The first end among the greenthreads of a group, by the group's address.
+    Group(usize),
+    /// What the members of a pool could give, and the pool's address.
+    Pool(&'static str, usize),
     /// Something outside this thread.
     Outside(&'static str),
 }
@@ -57,7 +61,10 @@ impl fmt::Display for Reason {
             Reason::Readable(fd) => write!(f, "descriptor {fd} to become readable"),
             Reason::Writable(fd) => write!(f, "descriptor {fd} to become writable"),
             Reason::Join(id) => write!(f, "the end of greenthread {id}"),
-            Reason::Primitive(kind, address) => write!(f, "{kind} at {address:#x}"),
+            Reason::Primitive(kind, address) | Reason::Pool(kind, address) => {
+                write!(f, "{kind} at {address:#x}")
+            }
+            Reason::Group(_) => write!(f, "one of several greenthreads"),
             Reason::Outside(what) => write!(f, "{what}"),
         }
     }
@@ -130,7 +137,9 @@ pub(crate) struct Extra {
     /// Who waits for it among others.
     pub(crate) groups: RefCell<Vec<Rc<Group>>>,
     pub(crate) name: RefCell<Option<Rc<str>>>,
-    pub(crate) locals: RefCell<Vec<(usize, Rc<dyn Any>)>>,
+    pub(crate) locals: RefCell<Vec<crate::local::Value>>,
+    /// Who holds the lock that it waits for.
+    pub(super) held_up_by: RefCell<Option<Rc<Cell<Option<u64>>>>>,
 }
 
 impl Task {
@@ -173,6 +182,15 @@ impl Task {
         self.extra.get().map(|extra| &**extra)
     }
 
+    pub(super) fn is_in_group(&self, address: usize) -> bool {
+        let groups = self.has_extra().map(|extra| extra.groups.borrow());
+        groups.is_some_and(|groups| {
+            groups
+                .iter()
+                .any(|group| Rc::as_ptr(group).addr() == address)
+        })
+    }
+
     pub(crate) fn spawner(&self) -> Option<u64> {
         Some(self.spawner.get()).filter(|&id| id != NOBODY)
     }
@@ -183,10 +201,6 @@ impl Task {
 
     pub(crate) fn state(&self) -> State {
         self.state.get()
-    }
-
-    pub(crate) fn reason(&self) -> Reason {
-        self.reason.get()
     }
 
     /// Its stack, captured by running on it for a moment. `None` for one that never ran.
@@ -254,8 +268,17 @@ impl Task {
         self.extra().scopes.is_armed(id)
     }
 
-    pub(super) fn open_scope(&self, timer: impl FnOnce(ScopeId) -> Option<TimerKey>) -> ScopeId {
-        self.extra().scopes.open(timer)
+    pub(super) fn open_scope(
+        &self,
+        place: &'static Location<'static>,
+        timer: impl FnOnce(ScopeId) -> Option<TimerKey>,
+    ) -> ScopeId {
+        self.extra().scopes.open(place, timer)
+    }
+
+    /// Where an open scope was opened.
+    pub(crate) fn scope_place(&self, id: ScopeId) -> Option<&'static Location<'static>> {
+        self.extra().scopes.place(id)
     }
 
     /// Ends a scope; its timer, if it has not fired, is the caller's to cancel.

@@ -32,7 +32,7 @@ impl Selected {
 /// then. A timeout of zero looks once and does not wait. Other greenthreads run meanwhile.
 ///
 /// # Errors
-/// What the system says of a descriptor.
+/// What the system says of a descriptor. `NotConnected` if it is a socket or pipe of green and is closed meanwhile.
 ///
 /// ```
 /// use std::io::Write;

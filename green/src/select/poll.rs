@@ -2,18 +2,19 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
 use hub_core::{Direction, Interest, ParkError, Ready, Token, Trigger};
 
-use crate::runtime::{Alarm, Reason, Runtime, Waiter, Wake};
+use crate::runtime::{Alarm, Reason, Runtime, Waiter, Wake, Watched};
 
 /// Descriptors of any kind, each with a key of the caller's: what `select.poll()` is in eventlet's language.
 ///
 /// It holds a duplicate of each descriptor, so that none can be closed under it; a descriptor that its owner closes
-/// stays open until it is removed here too.
+/// stays open until it is removed here too. If it was a socket or a pipe of green, whoever waits is told: every wait is
+/// an error until it is removed.
 ///
 /// ```
 /// use std::io::Write;
@@ -36,8 +37,8 @@ pub struct Poll<K> {
 }
 
 struct Entry<K> {
-    number: RawFd,
     fd: Rc<OwnedFd>,
+    watched: Rc<Watched>,
     interest: Interest,
     key: K,
 }
@@ -72,8 +73,8 @@ impl<K> Poll<K> {
     /// If the descriptor cannot be duplicated.
     pub fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest, key: K) -> io::Result<()> {
         self.entries.push(Entry {
-            number: fd.as_raw_fd(),
             fd: Rc::new(fd.try_clone_to_owned()?),
+            watched: Runtime::with(|runtime| runtime.watch(fd.as_raw_fd())),
             interest,
             key,
         });
@@ -113,20 +114,22 @@ impl<K> Poll<K> {
     /// were added. A timeout of zero looks once and does not wait.
     ///
     /// # Errors
-    /// What the hub says of a descriptor. `WouldBlock` if nothing is ready and the thread is unwinding.
+    /// What the hub says of a descriptor. `NotConnected` if one is a socket or pipe of green that was closed since it was
+    /// added; the error names its number. `WouldBlock` if nothing is ready and the thread is unwinding.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> io::Result<Vec<(&K, Ready)>> {
         let timeout = timeout.into();
         Runtime::with(|runtime| {
+            self.refuse_closed()?;
             let mut watch = Watch::new(runtime);
             for entry in &self.entries {
-                watch.add(&entry.fd, entry.interest)?;
+                watch.add(entry)?;
             }
             if timeout == Some(Duration::ZERO) {
                 runtime.turn(timeout);
             } else {
-                let number = self.entries.first().map_or(-1, |entry| entry.number);
-                match runtime.park(Reason::Readable(number), runtime.deadline(timeout)) {
-                    Wake::Event | Wake::Expired => {}
+                match runtime.park(self.reason(), runtime.deadline(timeout)) {
+                    Wake::Event => self.refuse_closed()?,
+                    Wake::Expired => {}
                     Wake::Interrupted(interrupt) => {
                         drop(watch);
                         interrupt.raise();
@@ -148,6 +151,33 @@ impl<K> Poll<K> {
     }
 }
 
+impl<K> Poll<K> {
+    fn refuse_closed(&self) -> io::Result<()> {
+        let mut all = self.entries.iter().map(|entry| &entry.watched);
+        match all.find(|watched| watched.is_closed()) {
+            None => Ok(()),
+            Some(watched) => Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                format!(
+                    "cannot wait for descriptor {}: its owner has closed it",
+                    watched.number()
+                ),
+            )),
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        match &*self.entries {
+            [] => Reason::Sleep,
+            [entry] if entry.interest == Interest::WRITE => {
+                Reason::Writable(entry.watched.number())
+            }
+            [entry] => Reason::Readable(entry.watched.number()),
+            _ => Reason::Outside("the first of several descriptors"),
+        }
+    }
+}
+
 fn found_or(found: bool) -> io::Result<()> {
     match found {
         true => Ok(()),
@@ -160,7 +190,10 @@ fn found_or(found: bool) -> io::Result<()> {
 
 impl<K: fmt::Debug> fmt::Debug for Poll<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = self.entries.iter().map(|entry| (entry.number, &entry.key));
+        let entries = self
+            .entries
+            .iter()
+            .map(|entry| (entry.watched.number(), &entry.key));
         f.debug_map().entries(entries).finish()
     }
 }
@@ -170,6 +203,7 @@ struct Watch<'a> {
     runtime: &'a Runtime,
     waiter: Waiter,
     tokens: Vec<(Token, Interest)>,
+    watched: Vec<Rc<Watched>>,
 }
 
 impl<'a> Watch<'a> {
@@ -178,12 +212,16 @@ impl<'a> Watch<'a> {
             runtime,
             waiter: runtime.waiter(),
             tokens: Vec::new(),
+            watched: Vec::new(),
         }
     }
 
-    fn add(&mut self, fd: &Rc<OwnedFd>, interest: Interest) -> io::Result<()> {
+    fn add<K>(&mut self, entry: &Entry<K>) -> io::Result<()> {
         // A duplicate again: one hub knows a number once, and two waits may go on at the same time.
-        let source = Rc::new(fd.try_clone()?);
+        let source = Rc::new(entry.fd.try_clone()?);
+        let interest = entry.interest;
+        entry.watched.enter(&self.waiter);
+        self.watched.push(Rc::clone(&entry.watched));
         self.runtime.reactor(|reactor| {
             let token = reactor.add_with(source, Trigger::Oneshot)?;
             self.tokens.push((token, interest));
@@ -228,6 +266,9 @@ impl Drop for Watch<'_> {
         for (token, _) in self.tokens.drain(..) {
             let removed = self.runtime.remove(token);
             drop(removed);
+        }
+        for watched in &self.watched {
+            watched.leave(&self.waiter);
         }
     }
 }

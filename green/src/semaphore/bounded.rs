@@ -30,7 +30,15 @@ impl BoundedSemaphore {
 
     /// See [`Semaphore::acquire`](super::Counting::acquire).
     pub fn acquire(&self) -> Permit<'_, BoundedSemaphore> {
-        Permit::or_nothing(self, self.permits.take(None))
+        self.acquire_by(|permits| permits.take(None))
+    }
+
+    /// As `acquire`, for who has a way of its own to take a permit.
+    pub(crate) fn acquire_by(
+        &self,
+        take: impl FnOnce(&Semaphore) -> bool,
+    ) -> Permit<'_, BoundedSemaphore> {
+        Permit::or_nothing(self, take(&self.permits))
     }
 
     /// See [`Semaphore::try_acquire`](super::Counting::try_acquire).

@@ -154,12 +154,13 @@ impl<S: Sharing> Counting<S> {
     /// Takes a permit. False if the time was up first, or the thread unwinds.
     #[inline]
     pub(crate) fn take(&self, timeout: Option<Duration>) -> bool {
-        self.try_take() || self.wait(timeout)
+        self.try_take() || self.wait_as("a semaphore", timeout)
     }
 
+    /// Waits for a permit. Reports call what is waited for a `kind`.
     #[inline(never)]
-    fn wait(&self, timeout: Option<Duration>) -> bool {
-        let reason = Reason::Primitive("a semaphore", std::ptr::from_ref(self).addr());
+    pub(crate) fn wait_as(&self, kind: &'static str, timeout: Option<Duration>) -> bool {
+        let reason = Reason::Primitive(kind, std::ptr::from_ref(self).addr());
         Runtime::with(|runtime| {
             let deadline = runtime.deadline(timeout);
             loop {
