@@ -102,3 +102,8 @@ pub use waitgroup::{Member, WaitGroup};
 pub fn mask<T>(f: impl FnOnce() -> T) -> T {
     runtime::Runtime::with(|runtime| runtime.mask(f))
 }
+
+/// The examples of the porting guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/eventlet.md")]
+struct Guide;

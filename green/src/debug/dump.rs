@@ -199,7 +199,11 @@ pub fn format_hub_listeners() -> String {
                     Direction::Read => "readable",
                     Direction::Write => "writable",
                 };
-                (fd, format!("descriptor {fd} {what}: {alarm}"), alarm.task())
+                (
+                    fd,
+                    format!("descriptor {fd} {what}: {alarm}"),
+                    alarm.task().clone(),
+                )
             }));
             Some(())
         });
@@ -224,7 +228,11 @@ pub fn format_hub_timers() -> String {
             let now = reactor.now();
             timers.extend(reactor.timers().map(|(deadline, alarm)| {
                 let left = deadline.saturating_duration_since(now);
-                (deadline, format!("in {left:?}: {alarm}"), alarm.task())
+                (
+                    deadline,
+                    format!("in {left:?}: {alarm}"),
+                    alarm.task().clone(),
+                )
             }));
             Some(())
         });
@@ -317,10 +325,10 @@ pub fn dump_on_signal(signal: i32) -> io::Result<GreenThread<()>> {
 
 impl Alarm {
     /// Whom it wakes, starts or interrupts.
-    fn task(&self) -> Rc<Task> {
+    fn task(&self) -> &Rc<Task> {
         match self {
-            Alarm::Park(waiter) => Rc::clone(waiter.task()),
-            Alarm::Scope(task, _) | Alarm::Start(task, _) => Rc::clone(task),
+            Alarm::Park(waiter) => waiter.task(),
+            Alarm::Scope(task, _) | Alarm::Start(task, _) => task,
         }
     }
 }

@@ -65,6 +65,11 @@ impl Remote {
         self.handles.load(Ordering::Acquire) > 0
     }
 
+    /// True if something has been sent and not looked at.
+    pub(super) fn has_messages(&self) -> bool {
+        !self.inbox().messages.is_empty()
+    }
+
     /// In the child of a fork: refuses what comes through handles that were made before it. If another thread of the
     /// parent was just sending, its lock stays locked in this process, and so does the handle.
     pub(super) fn abandon(&self) {

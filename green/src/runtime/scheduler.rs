@@ -312,7 +312,8 @@ impl Runtime {
 
     /// True if anything outside the run queue can still make a greenthread runnable.
     fn can_wake(&self) -> bool {
-        let shared = matches!(&*self.remote.borrow(), Some(remote) if remote.has_handles());
+        // In this order: who sees that a handle is gone also sees what was sent through it.
+        let shared = matches!(&*self.remote.borrow(), Some(remote) if remote.has_handles() || remote.has_messages());
         shared
             || !self.remote_waiters.borrow().is_empty()
             || match (&*self.reactor.borrow(), self.background.get()) {
