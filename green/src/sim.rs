@@ -4,6 +4,29 @@
 //! hour of sleeps takes microseconds. Which of the runnable greenthreads runs next is drawn from a seed, so that
 //! another seed is another interleaving, and the same seed is the same run again.
 //!
+//! ```
+//! use std::rc::Rc;
+//! use std::time::Duration;
+//!
+//! // Runs with seeds 0 to 99, hours of virtual time each.
+//! green::sim::check(0..100, || {
+//!     let queue = Rc::new(green::Queue::unbounded());
+//!     let getter = Rc::clone(&queue);
+//!     let got = green::spawn(move || getter.get_timeout(Duration::from_secs(3600)));
+//!     green::spawn_n(move || queue.put(1).unwrap());
+//!     assert_eq!(got.join().unwrap(), Ok(1));
+//! });
+//! ```
+//!
+//! # Replay
+//! A run that fails panics with `seed 17 fails: ..`. That one runs again, alone and exactly as before, with
+//!
+//! ```sh
+//! GREEN_SEED=17 cargo test the_name_of_the_test
+//! ```
+//!
+//! or, in code and under a debugger, with [`run`]`(17, || ..)`.
+//!
 //! What the run depends on must be inside it: other OS threads (thread pools among them), other processes and real
 //! time are not simulated. [`time::now`](crate::time::now) is the time of the run. Sockets between the run's own greenthreads are fine.
 

@@ -612,3 +612,25 @@ fn proxies_of_iterators_and_of_what_calls_give() {
         }
     });
 }
+
+#[test]
+fn idle_threads_end_and_come_back() {
+    bounded(|| {
+        let pool = ThreadPool::new(2);
+        pool.set_idle_timeout(Duration::from_millis(5));
+        let jobs: Vec<_> = (0..2)
+            .map(|_| {
+                pool.submit(|| thread::sleep(Duration::from_millis(2)))
+                    .unwrap()
+            })
+            .collect();
+        assert_eq!(pool.threads(), 2);
+        jobs.into_iter().for_each(|job| job.join().unwrap());
+        while pool.threads() > 0 {
+            green::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(pool.execute(|| 3).unwrap(), 3);
+        assert!(pool.threads() <= 1);
+        assert!(pool.killall(None));
+    });
+}

@@ -1,6 +1,15 @@
-//! Looking inside: dumps, counters, a detector of greenthreads that block.
+//! Looking inside: dumps, counters, profiles, a detector of greenthreads that block.
 //!
-//! Everything here speaks of the calling OS thread and its hub.
+//! | question | answer |
+//! |---|---|
+//! | what does the program wait for? | [`dump_all`], by hand, or on a signal with [`dump_on_signal`] |
+//! | who blocks all others? | [`blocking_detection`] in production, [`assert_switches`] in a test |
+//! | where does the time go? | [`accounting`] and [`profile`] |
+//! | what runs when? | [`spew`] |
+//! | how much is there of everything? | [`counters`], [`resident_memory`], [`memory_threshold`] |
+//! | why is it stuck? | nothing to do: a deadlock is a panic that says who waits for what, and who holds it |
+//!
+//! Everything here speaks of the calling OS thread and its hub, if nothing else is said.
 
 mod blocking;
 mod dump;

@@ -102,5 +102,6 @@ impl Runtime {
         mem::forget(self.remote_waiters.take());
         mem::forget(self.lacking.replace(WaitList::new()));
         self.trampolines.borrow_mut().clear();
+        self.background.set(0);
     }
 }

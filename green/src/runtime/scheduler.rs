@@ -312,17 +312,17 @@ impl Runtime {
 
     /// True if anything outside the run queue can still make a greenthread runnable.
     fn can_wake(&self) -> bool {
-        // In this order: who sees that a handle is gone also sees what was sent through it.
-        let shared = matches!(&*self.remote.borrow(), Some(remote) if remote.has_handles() || remote.has_messages());
-        shared
-            || !self.remote_waiters.borrow().is_empty()
-            || match (&*self.reactor.borrow(), self.background.get()) {
-                (None, _) => false,
-                (Some(reactor), 0) => reactor.has_waiters() || reactor.timer_count() > 0,
-                (Some(reactor), background) => {
-                    reactor.readers() + reactor.writers() + reactor.timer_count() > background
-                }
+        let by_hub = match (&*self.reactor.borrow(), self.background.get()) {
+            (None, _) => false,
+            (Some(reactor), 0) => reactor.has_waiters() || reactor.timer_count() > 0,
+            (Some(reactor), background) => {
+                reactor.readers() + reactor.writers() + reactor.timer_count() > background
             }
+        };
+        // Handles before messages: who sees that a handle is gone also sees what was sent through it.
+        by_hub
+            || !self.remote_waiters.borrow().is_empty()
+            || matches!(&*self.remote.borrow(), Some(remote) if remote.has_handles() || remote.has_messages())
     }
 
     /// Runs a wait of the current greenthread for one descriptor and nothing else, which does not count as something that

@@ -13,7 +13,7 @@ use greenlet::fork_count;
 use super::{Job, JobError};
 use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake};
 
-/// How long a thread waits for its next job before it ends.
+/// The idle timeout, if nothing else is said.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// How long `killall` sleeps between looks at a thread that has done its work and is on its way out.
@@ -59,8 +59,9 @@ struct Shared {
     work: Condvar,
 }
 
-#[derive(Default)]
 struct State {
+    /// How long a thread waits for its next job before it ends.
+    idle_timeout: Duration,
     queue: VecDeque<Work>,
     /// Threads that are alive, and those of them that wait for work.
     threads: usize,
@@ -70,6 +71,20 @@ struct State {
     closed: bool,
     /// Who waits for the last thread to end.
     leavers: Vec<RemoteWaiter>,
+}
+
+impl State {
+    fn new() -> State {
+        State {
+            idle_timeout: IDLE,
+            queue: VecDeque::new(),
+            threads: 0,
+            idle: 0,
+            handles: Vec::new(),
+            closed: false,
+            leavers: Vec::new(),
+        }
+    }
 }
 
 impl Shared {
@@ -89,7 +104,7 @@ impl ThreadPool {
         ThreadPool {
             shared: Arc::new(Shared {
                 size: threads,
-                state: Mutex::default(),
+                state: Mutex::new(State::new()),
                 work: Condvar::new(),
             }),
             forks: fork_count(),
@@ -108,6 +123,19 @@ impl ThreadPool {
             return 0;
         }
         self.shared.lock().threads
+    }
+
+    /// A thread that has had no job for so long ends: 10 seconds at first. Threads that are idle now keep to what was said
+    /// before.
+    ///
+    /// ```
+    /// let pool = green::tpool::ThreadPool::new(4);
+    /// pool.set_idle_timeout(std::time::Duration::from_secs(60));
+    /// ```
+    pub fn set_idle_timeout(&self, timeout: Duration) {
+        if !self.is_gone() {
+            self.shared.lock().idle_timeout = timeout;
+        }
     }
 
     /// Runs `f` in a thread of this pool: see [`execute`](super::execute).
@@ -287,9 +315,10 @@ impl Shared {
                 break;
             }
             state.idle += 1;
+            let idle_timeout = state.idle_timeout;
             let (guard, waited) = self
                 .work
-                .wait_timeout(state, IDLE)
+                .wait_timeout(state, idle_timeout)
                 .unwrap_or_else(PoisonError::into_inner);
             state = guard;
             state.idle -= 1;
