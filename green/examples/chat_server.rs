@@ -6,15 +6,17 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use green::lock::Mutex;
 use green::net::TcpStream;
 
 #[derive(Default)]
 struct Room {
-    members: RefCell<HashMap<SocketAddr, Rc<TcpStream>>>,
+    /// Each with a lock, so that what two say at once does not mix.
+    members: RefCell<HashMap<SocketAddr, Rc<Mutex<TcpStream>>>>,
 }
 
 impl Room {
@@ -27,9 +29,12 @@ impl Room {
             .map(|(a, s)| (*a, Rc::clone(s)))
             .collect();
         for (address, stream) in members {
-            // One who is gone leaves by its own greenthread.
-            if address != from {
-                let _ = (&*stream).write_all(line.as_bytes());
+            if address != from
+                && let Ok(mut stream) = stream.lock()
+                && stream.write_all(line.as_bytes()).is_err()
+            {
+                // It is gone, or does not read: its own greenthread sees the end and leaves the room.
+                let _ = stream.shutdown(Shutdown::Both);
             }
         }
     }
@@ -38,7 +43,9 @@ impl Room {
         // One who does not read must not hold up the others for ever.
         stream.set_write_timeout(Some(Duration::from_secs(5)))?;
         let lines = BufReader::new(stream.try_clone()?);
-        self.members.borrow_mut().insert(peer, Rc::new(stream));
+        self.members
+            .borrow_mut()
+            .insert(peer, Rc::new(Mutex::new(stream)));
         self.say(peer, &format!("{peer} has come\n"));
         for line in lines.lines() {
             self.say(peer, &format!("{peer}: {}\n", line?));

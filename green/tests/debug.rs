@@ -414,12 +414,14 @@ fn spew_prints_every_switch() {
 }
 
 #[test]
-fn panics_of_jobs_are_printed_unless_they_are_not_wanted() {
-    let name = "panics_of_jobs_are_printed_unless_they_are_not_wanted";
+fn panics_are_printed_unless_they_are_not_wanted() {
+    let name = "panics_are_printed_unless_they_are_not_wanted";
     if let Some(printed) = probe(name) {
         assert!(printed.contains("a loud job"), "{printed}");
         assert!(!printed.contains("a silent job"), "{printed}");
         assert!(printed.contains("a loud greenthread"), "{printed}");
+        assert!(!printed.contains("a silent greenthread"), "{printed}");
+        assert!(printed.contains("the thread's own"), "{printed}");
         return;
     }
     assert!(green::tpool::execute(|| panic!("a loud job")).is_err());
@@ -430,4 +432,14 @@ fn panics_of_jobs_are_printed_unless_they_are_not_wanted() {
             .join()
             .is_err()
     );
+    debug::hub_exceptions(false);
+    let silent = green::spawn(|| panic!("a silent greenthread")).join();
+    assert!(
+        silent
+            .unwrap_err()
+            .to_string()
+            .contains("a silent greenthread")
+    );
+    // Nobody would see that one otherwise.
+    assert!(std::panic::catch_unwind(|| panic!("the thread's own")).is_err());
 }

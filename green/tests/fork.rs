@@ -402,3 +402,25 @@ fn without_a_fork_nothing_happens() {
     after_fork(AfterFork::Discard).unwrap();
     other.join().unwrap();
 }
+
+#[test]
+fn a_set_aside_dumper_hides_nothing_in_the_child() {
+    alone("a_set_aside_dumper_hides_nothing_in_the_child", || {
+        let dumper = green::debug::dump_on_signal(green::signal::SIGUSR1).unwrap();
+        green::sleep(SHORT);
+        let child = fork(|| {
+            after_fork(AfterFork::Discard).unwrap();
+            // One wait, and that one can end.
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            let reader = os::PipeReader::try_from(std::os::fd::OwnedFd::from(reader)).unwrap();
+            let thread = std::thread::spawn(move || {
+                std::thread::sleep(SHORT);
+                writer.write_all(b"x").unwrap();
+            });
+            assert_eq!((&reader).read(&mut [0; 8]).unwrap(), 1);
+            thread.join().unwrap();
+        });
+        succeeds(child);
+        dumper.kill();
+    });
+}

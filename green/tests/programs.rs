@@ -343,7 +343,7 @@ fn the_line_server_echoes_until_bye_and_ends_on_one_ctrl_c() {
     assert!(lines.next().is_none_or(|line| line.is_err()));
     server.signal("INT");
     let mut last = String::new();
-    while let Some(line) = server.lines.next() {
+    for line in server.lines.by_ref() {
         last = line.unwrap();
     }
     assert_eq!(last, "server stopped");
