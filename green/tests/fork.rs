@@ -404,23 +404,28 @@ fn without_a_fork_nothing_happens() {
 }
 
 #[test]
-fn a_set_aside_dumper_hides_nothing_in_the_child() {
-    alone("a_set_aside_dumper_hides_nothing_in_the_child", || {
-        let dumper = green::debug::dump_on_signal(green::signal::SIGUSR1).unwrap();
-        green::sleep(SHORT);
-        let child = fork(|| {
-            after_fork(AfterFork::Discard).unwrap();
-            // One wait, and that one can end.
-            let (reader, mut writer) = std::io::pipe().unwrap();
-            let reader = os::PipeReader::try_from(std::os::fd::OwnedFd::from(reader)).unwrap();
-            let thread = std::thread::spawn(move || {
-                std::thread::sleep(SHORT);
-                writer.write_all(b"x").unwrap();
+fn dumpers_that_are_set_aside_hide_nothing_in_the_child() {
+    alone(
+        "dumpers_that_are_set_aside_hide_nothing_in_the_child",
+        || {
+            // More than one: the deadline of this test is something to wait for, too.
+            let signals = [green::signal::SIGUSR1, green::signal::SIGUSR2];
+            let dumpers = signals.map(|signal| green::debug::dump_on_signal(signal).unwrap());
+            green::sleep(SHORT);
+            let child = fork(|| {
+                after_fork(AfterFork::Discard).unwrap();
+                // One wait, and that one can end.
+                let (reader, mut writer) = std::io::pipe().unwrap();
+                let reader = os::PipeReader::try_from(std::os::fd::OwnedFd::from(reader)).unwrap();
+                let thread = std::thread::spawn(move || {
+                    std::thread::sleep(SHORT);
+                    writer.write_all(b"x").unwrap();
+                });
+                assert_eq!((&reader).read(&mut [0; 8]).unwrap(), 1);
+                thread.join().unwrap();
             });
-            assert_eq!((&reader).read(&mut [0; 8]).unwrap(), 1);
-            thread.join().unwrap();
-        });
-        succeeds(child);
-        dumper.kill();
-    });
+            succeeds(child);
+            green::killall(&dumpers);
+        },
+    );
 }
