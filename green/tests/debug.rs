@@ -339,14 +339,14 @@ fn too_much_memory_is_told_once() {
         return;
     };
     let (tell, told) = std::sync::mpsc::channel();
-    let threshold = now + (200 << 20);
+    let threshold = now + (64 << 20);
     let watch = debug::memory_threshold(threshold, Duration::from_millis(2), move |bytes| {
         let _ = tell.send(bytes);
     })
     .unwrap();
     let silent = told.recv_timeout(Duration::from_millis(20));
     assert!(silent.is_err(), "{silent:?} of {threshold}");
-    let much = vec![1_u8; 400 << 20];
+    let much = vec![1_u8; 128 << 20];
     assert!(told.recv_timeout(Duration::from_secs(60)).unwrap() > threshold);
     assert!(told.recv_timeout(Duration::from_millis(20)).is_err());
     drop(std::hint::black_box(much));
