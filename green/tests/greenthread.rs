@@ -445,7 +445,7 @@ fn one_that_is_killed_before_it_starts_never_runs() {
         let waited = Rc::clone(&gt);
         let waiter = green::spawn(move || waited.wait());
         gt.kill();
-        log.expect(&["linked", "dropped"]);
+        log.expect(&["dropped", "linked"]);
         gt.kill();
         assert!(matches!(waiter.join().unwrap(), Err(Exit::Killed(None))));
         for _ in 0..2 {
