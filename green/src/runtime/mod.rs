@@ -212,7 +212,7 @@ impl Runtime {
     #[inline(always)]
     fn with_current<R>(&self, f: impl FnOnce(&Rc<Task>) -> R) -> R {
         let Some(task) = self.current.take() else {
-            return f(&Rc::new(self.stray()));
+            return f(&self.stray());
         };
         let result = f(&task);
         self.current.set(Some(task));
@@ -221,8 +221,10 @@ impl Runtime {
 
     /// Who calls after the end of the thread.
     #[cold]
-    fn stray(&self) -> Task {
-        Task::new(0, Location::caller(), State::Dead, self.last_poll.get())
+    #[inline(never)]
+    fn stray(&self) -> Rc<Task> {
+        let born = self.last_poll.get();
+        Rc::new(Task::new(0, Location::caller(), State::Dead, born))
     }
 
     /// The greenthread that is the thread itself.
@@ -234,6 +236,7 @@ impl Runtime {
     }
 
     /// The waiter for the next park of the current greenthread.
+    #[inline]
     pub(crate) fn waiter(&self) -> Waiter {
         let task = self.current();
         let ticket = task.ticket.get();
