@@ -220,6 +220,7 @@ impl Runtime {
     }
 
     /// Who calls after the end of the thread.
+    // Not inline: the frames of all who switch would be larger by a task, and with them the part of each stack that is hot.
     #[cold]
     #[inline(never)]
     fn stray(&self) -> Rc<Task> {
@@ -316,6 +317,8 @@ impl Runtime {
     }
 
     pub(crate) fn add_timer(&self, deadline: Instant, alarm: Alarm) -> TimerKey {
+        // Among equal deadlines, that of a scope was first.
+        self.arm_current();
         self.reactor(|reactor| reactor.add_timer(deadline, alarm))
     }
 
@@ -329,14 +332,28 @@ impl Runtime {
     pub(crate) fn open_scope(&self, timeout: Option<Duration>) -> (Rc<Task>, ScopeId) {
         let task = self.current();
         let zero = timeout.is_some_and(|timeout| timeout.is_zero());
-        let id = task.open_scope(|id| {
-            let deadline = self.deadline(timeout.filter(|_| !zero))?;
-            Some(self.add_timer(deadline, Alarm::Scope(Rc::clone(&task), id)))
-        });
+        let id = task.open_scope(self.deadline(timeout.filter(|_| !zero)));
         if zero {
             task.elapse(id);
         }
         (task, id)
+    }
+
+    /// As `arm_scopes`, for the current greenthread.
+    fn arm_current(&self) {
+        if self.with_current(|task| task.unarmed.get()) {
+            self.arm_scopes(&self.current());
+        }
+    }
+
+    /// Gives the deadlines of a greenthread that is about to wait their timers.
+    #[inline(never)]
+    fn arm_scopes(&self, task: &Rc<Task>) {
+        task.unarmed.set(false);
+        task.extra().scopes.arm_all(|id, deadline| {
+            let alarm = Alarm::Scope(Rc::clone(task), id);
+            self.reactor(|reactor| reactor.add_timer(deadline, alarm))
+        });
     }
 
     /// Gives an open scope another deadline, which begins now; `None` takes the one that it has.

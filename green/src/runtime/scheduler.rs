@@ -23,7 +23,7 @@ pub(super) const BUDGET: u32 = 64;
 /// The clock is read once in this many switches, and I/O polled if `POLL_INTERVAL` has passed.
 const SWITCHES_PER_LOOK: u32 = 32;
 
-/// Places in the run queue whose greenthreads are loaded into the cache: first the task, then, by what it says, its stack.
+/// Places in the run queue whose greenthreads are loaded into the cache: first the task, then the stack that it names.
 const SOON: usize = 8;
 const NEXT: usize = 4;
 
@@ -113,6 +113,9 @@ impl Runtime {
         if task.is_interrupted() {
             return Wake::Interrupted(Interrupt::new(task));
         }
+        if task.unarmed.get() {
+            self.arm_scopes(&task);
+        }
         let timer = deadline.map(|deadline| {
             let waiter = Waiter {
                 task: Rc::clone(&task),
@@ -175,6 +178,9 @@ impl Runtime {
 
     #[inline(always)]
     fn queue_current(&self, task: Rc<Task>) {
+        if task.unarmed.get() {
+            self.arm_scopes(&task);
+        }
         task.state.set(State::Ready);
         self.run_queue.borrow_mut().push_back(task);
     }
@@ -261,18 +267,26 @@ impl Runtime {
     }
 
     /// Takes the next one out of the run queue.
-    #[inline]
+    #[inline(always)]
     fn pop(&self) -> Option<Rc<Task>> {
-        let mut queue = self.run_queue.borrow_mut();
-        if self.seed.get() == 0 {
-            if let Some(soon) = queue.get(SOON) {
-                greenlet::prefetch_value(&**soon);
-                if let Some(next) = queue.get(NEXT) {
-                    next.prefetch_stack();
-                }
-            }
-            return queue.pop_front();
+        if self.seed.get() != 0 {
+            return self.pop_any();
         }
+        let mut queue = self.run_queue.borrow_mut();
+        if let Some(soon) = queue.get(SOON) {
+            greenlet::prefetch_value(&**soon);
+            if let Some(next) = queue.get(NEXT) {
+                next.prefetch_stack();
+            }
+        }
+        queue.pop_front()
+    }
+
+    /// Draws one from the run queue.
+    #[cold]
+    #[inline(never)]
+    fn pop_any(&self) -> Option<Rc<Task>> {
+        let mut queue = self.run_queue.borrow_mut();
         let at = self.draw(queue.len())?;
         queue.swap_remove_front(at)
     }
@@ -341,6 +355,7 @@ impl Runtime {
         if self.is_forked() {
             return self.fail_fork();
         }
+        self.arm_current();
         let mut woken = self.woken.take();
         let turned = self.reactor(|reactor| reactor.turn(timeout, &mut woken));
         self.counters.turns.set(self.counters.turns.get() + 1);

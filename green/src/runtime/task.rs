@@ -97,6 +97,8 @@ pub(crate) struct Task {
     pub(super) state: Cell<State>,
     pub(super) cause: Cell<Cause>,
     thrown: Cell<u8>,
+    /// A deadline scope may be open that has no timer yet.
+    pub(super) unarmed: Cell<bool>,
     /// True once its result is there.
     complete: Cell<bool>,
     /// True once nobody can take the result.
@@ -149,6 +151,7 @@ impl Task {
             state: Cell::new(state),
             cause: Cell::new(Cause::Event),
             thrown: Cell::new(0),
+            unarmed: Cell::new(false),
             complete: Cell::new(false),
             detached: Cell::new(false),
             ticket: Cell::new(0),
@@ -176,7 +179,7 @@ impl Task {
         self.extra.get().map(|extra| &**extra)
     }
 
-    /// Starts to load what its next switch touches.
+    /// Starts to load what the switch to it will touch.
     #[inline]
     pub(super) fn prefetch_stack(&self) {
         if let Some(greenlet) = self.greenlet.take() {
@@ -262,12 +265,15 @@ impl Task {
     }
 
     /// True if the scope has a deadline that has not passed.
-    pub(crate) fn is_armed(&self, id: ScopeId) -> bool {
-        self.extra().scopes.is_armed(id)
+    pub(crate) fn is_pending(&self, id: ScopeId) -> bool {
+        self.extra().scopes.is_pending(id)
     }
 
-    pub(super) fn open_scope(&self, timer: impl FnOnce(ScopeId) -> Option<TimerKey>) -> ScopeId {
-        self.extra().scopes.open(timer)
+    pub(super) fn open_scope(&self, deadline: Option<Instant>) -> ScopeId {
+        if deadline.is_some() {
+            self.unarmed.set(true);
+        }
+        self.extra().scopes.open(deadline)
     }
 
     /// Ends a scope; its timer, if it has not fired, is the caller's to cancel.
