@@ -232,7 +232,8 @@ pub(crate) fn change<S: Reach, T, R>(
 /// Waiters that have been taken out of their list: each is woken when this is dropped.
 pub(crate) struct Woken<W: Waiting> {
     first: Option<W>,
-    rest: Vec<W>,
+    /// Most changes wake one, or none.
+    rest: Option<Vec<W>>,
 }
 
 impl<W: Waiting> Woken<W> {
@@ -240,7 +241,7 @@ impl<W: Waiting> Woken<W> {
     fn new() -> Woken<W> {
         Woken {
             first: None,
-            rest: Vec::new(),
+            rest: None,
         }
     }
 
@@ -256,7 +257,7 @@ impl<W: Waiting> Woken<W> {
         if self.first.is_none() {
             self.first = Some(waiter);
         } else {
-            self.rest.push(waiter);
+            self.rest.get_or_insert_default().push(waiter);
         }
     }
 }
@@ -266,7 +267,7 @@ impl<W: Waiting> Drop for Woken<W> {
     fn drop(&mut self) {
         if let Some(first) = &self.first {
             first.wake();
-            self.rest.iter().for_each(W::wake);
+            self.rest.iter().flatten().for_each(W::wake);
         }
     }
 }

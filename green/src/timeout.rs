@@ -171,7 +171,7 @@ impl Deadline {
 
     /// True if there is a deadline and it has not passed.
     pub fn is_pending(&self) -> bool {
-        self.task.is_armed(self.id)
+        self.task.is_pending(self.id)
     }
 
     /// `None` says that the deadline came first.

@@ -407,3 +407,53 @@ fn it_can_be_used_while_unwinding() {
         assert_eq!(*result.borrow(), Some(Ok(())));
     });
 }
+
+#[test]
+fn a_deadline_counts_from_where_its_scope_begins() {
+    bounded(|| {
+        let start = Instant::now();
+        let late = Timeout::new(millis(20)).run(|| {
+            // Nothing waits here, so nothing can be left from here.
+            while start.elapsed() < millis(30) {}
+            // Its time is up: it does not begin anew with the first wait.
+            green::sleep(long());
+        });
+        assert!(late.is_err());
+        assert!(start.elapsed() < long());
+    });
+}
+
+#[test]
+fn a_scope_that_never_waits_has_no_timer_and_one_that_waits_has_one() {
+    bounded(|| {
+        let timers = || green::debug::counters().timers;
+        let before = timers();
+        let done = Timeout::new(long()).run(|| timers() - before);
+        assert_eq!(done, Ok(0));
+        let done = Timeout::new(long()).run(|| {
+            Timeout::new(long()).run(|| {
+                green::yield_now();
+                timers() - before
+            })
+        });
+        assert_eq!(done, Ok(Ok(2)));
+        assert_eq!(timers(), before);
+    });
+}
+
+#[test]
+fn the_deadline_of_a_scope_comes_before_an_equal_one_of_a_timer_made_in_it() {
+    // On a clock that stands still while anything runs.
+    green::sim::run_in_order(|| {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&order);
+        let late = Timeout::new(millis(5)).run(|| {
+            green::spawn_after(millis(5), move || seen.borrow_mut().push("spawned"));
+            green::sleep(long());
+        });
+        assert!(late.is_err());
+        order.borrow_mut().push("elapsed");
+        green::sleep(millis(10));
+        assert_eq!(*order.borrow(), ["elapsed", "spawned"]);
+    });
+}

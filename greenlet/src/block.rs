@@ -49,7 +49,7 @@ pub(crate) struct Block {
     pub(crate) id: u64,
     pub(crate) location: &'static Location<'static>,
     pub(crate) label: &'static str,
-    /// The next one in the graveyard, or in the list of free stacks.
+    /// The next one in the graveyard, or among those that refuse to end.
     pub(crate) next: Cell<Option<Ptr>>,
     /// While this one waits for the end of a child whose last handle it has dropped: that child.
     pub(crate) reaping: Cell<Option<Ptr>>,

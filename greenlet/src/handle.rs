@@ -85,8 +85,15 @@ impl AnyGreenlet {
     /// A typed handle of the same greenlet.
     ///
     /// Nothing is checked here: each switch checks its value against what the greenlet waits for at that time.
+    #[inline]
     pub fn typed<In: 'static, Out: 'static>(&self) -> Greenlet<In, Out> {
-        Greenlet::from_any(self.clone())
+        self.clone().into_typed()
+    }
+
+    /// This handle as a typed one. See [`typed`](Self::typed).
+    #[inline]
+    pub fn into_typed<In: 'static, Out: 'static>(self) -> Greenlet<In, Out> {
+        Greenlet::from_any(self)
     }
 
     /// True once the body has returned or unwound, or will never run.

@@ -31,6 +31,7 @@ pub use generator::{Generator, Yielder};
 pub use greenlet::Greenlet;
 pub use handle::{AnyGreenlet, current, main_greenlet};
 pub use local::Local;
+pub use prefetch::prefetch_value;
 pub use stack::{MIN_STACK_SIZE, default_stack_size, set_default_stack_size};
 pub use stats::{Stats, stats};
 pub use trace::{TraceEvent, TraceHook, set_trace};

@@ -2,6 +2,25 @@
 
 use crate::block::Ptr;
 
+/// Starts to load the first cache line of a value that will be looked at soon. See [`AnyGreenlet::prefetch`] for the
+/// lines of a greenlet.
+///
+/// ```
+/// let tasks = [Box::new(1), Box::new(2)];
+/// for (at, task) in tasks.iter().enumerate() {
+///     if let Some(next) = tasks.get(at + 1) {
+///         greenlet::prefetch_value(&**next);
+///     }
+///     assert_eq!(**task, at + 1);
+/// }
+/// ```
+///
+/// [`AnyGreenlet::prefetch`]: crate::AnyGreenlet::prefetch
+#[inline(always)]
+pub fn prefetch_value<T>(value: &T) {
+    line(std::ptr::from_ref(value).cast());
+}
+
 /// The control block, and the lines at the saved stack pointer.
 #[inline(always)]
 pub(crate) fn prefetch(block: Ptr) {

@@ -394,6 +394,9 @@ where
 ///
 /// # Safety
 /// Called by [`entry`]; without `end`, `result` points to a value of type `found`, and `drop` drops it.
+// Inline, since a call that never returns puts the processor's stack of return addresses out of step with the code: every
+// return on the resumed side would be mispredicted.
+#[inline(always)]
 unsafe fn finish(
     result: *mut (),
     found: &'static Type,

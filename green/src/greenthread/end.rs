@@ -59,7 +59,15 @@ impl Drop for End {
 
 /// Drops a result that nobody can take, here and not wherever the last trace of the greenthread goes: it may be code of
 /// the user, and wait.
+#[inline]
 pub(super) fn drop_result(task: &Task) {
+    if task.result.borrow().is_some() {
+        drop_untaken(task);
+    }
+}
+
+#[cold]
+fn drop_untaken(task: &Task) {
     let result = task.result.borrow_mut().take();
     if result.is_some() {
         contain("the destructor of a result that nobody took", || {

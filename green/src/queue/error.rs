@@ -49,6 +49,8 @@ impl<T> Error for PutError<T> {}
 /// Why no item came out of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// As large as a pointer: a `Result` of it and a small item then travels in registers.
+#[repr(usize)]
 pub enum GetError {
     /// There was none: at once, or in the time that was given.
     Empty,

@@ -226,7 +226,7 @@ impl Runtime {
     #[inline(always)]
     fn with_current<R>(&self, f: impl FnOnce(&Rc<Task>) -> R) -> R {
         let Some(task) = self.current.take() else {
-            return f(&Rc::new(self.stray()));
+            return f(&self.stray());
         };
         let result = f(&task);
         self.current.set(Some(task));
@@ -234,9 +234,12 @@ impl Runtime {
     }
 
     /// Who calls after the end of the thread.
+    // Not inline: the frames of all who switch would be larger by a task, and with them the part of each stack that is hot.
     #[cold]
-    fn stray(&self) -> Task {
-        Task::new(0, Location::caller(), State::Dead, self.last_poll.get())
+    #[inline(never)]
+    fn stray(&self) -> Rc<Task> {
+        let born = self.last_poll.get();
+        Rc::new(Task::new(0, Location::caller(), State::Dead, born))
     }
 
     /// The greenthread that is the thread itself.
@@ -248,6 +251,7 @@ impl Runtime {
     }
 
     /// The waiter for the next park of the current greenthread.
+    #[inline]
     pub(crate) fn waiter(&self) -> Waiter {
         let task = self.current();
         let ticket = task.ticket.get();
@@ -327,6 +331,8 @@ impl Runtime {
     }
 
     pub(crate) fn add_timer(&self, deadline: Instant, alarm: Alarm) -> TimerKey {
+        // Among equal deadlines, that of a scope was first.
+        self.arm_current();
         self.reactor(|reactor| reactor.add_timer(deadline, alarm))
     }
 
@@ -344,14 +350,28 @@ impl Runtime {
     ) -> (Rc<Task>, ScopeId) {
         let task = self.current();
         let zero = timeout.is_some_and(|timeout| timeout.is_zero());
-        let id = task.open_scope(place, |id| {
-            let deadline = self.deadline(timeout.filter(|_| !zero))?;
-            Some(self.add_timer(deadline, Alarm::Scope(Rc::clone(&task), id)))
-        });
+        let id = task.open_scope(place, self.deadline(timeout.filter(|_| !zero)));
         if zero {
             task.elapse(id);
         }
         (task, id)
+    }
+
+    /// As `arm_scopes`, for the current greenthread.
+    fn arm_current(&self) {
+        if self.with_current(|task| task.unarmed.get()) {
+            self.arm_scopes(&self.current());
+        }
+    }
+
+    /// Gives the deadlines of a greenthread that is about to wait their timers.
+    #[inline(never)]
+    fn arm_scopes(&self, task: &Rc<Task>) {
+        task.unarmed.set(false);
+        task.extra().scopes.arm_all(|id, deadline| {
+            let alarm = Alarm::Scope(Rc::clone(task), id);
+            self.reactor(|reactor| reactor.add_timer(deadline, alarm))
+        });
     }
 
     /// Gives an open scope another deadline, which begins now; `None` takes the one that it has.

@@ -22,6 +22,10 @@ pub(super) const BUDGET: u32 = 64;
 /// The clock is read once in this many switches, and I/O polled if `POLL_INTERVAL` has passed.
 const SWITCHES_PER_LOOK: u32 = 32;
 
+/// Places in the run queue whose greenthreads are loaded into the cache: first the task, then the stack that it names.
+const SOON: usize = 8;
+const NEXT: usize = 4;
+
 /// How long runnable greenthreads may keep the hub from being polled, in whole looks.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_micros(50);
 
@@ -108,6 +112,9 @@ impl Runtime {
         if task.is_interrupted() {
             return Wake::Interrupted(Interrupt::new(task));
         }
+        if task.unarmed.get() {
+            self.arm_scopes(&task);
+        }
         let timer = deadline.map(|deadline| {
             let waiter = Waiter {
                 task: Rc::clone(&task),
@@ -152,8 +159,11 @@ impl Runtime {
         if self.cannot_switch() {
             return;
         }
-        self.checkpoint();
-        self.requeue();
+        let task = self.current();
+        if task.is_interrupted() {
+            Interrupt::new(task).raise();
+        }
+        self.queue_current(task);
         self.switch(self.next());
         if self.interrupted.get() {
             self.checkpoint();
@@ -161,9 +171,15 @@ impl Runtime {
     }
 
     /// Puts the current greenthread at the end of the run queue.
-    #[inline(always)]
     fn requeue(&self) {
-        let task = self.current();
+        self.queue_current(self.current());
+    }
+
+    #[inline(always)]
+    fn queue_current(&self, task: Rc<Task>) {
+        if task.unarmed.get() {
+            self.arm_scopes(&task);
+        }
         task.state.set(State::Ready);
         self.run_queue.borrow_mut().push_back(task);
     }
@@ -216,7 +232,7 @@ impl Runtime {
         self.counters.switches.set(self.counters.switches.get() + 1);
         // Asked for anew each time: a greenthread may run greenlets of its own, and the one that blocks is to be
         // resumed.
-        current.greenlet.set(Some(greenlet::current().typed()));
+        current.greenlet.set(Some(greenlet::current().into_typed()));
         drop(current);
         // An `Err` would say that this thread unwinds, which all callers have excluded.
         let _ = greenlet.switch_into::<()>(());
@@ -250,12 +266,26 @@ impl Runtime {
     }
 
     /// Takes the next one out of the run queue.
-    #[inline]
+    #[inline(always)]
     fn pop(&self) -> Option<Rc<Task>> {
-        let mut queue = self.run_queue.borrow_mut();
-        if self.seed.get() == 0 {
-            return queue.pop_front();
+        if self.seed.get() != 0 {
+            return self.pop_any();
         }
+        let mut queue = self.run_queue.borrow_mut();
+        if let Some(soon) = queue.get(SOON) {
+            greenlet::prefetch_value(&**soon);
+            if let Some(next) = queue.get(NEXT) {
+                next.prefetch_stack();
+            }
+        }
+        queue.pop_front()
+    }
+
+    /// Draws one from the run queue.
+    #[cold]
+    #[inline(never)]
+    fn pop_any(&self) -> Option<Rc<Task>> {
+        let mut queue = self.run_queue.borrow_mut();
         let at = self.draw(queue.len())?;
         queue.swap_remove_front(at)
     }
@@ -344,6 +374,7 @@ impl Runtime {
         if self.is_forked() {
             return self.fail_fork();
         }
+        self.arm_current();
         let mut woken = self.woken.take();
         let turned = self.reactor(|reactor| reactor.turn(timeout, &mut woken));
         self.counters.turns.set(self.counters.turns.get() + 1);
@@ -530,6 +561,9 @@ impl Runtime {
     fn bury(&self, task: &Rc<Task>) {
         let owned = self.tasks.borrow_mut().try_remove(task.key.get());
         drop(owned);
-        task.wake_joiners();
+        // The end of its body has done so, unless there was none to hear of.
+        if !task.is_complete() {
+            task.wake_joiners();
+        }
     }
 }

@@ -39,12 +39,27 @@ pub(crate) struct Place(u64);
 /// after a park and does not find it has been served, and one that finds it has not.
 #[derive(Debug)]
 pub(crate) struct WaitList<T = (), W = Waiter> {
-    /// The one that has waited longest. Most lists never have a second.
+    /// The one that has waited longest.
     first: Option<(Place, (W, T))>,
-    /// Sorted by place. `None` is the gap that one has left who gave up.
-    rest: VecDeque<(Place, Option<(W, T)>)>,
-    gaps: usize,
+    /// Those behind it. Most lists never have a second.
+    rest: Option<Box<Rest<T, W>>>,
     next: u64,
+}
+
+#[derive(Debug)]
+struct Rest<T, W> {
+    /// Sorted by place. `None` is the gap that one has left who gave up.
+    line: VecDeque<(Place, Option<(W, T)>)>,
+    gaps: usize,
+}
+
+impl<T, W> Default for Rest<T, W> {
+    fn default() -> Self {
+        Rest {
+            line: VecDeque::new(),
+            gaps: 0,
+        }
+    }
 }
 
 impl<T, W> WaitList<T, W> {
@@ -52,10 +67,14 @@ impl<T, W> WaitList<T, W> {
     pub(crate) const fn new() -> WaitList<T, W> {
         WaitList {
             first: None,
-            rest: VecDeque::new(),
-            gaps: 0,
+            rest: None,
             next: 0,
         }
+    }
+
+    /// The places behind the first, gaps included.
+    fn line(&self) -> impl Iterator<Item = &(Place, Option<(W, T)>)> {
+        self.rest.iter().flat_map(|rest| &rest.line)
     }
 
     #[inline]
@@ -65,7 +84,7 @@ impl<T, W> WaitList<T, W> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(W, T)> {
         let first = self.first.iter().map(|(_, waiter)| waiter);
-        first.chain(self.rest.iter().filter_map(|(_, waiter)| waiter.as_ref()))
+        first.chain(self.line().filter_map(|(_, waiter)| waiter.as_ref()))
     }
 
     #[inline]
@@ -75,7 +94,8 @@ impl<T, W> WaitList<T, W> {
         if self.first.is_none() {
             self.first = Some((place, (waiter, with)));
         } else {
-            self.rest.push_back((place, Some((waiter, with))));
+            let rest = self.rest.get_or_insert_default();
+            rest.line.push_back((place, Some((waiter, with))));
         }
         place
     }
@@ -83,7 +103,8 @@ impl<T, W> WaitList<T, W> {
     /// How many are in the list, those who are about to leave it included.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len() - self.gaps
+        let rest = self.rest.as_deref();
+        usize::from(self.first.is_some()) + rest.map_or(0, |rest| rest.line.len() - rest.gaps)
     }
 
     /// Takes the one that has waited longest, even if it is about to leave: it then finds that it was served.
@@ -106,26 +127,41 @@ impl<T, W> WaitList<T, W> {
     #[inline]
     fn take_first(&mut self) -> Option<(W, T)> {
         let (_, taken) = self.first.take()?;
-        while let Some((place, waiter)) = self.rest.pop_front() {
-            if let Some(waiter) = waiter {
-                self.first = Some((place, waiter));
-                break;
-            }
-            self.gaps -= 1;
+        if let Some(rest) = &mut self.rest {
+            self.first = rest.next();
         }
         Some(taken)
     }
 
     #[cold]
     fn take_rest(&mut self, place: Place) -> Option<(W, T)> {
-        let at = self
-            .rest
-            .binary_search_by_key(&place, |(place, _)| *place)
-            .ok()?;
-        let taken = self.rest[at].1.take()?;
+        self.rest.as_mut()?.take(place)
+    }
+}
+
+impl<T, W> Rest<T, W> {
+    /// Takes the first who has not given up.
+    #[inline]
+    fn next(&mut self) -> Option<(Place, (W, T))> {
+        while let Some((place, waiter)) = self.line.pop_front() {
+            if let Some(waiter) = waiter {
+                return Some((place, waiter));
+            }
+            self.gaps -= 1;
+        }
+        None
+    }
+
+    fn find(&mut self, place: Place) -> Option<&mut Option<(W, T)>> {
+        let at = self.line.binary_search_by_key(&place, |(place, _)| *place);
+        Some(&mut self.line[at.ok()?].1)
+    }
+
+    fn take(&mut self, place: Place) -> Option<(W, T)> {
+        let taken = self.find(place)?.take()?;
         self.gaps += 1;
-        if self.gaps * 2 > self.rest.len() {
-            self.rest.retain(|(_, waiter)| waiter.is_some());
+        if self.gaps * 2 > self.line.len() {
+            self.line.retain(|(_, waiter)| waiter.is_some());
             self.gaps = 0;
         }
         Some(taken)
@@ -137,9 +173,9 @@ impl<T, W> WaitList<T, Option<W>> {
     pub(crate) fn detach(&mut self, place: Place) {
         let entry = match &mut self.first {
             Some((first, entry)) if *first == place => Some(entry),
-            _ => match self.rest.binary_search_by_key(&place, |(place, _)| *place) {
-                Ok(at) => self.rest[at].1.as_mut(),
-                Err(_) => None,
+            _ => match &mut self.rest {
+                Some(rest) => rest.find(place).and_then(Option::as_mut),
+                None => None,
             },
         };
         if let Some((waiter, _)) = entry {
@@ -153,7 +189,7 @@ impl<T, W> WaitList<T, Option<W>> {
         let place = match waiter {
             None => *first,
             Some(_) => {
-                let mut rest = self.rest.iter();
+                let mut rest = self.line();
                 let (place, _) = rest.find(|(_, entry)| matches!(entry, Some((None, _))))?;
                 *place
             }
@@ -185,16 +221,15 @@ impl<T, W: Waiting> WaitList<T, W> {
         if self.first.as_ref().is_some_and(|(_, first)| serves(first)) {
             return self.take_first();
         }
-        let mut rest = self.rest.iter();
-        let place =
-            rest.find_map(|(place, waiter)| waiter.as_ref().is_some_and(serves).then_some(*place))?;
+        let place = self
+            .line()
+            .find_map(|(place, waiter)| waiter.as_ref().is_some_and(serves).then_some(*place))?;
         self.take_rest(place)
     }
 
     #[cold]
     fn pop_rest(&mut self) -> Option<(W, T)> {
-        let mut rest = self.rest.iter();
-        let place = rest.find_map(|(place, waiter)| {
+        let place = self.line().find_map(|(place, waiter)| {
             matches!(waiter, Some((waiter, _)) if waiter.is_parked()).then_some(*place)
         })?;
         self.take_rest(place)
@@ -282,13 +317,14 @@ mod tests {
         let (mut list, places) = list(1000);
         for (place, _) in &places[1..] {
             assert!(list.leave(*place).is_some());
-            assert!(list.gaps * 2 <= list.rest.len());
+            let rest = list.rest.as_ref().expect("there was a second");
+            assert!(rest.gaps * 2 <= rest.line.len());
         }
-        assert_eq!((list.len(), list.rest.len()), (1, 0));
+        assert_eq!((list.len(), list.line().count()), (1, 0));
         for with in 0..1000 {
             let place = list.push(Mock::default(), with);
             assert_eq!(list.leave(place), Some(with));
-            assert!(list.rest.len() <= 1);
+            assert!(list.line().count() <= 1);
         }
         assert_eq!(list.leave(places[0].0), Some(0));
         assert!(list.is_empty());

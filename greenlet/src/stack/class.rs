@@ -32,9 +32,9 @@ const KEEP: usize = 1024;
 /// kept ones would be missed, the slab is unmapped.
 pub(crate) struct Class {
     pub(crate) size: usize,
-    /// The list of dirty stacks, linked by `next` in their blocks.
-    dirty: Cell<Option<Ptr>>,
-    dirty_count: Cell<usize>,
+    /// The dirty stacks, the one that was used last at the end. Beside them and not in their blocks, so that those that have
+    /// gone cold are given back without a look at them.
+    dirty: RefCell<Vec<Dirty>>,
     /// The count at which to see whether there is a surplus.
     look: Cell<usize>,
     store: RefCell<Store>,
@@ -46,6 +46,13 @@ struct Store {
     clean: Vec<NonNull<u8>>,
     /// So many of them, at the end, have memory for their first page after all.
     warm: usize,
+}
+
+/// A free stack that has been used.
+#[derive(Debug, Clone, Copy)]
+struct Dirty {
+    block: NonNull<Block>,
+    low: NonNull<u8>,
 }
 
 /// A stack: its low end, and the class that it goes back to.
@@ -125,8 +132,7 @@ impl Class {
     pub(crate) fn new(size: usize) -> &'static Class {
         Box::leak(Box::new(Class {
             size,
-            dirty: Cell::new(None),
-            dirty_count: Cell::new(0),
+            dirty: RefCell::new(Vec::new()),
             look: Cell::new(KEEP),
             store: RefCell::new(Store {
                 slabs: Vec::new(),
@@ -149,13 +155,11 @@ impl Class {
     /// A stack, and where its control block goes.
     #[inline]
     pub(crate) fn acquire(&'static self) -> io::Result<(NonNull<Block>, Stack)> {
-        match self.dirty.get() {
-            Some(block) => {
-                self.dirty.set(block.next.get());
-                self.dirty_count.set(self.dirty_count.get() - 1);
-                // SAFETY: the block is there, and only the main greenlet's names no stack.
-                let stack = unsafe { block.stack.unwrap_unchecked() };
-                Ok((block.as_non_null(), stack))
+        let mut dirty = self.dirty.borrow_mut();
+        match dirty.pop() {
+            Some(Dirty { block, low }) => {
+                let class = NonNull::from(self);
+                Ok((block, Stack { low, class }))
             }
             None => self.acquire_clean(),
         }
@@ -210,46 +214,34 @@ impl Class {
     /// Nothing on the stack is used again.
     #[inline]
     pub(crate) unsafe fn release(&self, block: Ptr) {
-        block.next.set(self.dirty.replace(Some(block)));
-        let count = self.dirty_count.get() + 1;
-        self.dirty_count.set(count);
-        if count > self.look.get() {
-            self.shrink();
+        let Some(stack) = block.stack else {
+            return;
+        };
+        let (block, low) = (block.as_non_null(), stack.low);
+        let mut dirty = self.dirty.borrow_mut();
+        dirty.push(Dirty { block, low });
+        if dirty.len() > self.look.get() {
+            self.shrink(&mut dirty);
         }
     }
 
     /// Gives the memory of surplus stacks back.
     #[cold]
     #[inline(never)]
-    fn shrink(&self) {
+    fn shrink(&self, dirty: &mut Vec<Dirty>) {
         let store = &mut *self.store.borrow_mut();
-        let dirty = self.dirty_count.get();
-        let used = store.carved() - store.clean.len() - dirty;
+        let used = store.carved() - store.clean.len() - dirty.len();
         let keep = used.max(KEEP);
-        if dirty <= keep {
-            self.look.set(dirty + KEEP);
+        if dirty.len() <= keep {
+            self.look.set(dirty.len() + KEEP);
             return;
         }
-        // The list begins with those that were free last; they stay.
-        let stay = keep / 2;
-        let mut last = None;
-        let mut next = self.dirty.get();
-        for _ in 0..stay {
-            last = next;
-            next = next.and_then(|block| block.next.get());
-        }
-        match last {
-            Some(last) => last.next.set(None),
-            None => self.dirty.set(None),
-        }
-        self.dirty_count.set(stay);
+        // Those that were free last stay.
+        let surplus = dirty.len() - keep / 2;
         self.look.set(keep);
 
-        let mut lows = Vec::with_capacity(dirty - stay);
-        while let Some(block) = next {
-            next = block.next.get();
-            lows.extend(block.stack.map(|stack| stack.low));
-        }
+        let mut lows: Vec<_> = dirty.drain(..surplus).map(|stack| stack.low).collect();
+        dirty.shrink_to(keep);
         lows.sort_unstable_by(|a, b| b.cmp(a));
         let ranges: Vec<_> = lows.iter().map(|&low| (low, self.size)).collect();
         // SAFETY: these stacks are free, and on no list but `lows`.
@@ -320,7 +312,7 @@ impl Class {
     /// Adds what this class holds.
     pub(crate) fn count(&self, stats: &mut Stats) {
         let store = self.store.borrow();
-        let free = store.clean.len() + self.dirty_count.get();
+        let free = store.clean.len() + self.dirty.borrow().len();
         for slab in &store.slabs {
             stats.stacks += slab.carved;
             stats.free_stacks += slab.count - slab.carved;

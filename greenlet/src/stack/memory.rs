@@ -112,7 +112,7 @@ pub(crate) fn high_water(base: NonNull<u8>, bytes: usize) -> usize {
 /// Guards without a mapping of their own, and many ranges in one call.
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::ptr::{self, NonNull};
+    use std::ptr::NonNull;
     use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
     use super::{map, page, unmap};
@@ -243,17 +243,16 @@ mod linux {
         let Ok(base) = map(page()) else {
             return false;
         };
-        // SAFETY: a mapping of our own. The page is read, by the system, as a set of signals to block: it is empty, or
-        // the call fails.
+        // SAFETY: a mapping of our own, which the system, if it can, writes a random byte to.
         unsafe {
             let guarded = libc::madvise(base.as_ptr().cast(), page(), MADV_GUARD_INSTALL) == 0
                 && libc::syscall(
-                    libc::SYS_rt_sigprocmask,
-                    libc::SIG_BLOCK,
+                    libc::SYS_getrandom,
                     base.as_ptr(),
-                    ptr::null_mut::<libc::c_void>(),
-                    8,
-                ) != 0;
+                    1usize,
+                    libc::GRND_NONBLOCK,
+                ) < 0
+                && std::io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT);
             unmap(base, page());
             guarded
         }

@@ -17,6 +17,7 @@ pub const SERVERS: &[&str] = &[
     "may",
     "smol",
     "green-epoll",
+    "green-shared-epoll",
     "green-poll",
     "green-select",
     "green-polling",
@@ -103,9 +104,9 @@ pub struct Sample {
 impl Pair {
     pub fn start(server: &str, case: &Case) -> io::Result<Pair> {
         let (name, program) = server.split_once('@').unwrap_or((server, "echo-server"));
-        let (kind, hub) = match name.strip_prefix("green-") {
-            Some(hub) => ("green", Some(hub)),
-            None => (name, None),
+        let (kind, hub) = match name.rsplit_once('-') {
+            Some((kind @ ("green" | "green-shared"), hub)) => (kind, Some(hub)),
+            _ => (name, None),
         };
         let mut server = start(SERVER_CPU, program, &[kind], hub)?;
         let mut line = String::new();

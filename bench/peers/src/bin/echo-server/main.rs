@@ -30,6 +30,7 @@ const KINDS: &[(&str, Serve)] = &[
     ("may", on_may::serve),
     ("smol", on_smol::serve),
     ("green", on_green::serve),
+    ("green-shared", on_green::serve_sharing),
 ];
 
 fn main() -> ExitCode {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::primitives;
 use crate::{bare, on_context, on_corosensei, on_green, on_greenlet, on_may, on_smol, on_tokio};
 
 /// Takes one sample: a number for each value of the figure.
@@ -22,6 +23,7 @@ pub struct Value {
 
 const SWITCH: &str = "Context switch, ns";
 const SCHEDULER: &str = "Scheduler, ns";
+const PRIMITIVES: &str = "Primitives, ns";
 const SLEEPERS: &str = "100,000 sleepers, delays from 0 to 1 s";
 const PARKED: &str = "A million parked tasks";
 
@@ -34,9 +36,16 @@ pub const FIGURES: &[Figure] = &[
     figure("yield-1000", SCHEDULER, &[goal("yield, 1000 tasks", 12.0)]),
     figure("spawn", SCHEDULER, &[goal("spawn and join, one by one", 60.0)]),
     figure("spawn-1000", SCHEDULER, &[goal("spawn and join, batches of 1000", 70.0)]),
-    figure("channel-1", SCHEDULER, &[goal("channel, capacity 1", 30.0)]),
-    figure("channel-128", SCHEDULER, &[goal("channel, capacity 128", 8.0)]),
-    figure("timeout", SCHEDULER, &[goal("yield under a timeout", 60.0)]),
+    figure("channel-1", PRIMITIVES, &[goal("channel, capacity 1", 30.0)]),
+    figure("channel-128", PRIMITIVES, &[goal("channel, capacity 128", 8.0)]),
+    figure("semaphore", PRIMITIVES, &[value("semaphore, free")]),
+    figure("semaphore-2", PRIMITIVES, &[value("semaphore, handed to a waiter")]),
+    figure("lock", PRIMITIVES, &[value("lock, free")]),
+    figure("lock-2", PRIMITIVES, &[value("lock, fought for, and a yield")]),
+    figure("event", PRIMITIVES, &[value("event for one, and a yield")]),
+    figure("event-100", PRIMITIVES, &[value("event for 100, each waiter")]),
+    figure("timeout", PRIMITIVES, &[goal("timeout, around a yield", 60.0)]),
+    figure("timeout-idle", PRIMITIVES, &[value("timeout, around nothing that waits")]),
     figure("sleepers", SLEEPERS, &[
         goal("CPU, s", 0.3),
         goal("lateness, median, ms", 0.2),
@@ -65,17 +74,21 @@ const fn goal(title: &'static str, goal: f64) -> Value {
     }
 }
 
-/// The runtimes and, by name, the figures that each has.
-pub const RUNTIMES: &[(&str, &[(&str, Run)])] = &[
-    ("corosensei", on_corosensei::RUNS),
-    ("context", on_context::RUNS),
-    (on_greenlet::NAME, on_greenlet::RUNS),
-    ("bare pages", bare::RUNS),
-    ("tokio", on_tokio::RUNS),
-    ("tokio LocalSet", on_tokio::LOCAL_RUNS),
-    ("smol LocalExecutor", on_smol::RUNS),
-    ("may", on_may::RUNS),
-    ("green", on_green::RUNS),
+/// The figures that a runtime has, by name.
+type Runs = &'static [(&'static str, Run)];
+
+/// The runtimes and what each has.
+#[rustfmt::skip]
+pub const RUNTIMES: &[(&str, &[Runs])] = &[
+    ("corosensei", &[on_corosensei::RUNS]),
+    ("context", &[on_context::RUNS]),
+    (on_greenlet::NAME, &[on_greenlet::RUNS]),
+    ("bare pages", &[bare::RUNS]),
+    ("tokio", &[on_tokio::RUNS, primitives::on_tokio::RUNS]),
+    ("tokio LocalSet", &[on_tokio::LOCAL_RUNS, primitives::on_tokio::LOCAL_RUNS]),
+    ("smol LocalExecutor", &[on_smol::RUNS]),
+    ("may", &[on_may::RUNS, primitives::on_may::RUNS]),
+    ("green", &[on_green::RUNS, primitives::on_green::RUNS]),
 ];
 
 impl Figure {
@@ -95,7 +108,8 @@ impl Figure {
     /// How this runtime takes a sample of it.
     pub fn of(&self, runtime: &str) -> Option<Run> {
         let (_, runs) = RUNTIMES.iter().find(|(name, _)| *name == runtime)?;
-        let (_, run) = runs.iter().find(|(name, _)| *name == self.name)?;
+        let mut runs = runs.iter().copied().flatten();
+        let (_, run) = runs.find(|(name, _)| *name == self.name)?;
         Some(*run)
     }
 }

@@ -18,6 +18,7 @@ mod on_greenlet;
 mod on_may;
 mod on_smol;
 mod on_tokio;
+mod primitives;
 
 use std::io;
 use std::process::{Command, ExitCode, Stdio};

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use may::coroutine::{self, JoinHandle, park_timeout, yield_now};
+use may::coroutine::{JoinHandle, yield_now};
 use may::sync::{Semphore, mpsc};
 
 use crate::figure::Run;
@@ -22,13 +22,13 @@ pub const RUNS: &[(&str, Run)] = &[
 ];
 
 /// Runs on the one worker, until it has ended.
-fn block_on<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+pub fn block_on<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     // The process is bound to a processor already.
     may::config().set_workers(1).set_worker_pin(false);
     join(may::go!(run))
 }
 
-fn join<T>(coroutine: JoinHandle<T>) -> T {
+pub fn join<T>(coroutine: JoinHandle<T>) -> T {
     coroutine.join().expect("no coroutine panics")
 }
 
@@ -96,20 +96,22 @@ fn channel(capacity: usize) -> Vec<f64> {
     })
 }
 
-/// A yield cannot stand under a timeout here: one coroutine parks with a timeout, and a second one ends it.
+/// A yield cannot stand under a timeout here: one coroutine waits with a timeout, and a second one ends that.
 fn timeouts() -> Vec<f64> {
     per_operation(|count| {
         block_on(move || {
-            let parker = may::go!(move || {
+            let semaphore = Arc::new(Semphore::new(0));
+            let given = semaphore.clone();
+            let waiter = may::go!(move || {
                 for _ in 0..count {
-                    park_timeout(NEVER);
+                    assert!(semaphore.wait_timeout(NEVER), "it is never late");
                 }
             });
-            while !parker.is_done() {
-                parker.coroutine().unpark();
-                coroutine::yield_now();
+            for _ in 0..count {
+                given.post();
+                yield_now();
             }
-            join(parker);
+            join(waiter);
         });
     })
 }

@@ -31,7 +31,7 @@ macro_rules! runs {
 pub const RUNS: &[(&str, Run)] = runs!(CurrentThread);
 pub const LOCAL_RUNS: &[(&str, Run)] = runs!(Local);
 
-trait Spawner {
+pub trait Spawner {
     fn new() -> Self;
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T;
     fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T>;
@@ -42,7 +42,7 @@ fn runtime() -> Runtime {
     runtime.expect("a runtime without I/O has nothing to fail")
 }
 
-struct CurrentThread(Runtime);
+pub struct CurrentThread(Runtime);
 
 impl Spawner for CurrentThread {
     fn new() -> Self {
@@ -58,7 +58,7 @@ impl Spawner for CurrentThread {
     }
 }
 
-struct Local(Runtime, LocalSet);
+pub struct Local(Runtime, LocalSet);
 
 impl Spawner for Local {
     fn new() -> Self {
@@ -74,7 +74,7 @@ impl Spawner for Local {
     }
 }
 
-async fn join<T>(task: JoinHandle<T>) -> T {
+pub async fn join<T>(task: JoinHandle<T>) -> T {
     task.await.expect("no task panics")
 }
 
