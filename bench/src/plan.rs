@@ -89,7 +89,7 @@ impl Workload {
             Workload::Udp => "Datagrams from 64 sockets to one, one under way for each.",
             Workload::Ring => "Bytes that go round a ring of pipes, eight at once.",
             Workload::Timers => {
-                "Timers: armed, cancelled in random order, and expired over a while."
+                "So many armed, cancelled in random order, and expired over a while."
             }
             Workload::Wakeups => "Another thread wakes the one that waits, again and again.",
             Workload::Registration => {
@@ -112,6 +112,17 @@ impl Workload {
             Workload::Wakeups => "threads",
             Workload::Registration => "registered descriptors",
             Workload::Layers => "size",
+        }
+    }
+}
+
+impl Workload {
+    /// A size with what it counts: `1 connection`, `1,000 connections`.
+    pub(crate) fn size_in_words(self, size: usize) -> String {
+        let counts = self.size_counts();
+        match size {
+            1 => format!("1 {}", counts.trim_end_matches('s')),
+            _ => format!("{} {counts}", crate::report::grouped(size as u64)),
         }
     }
 }
@@ -156,6 +167,8 @@ pub struct Plan {
     pub warmup: Duration,
     /// How long each sample counts.
     pub window: Duration,
+    /// How long a sample may take beyond its warm-up and twice its window until it has failed.
+    pub patience: Duration,
     /// Whether to show on the standard error how far it is.
     pub progress: bool,
 }
@@ -170,6 +183,8 @@ impl Default for Plan {
             rounds: 5,
             warmup: Duration::from_millis(50),
             window: Duration::from_millis(150),
+            // The slowest known, 10,000 connections on a machine that does other work, takes two seconds.
+            patience: Duration::from_secs(20),
             progress: false,
         }
     }

@@ -29,10 +29,6 @@ pub const HUBS: &[Candidate<'static>] = &[
     ("polling", || Ok(Box::new(hub_polling::Polling::new()?))),
 ];
 
-/// How long one sample may take beyond its warm-up and its window. The slowest known, 10,000 connections on a machine
-/// that does other work, takes two seconds.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// Measures hubs against each other.
 ///
 /// Every sample is taken in a process of its own: the calling program, started again with the same arguments, which
@@ -177,7 +173,7 @@ impl Session<'_> {
             hub: hub.to_owned(),
             job,
         };
-        let deadline = Instant::now() + job.warmup + job.window * 2 + PATIENCE;
+        let deadline = Instant::now() + job.warmup + job.window * 2 + self.plan.patience;
         let stop = || self.is_interrupted();
         let mut worker = Worker::start(&order)?;
         match worker.hear(deadline, &stop)? {

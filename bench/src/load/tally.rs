@@ -23,9 +23,9 @@ pub struct Tally {
     turn: Duration,
 }
 
-/// For times from a nanosecond to a minute, with three digits.
+/// For times from a nanosecond to a minute, to the percent.
 pub(crate) fn times() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are constants")
+    Histogram::new_with_bounds(1, 60_000_000_000, 2).expect("the bounds are constants")
 }
 
 impl Tally {

@@ -56,18 +56,20 @@ pub(super) struct Point {
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Lines with a mark at every point and its quartiles.
+/// Lines, with a mark and the quartiles at the first of every `step` points.
 pub(super) fn lines(
     caption: &Caption,
     x: &Axis,
     y: &Axis,
     series: &[Series],
-    marks: bool,
+    step: usize,
 ) -> String {
     draw(caption, series, |area| {
         let mut chart = ChartBuilder::on(area)
-            .margin_right(14)
+            .margin_right(26)
             .margin_top(6)
+            .margin_left(8)
+            .margin_bottom(8)
             .x_label_area_size(46)
             .y_label_area_size(66)
             .build_cartesian_2d(x.clone(), y.clone())?;
@@ -77,10 +79,7 @@ pub(super) fn lines(
             let place = |point: &Point| (x.position(point.x), y.position(point.y));
             let path = series.points.iter().map(place);
             chart.draw_series(LineSeries::new(path, style.stroke_width(2)))?;
-            if !marks {
-                continue;
-            }
-            for point in &series.points {
+            for point in series.points.iter().step_by(step) {
                 let across = x.position(point.x);
                 let ends = [point.low, point.high].map(|value| (across, y.position(value)));
                 let range = PathElement::new(ends.to_vec(), style.stroke_width(1));
@@ -97,8 +96,10 @@ pub(super) fn lines(
 pub(super) fn bars(caption: &Caption, x: &Axis, y: &Axis, series: &[Series]) -> String {
     draw(caption, series, |area| {
         let mut chart = ChartBuilder::on(area)
-            .margin_right(14)
+            .margin_right(26)
             .margin_top(6)
+            .margin_left(8)
+            .margin_bottom(8)
             .x_label_area_size(46)
             .y_label_area_size(66)
             .build_cartesian_2d(x.clone(), y.clone())?;

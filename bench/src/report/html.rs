@@ -196,10 +196,10 @@ impl Report {
                 &first.size.to_string(),
                 "cost",
             ]),
-            title: format!("Processor time for each {}{layer}", first.operation),
+            title: format!("{}: processor time{layer}", capital(&first.operation)),
             description: description(figures, one_size),
             x: workload.size_counts().to_owned(),
-            y: format!("processor time for each {}", first.operation),
+            y: "processor time each".into(),
         };
         let values = figures.iter().flat_map(|of| [low(of), high(of)]);
         if !one_size {
@@ -207,7 +207,7 @@ impl Report {
                 grouped(size as u64)
             });
             let y = Axis::values(values, tick);
-            let drawing = chart::lines(&caption, &x, &y, &self.by_hub(figures), true);
+            let drawing = chart::lines(&caption, &x, &y, &self.by_hub(figures), 1);
             return Some((caption, drawing));
         }
         let hubs = self.hubs();
@@ -219,7 +219,7 @@ impl Report {
                 "hop" => Workload::Ring,
                 _ => Workload::Wakeups,
             };
-            caption.title += &format!(", {} {}", grouped(first.size as u64), counts.size_counts());
+            caption.title += &format!(", {}", counts.size_in_words(first.size));
         }
         let x = Axis::names(&hubs);
         let y = Axis::from_zero(values.fold(1.0, f64::max), tick);
@@ -290,8 +290,8 @@ impl Report {
             .first()
             .map_or(("", Layer::Green), |of| (&*of.operation, of.layer));
         let what = match workload {
-            Workload::Timers => format!("Lateness of timers ({layer})"),
-            _ => format!("Latency of each {operation}"),
+            Workload::Timers => format!("{}: lateness ({layer})", capital(operation)),
+            _ => format!("{}: latency", capital(operation)),
         };
         let words = of_size.iter().map(|of| {
             let at = |share| {
@@ -314,11 +314,7 @@ impl Report {
                 &size.to_string(),
                 "latency",
             ]),
-            title: format!(
-                "{what}, {} {}",
-                grouped(size as u64),
-                workload.size_counts()
-            ),
+            title: format!("{what}, {}", workload.size_in_words(size)),
             description: words.collect::<Vec<_>>().join("; "),
             x: "share of the operations".into(),
             y: if workload == Workload::Timers {
@@ -343,9 +339,15 @@ impl Report {
             .iter()
             .flat_map(|series| series.points.iter().map(|point| point.y));
         let y = Axis::values(values, tick);
-        let drawing = chart::lines(&caption, &Axis::shares(), &y, &series, false);
+        let drawing = chart::lines(&caption, &Axis::shares(), &y, &series, MARK_EVERY);
         (caption, drawing)
     }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 fn id(parts: &[&str]) -> String {
@@ -370,6 +372,9 @@ fn point(of: &Figure) -> Point {
         high: high(of),
     }
 }
+
+/// So many points of a curve share one mark.
+const MARK_EVERY: usize = 20;
 
 /// The latency at shares that are evenly spread over the axis.
 fn curve(of: &Figure) -> Vec<Point> {
@@ -459,7 +464,7 @@ dd { margin: 0; }
   font-size: .9rem; }
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; }
 a { color: var(--link); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
 figure { margin: 0; padding: .75rem; border: 1px solid var(--line); border-radius: .5rem; }
 figcaption { padding: 0 0 .25rem .5rem; font-weight: 600; font-size: .95rem; }
 svg { display: block; width: 100%; max-width: 44rem; height: auto; }
