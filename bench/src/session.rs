@@ -109,12 +109,10 @@ impl Session<'_> {
         let mut report = Report::new(Method::of(self.plan));
         let (cases, notes) = workload::cases(self.plan, report.machine.descriptors);
         report.notes = notes;
-        if let Some(place) = self.places.client {
-            if let Err(error) = machine::pin(&[place]) {
-                report.notes.push(format!(
-                    "The load generator is not bound to a processor: {error}."
-                ));
-            }
+        let bound = self.places.client.map(|place| machine::pin(&[place]));
+        if let Some(Err(error)) = bound {
+            let note = format!("The load generator is not bound to a processor: {error}.");
+            report.notes.push(note);
         }
         let bar = self.bar(cases.len());
         'run: for round in 0..self.plan.rounds {

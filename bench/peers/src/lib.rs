@@ -1,4 +1,5 @@
-//! What the comparison programs share: the system calls of the raw loops and the statistics of the tables.
+//! What the comparison programs share: the system calls of the raw loops. The statistics and the load generator are those
+//! of `hub-bench`.
 
-pub mod stats;
+pub use hub_bench::stats;
 pub mod sys;

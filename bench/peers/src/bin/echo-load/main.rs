@@ -14,8 +14,6 @@
 //! warm-up, and the requests of the whole run. The connections stay open from line to line. Try it with
 //! `echo 0.3 1 | echo-load 127.0.0.1:6000 --server $(pidof echo-server)`.
 
-mod churn;
-mod keep;
 mod options;
 mod window;
 
@@ -23,27 +21,10 @@ use std::io::{self, BufRead};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use hub_bench::load::{Churn, Keep, Load, Tally, Then};
+
 use options::Options;
-use window::{Pace, Window};
-
-/// One kind of load, between two runs.
-trait Load {
-    /// Sends a request on every connection that rests, as all do at first.
-    fn resume(&mut self) -> io::Result<()>;
-
-    /// How many requests have no answer yet.
-    fn under_way(&self) -> usize;
-
-    /// Waits for answers once and returns how many were complete. Their connections send the next request, or rest.
-    fn turn(&mut self, pace: &mut Pace, then: Then) -> io::Result<u64>;
-}
-
-/// What a connection does after an answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
-    Send,
-    Rest,
-}
+use window::Window;
 
 fn main() -> ExitCode {
     let options = match Options::from_args(std::env::args().skip(1)) {
@@ -64,23 +45,30 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> io::Result<()> {
     peers::sys::raise_fd_limit()?;
+    let &Options {
+        address,
+        active,
+        idle,
+        size,
+        ..
+    } = options;
     let mut load: Box<dyn Load> = if options.churn {
-        Box::new(churn::Churn::start(options)?)
+        Box::new(Churn::start(address, active, size)?)
     } else {
-        Box::new(keep::Keep::start(options)?)
+        Box::new(Keep::start(address, active, idle, size)?)
     };
     load.resume()?;
     settle(&mut *load, options)?;
     println!("ready");
     for line in io::stdin().lock().lines() {
         let (warmup, length) = durations(&line?)?;
-        let mut pace = Pace::of(options.active);
+        let mut tally = Tally::new(options.active);
         let mut window = Window::start(options.server, warmup, length)?;
         let mut total = 0;
         load.resume()?;
         let report = loop {
-            total += load.turn(&mut pace, Then::Send)?;
-            if let Some(report) = window.check(total, &pace)? {
+            total += load.turn(&mut tally, Then::Send)?;
+            if let Some(report) = window.check(total, &tally)? {
                 break report;
             }
         };
@@ -92,10 +80,10 @@ fn run(options: &Options) -> io::Result<()> {
 
 /// Waits for every answer that is under way, and returns how many there were.
 fn settle(load: &mut dyn Load, options: &Options) -> io::Result<u64> {
-    let mut pace = Pace::of(options.active);
+    let mut tally = Tally::new(options.active);
     let mut answers = 0;
     while load.under_way() > 0 {
-        answers += load.turn(&mut pace, Then::Rest)?;
+        answers += load.turn(&mut tally, Then::Rest)?;
     }
     Ok(answers)
 }

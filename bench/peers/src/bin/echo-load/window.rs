@@ -1,42 +1,11 @@
-//! The part of a run that counts, and how the load generator waits.
+//! The part of a run that counts.
 
 use std::fmt;
-use std::hint;
 use std::io;
 use std::time::{Duration, Instant};
 
+use hub_bench::load::Tally;
 use peers::sys::CpuClock;
-
-/// How long the kernel is left alone when few answers were there.
-const PAUSE: Duration = Duration::from_micros(10);
-
-/// Pauses in user space, so that answers come in batches; their time is not part of the client's cost.
-pub struct Pace {
-    enough: usize,
-    paused: Duration,
-}
-
-impl Pace {
-    /// For this many requests under way.
-    pub fn of(active: usize) -> Pace {
-        Pace {
-            enough: (active / 8).clamp(1, 64),
-            paused: Duration::ZERO,
-        }
-    }
-
-    /// To be called with the number of answers of each wait.
-    pub fn after(&mut self, answers: usize) {
-        if answers >= self.enough {
-            return;
-        }
-        let since = Instant::now();
-        while since.elapsed() < PAUSE {
-            hint::spin_loop();
-        }
-        self.paused += since.elapsed();
-    }
-}
 
 /// The clocks at one end of the window.
 #[derive(Clone, Copy)]
@@ -72,7 +41,7 @@ impl Window {
     }
 
     /// To be called often, with the requests answered so far; the report ends the run.
-    pub fn check(&mut self, requests: u64, pace: &Pace) -> io::Result<Option<Report>> {
+    pub fn check(&mut self, requests: u64, tally: &Tally) -> io::Result<Option<Report>> {
         let at = Instant::now();
         let end = match self.first {
             None => self.opens,
@@ -84,7 +53,7 @@ impl Window {
         let mark = Mark {
             at,
             server: self.clock.now()?,
-            client: CpuClock::OWN.now()?.saturating_sub(pace.paused),
+            client: CpuClock::OWN.now()?.saturating_sub(tally.waited()),
             requests,
         };
         Ok(match self.first {
