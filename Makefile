@@ -1,4 +1,4 @@
-.PHONY: help demo test test-long sanitize check bench doc install clean
+.PHONY: help demo test test-long sanitize check bench microbench doc install clean
 HUBS = epoll poll select polling
 PREFIX = /usr/local
 TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -29,8 +29,11 @@ check:           ## rustfmt, clippy and rustdoc, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
 	cargo test -p hub-c --test header
 
-bench:           ## the microbenchmarks
-	cargo bench --workspace
+bench:           ## which hub to use here: a table, a page, JSON; five minutes (make bench ARGS=--quick)
+	cargo run --release -p hub-bench -- --json $(BUILT)/hub-bench.json --report $(BUILT)/hub-bench.html $(ARGS)
+
+microbench:      ## the microbenchmarks
+	cargo bench --workspace --exclude hub-bench
 
 doc:             ## the API documentation, in target/doc
 	cargo doc --workspace --no-deps --all-features

@@ -55,6 +55,9 @@ struct Options {
     /// Says what has changed since the run that wrote this file
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
+    /// Prints what the operations cost as markdown, a column for each hub
+    #[arg(long)]
+    markdown: bool,
     /// Takes the figures from a file instead of measuring
     #[arg(long, value_name = "FILE.json", conflicts_with_all = ["hubs", "workloads", "connections", "timers", "rounds", "window", "quick", "json"])]
     from: Option<PathBuf>,
@@ -128,7 +131,10 @@ fn go(options: &Options, hubs: &[Candidate<'_>]) -> io::Result<ExitCode> {
         Some(path) => Report::read(path)?,
         None => crate::run(&chosen(&options.hubs, hubs), &plan(options))?,
     };
-    print!("{}", report.table());
+    match options.markdown {
+        true => print!("{}", report.markdown()),
+        false => print!("{}", report.table()),
+    }
     if let Some(path) = &options.json {
         write(path, &report.to_json()?)?;
     }

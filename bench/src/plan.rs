@@ -117,6 +117,16 @@ impl Workload {
 }
 
 impl Workload {
+    /// The workload of its own that an operation of [`Workload::Layers`] is from.
+    pub(crate) fn of_operation(operation: &str) -> Workload {
+        match operation {
+            "echo" => Workload::Echo,
+            "datagram" => Workload::Udp,
+            "hop" => Workload::Ring,
+            _ => Workload::Wakeups,
+        }
+    }
+
     /// A size with what it counts: `1 connection`, `1,000 connections`.
     pub(crate) fn size_in_words(self, size: usize) -> String {
         let counts = self.size_counts();
@@ -181,8 +191,8 @@ impl Default for Plan {
             connections: vec![1, 10, 100, 1_000, 10_000],
             timers: vec![1_000, 10_000, 100_000, 1_000_000],
             rounds: 5,
-            warmup: Duration::from_millis(50),
-            window: Duration::from_millis(150),
+            warmup: Duration::from_millis(40),
+            window: Duration::from_millis(120),
             // The slowest known, 10,000 connections on a machine that does other work, takes two seconds.
             patience: Duration::from_secs(20),
             progress: false,

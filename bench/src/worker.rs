@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -100,6 +101,14 @@ fn die_with_parent() -> io::Result<()> {
     Ok(())
 }
 
+/// The calling program, also if its file has been replaced meanwhile, by a build for instance.
+fn program() -> io::Result<PathBuf> {
+    match cfg!(any(target_os = "linux", target_os = "android")) {
+        true => Ok("/proc/self/exe".into()),
+        false => std::env::current_exe(),
+    }
+}
+
 /// A worker, seen from the process that measures. It is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -112,7 +121,7 @@ impl Worker {
     /// Starts the calling program once more, with the same arguments.
     pub(crate) fn start(order: &Order) -> io::Result<Worker> {
         let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(program()?)
             .args(arguments)
             .env(VARIABLE, serde_json::to_string(order)?)
             .stdin(Stdio::piped())

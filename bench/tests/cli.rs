@@ -147,13 +147,6 @@ fn two_files_are_compared_without_a_run() {
     std::fs::write(&new, report.to_json().unwrap()).unwrap();
     let (code, output, errors) = run(program().arg("--from").arg(&new).arg("--compare").arg(&old));
     assert_eq!(code, Some(0), "{errors}");
-    let line = |hub: &str| {
-        let found = output
-            .lines()
-            .find(|line| line.contains(hub) && line.contains(".0"));
-        found.unwrap_or_else(|| panic!("no line of {hub} in {output}"))
-    };
-    let _ = line("poll");
     assert!(
         output.contains("2 figures: 1 cheaper, 1 dearer, 0 the same"),
         "{output}"
@@ -194,4 +187,47 @@ fn an_interrupt_leaves_what_there_is() {
     assert_eq!(report.figures.len(), 1);
     assert!(!report.figures[0].cpu_ns.is_empty());
     assert!(report.table().contains("Interrupted"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_does_not_outlive_its_parent() {
+    use std::path::PathBuf;
+    use std::time::Instant;
+
+    let line = "--workloads ring --hubs poll --connections 4 --rounds 1 --window 60000";
+    let mut child = common::quiet(program().args(line.split(' ')))
+        .spawn()
+        .unwrap();
+    let id = child.id();
+    let wait = |what: &str, found: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !found() {
+            assert!(Instant::now() < deadline, "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    // The state and the parent stand behind the name, which is in brackets.
+    let status = |process: &PathBuf| -> Option<(String, u32)> {
+        let text = std::fs::read_to_string(process.join("stat")).ok()?;
+        let mut words = text.rsplit(')').next()?.split_whitespace();
+        Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
+    };
+    let find = || {
+        let all = std::fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path());
+        all.into_iter()
+            .find(|process| status(process).is_some_and(|(_, parent)| parent == id))
+    };
+    wait("no worker was started", &|| find().is_some());
+    // It has asked to end with its parent when it has bound itself, some milliseconds after its start.
+    std::thread::sleep(Duration::from_secs(1));
+    let worker = find().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait("the worker runs on", &|| {
+        status(&worker).is_none_or(|(state, _)| state == "Z")
+    });
 }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::meter::thread_time;
-
 /// How long the kernel is left alone when few answers were there.
 const PAUSE: Duration = Duration::from_micros(10);
+
+/// How long a look that finds nothing takes at most.
+const LOOK: Duration = Duration::from_micros(1);
 
 /// From this many requests under way answers are taken in batches.
 const BATCH_FROM: usize = 8;
@@ -20,7 +21,7 @@ pub struct Tally {
     pause: Duration,
     waited: Duration,
     latency: Option<Histogram<u64>>,
-    turn: Duration,
+    turn: Instant,
 }
 
 /// For times from a nanosecond to a minute, to the percent.
@@ -40,7 +41,7 @@ impl Tally {
             },
             waited: Duration::ZERO,
             latency: None,
-            turn: Duration::ZERO,
+            turn: Instant::now(),
         }
     }
 
@@ -64,7 +65,7 @@ impl Tally {
 
     /// To be called when a turn begins.
     pub(super) fn begin(&mut self) {
-        self.turn = thread_time();
+        self.turn = Instant::now();
     }
 
     /// To be called at its end, with the number of events that it had: few are followed by a pause.
@@ -72,17 +73,16 @@ impl Tally {
         if events >= self.enough {
             return;
         }
-        // A turn that found nothing was waiting too.
-        let since = if events == 0 {
-            self.turn
-        } else {
-            thread_time()
-        };
-        let resume = Instant::now() + self.pause;
+        // What is beyond these bounds went to others who use the processor, not to waiting.
+        let now = Instant::now();
+        if events == 0 {
+            self.waited += (now - self.turn).min(LOOK);
+        }
+        let resume = now + self.pause;
         while Instant::now() < resume {
             hint::spin_loop();
         }
-        self.waited += thread_time() - since;
+        self.waited += now.elapsed().min(self.pause);
     }
 
     /// Now, if times are taken.

@@ -213,12 +213,7 @@ impl Report {
         let hubs = self.hubs();
         caption.x = "hub".into();
         if workload == Workload::Layers {
-            let counts = match first.operation.as_str() {
-                "echo" => Workload::Echo,
-                "datagram" => Workload::Udp,
-                "hop" => Workload::Ring,
-                _ => Workload::Wakeups,
-            };
+            let counts = Workload::of_operation(&first.operation);
             caption.title += &format!(", {}", counts.size_in_words(first.size));
         }
         let x = Axis::names(&hubs);

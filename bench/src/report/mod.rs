@@ -5,6 +5,7 @@ mod chart;
 mod compare;
 mod html;
 mod json;
+mod markdown;
 mod table;
 
 use serde::{Deserialize, Serialize};

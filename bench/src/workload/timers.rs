@@ -21,6 +21,11 @@ pub(super) const MOST_GREENTHREADS: usize = 100_000;
 /// No timer that is to be cancelled expires before.
 const FAR: Duration = Duration::from_secs(600);
 
+/// Timers expire over the window, and over as much time as gives each this: a thread that cannot keep up would show how
+/// late that makes it, and nothing else.
+const PER_TIMER: Duration = Duration::from_micros(1);
+const PER_GREENTHREAD: Duration = Duration::from_micros(5);
+
 /// What can be done with so many timers on one layer.
 trait Timers {
     /// Arms all of them.
@@ -50,7 +55,12 @@ fn run(job: &Job, timers: &mut dyn Timers) -> io::Result<Vec<Sample>> {
     for at in (1..size).rev() {
         order.swap(at, random.below(at as u64 + 1) as usize);
     }
-    let while_ns = (job.window.as_nanos() as u64).max(1);
+    let least = match job.case.layer {
+        Layer::Green => PER_GREENTHREAD,
+        Layer::Hub | Layer::Reactor => PER_TIMER,
+    };
+    let expire_over = job.window.max(least * size as u32);
+    let while_ns = expire_over.as_nanos() as u64;
     let offsets: Vec<_> = (0..size)
         .map(|_| Duration::from_nanos(random.below(while_ns)))
         .collect();
