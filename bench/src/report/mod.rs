@@ -6,6 +6,8 @@ mod compare;
 mod html;
 mod json;
 mod markdown;
+mod pictures;
+mod style;
 mod table;
 
 use serde::{Deserialize, Serialize};
