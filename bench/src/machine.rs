@@ -151,8 +151,14 @@ mod tests {
 
     #[test]
     fn the_limit_is_raised_and_stays_raised() {
+        let all = getrlimit(Resource::Nofile);
+        let few = all.maximum.map_or(1_000, |most| most.min(1_000));
+        let mut lowered = all;
+        lowered.current = Some(few);
+        setrlimit(Resource::Nofile, lowered).unwrap();
         let (before, after) = raise_descriptors();
-        assert!(after >= before);
+        assert_eq!(before, few);
+        assert_eq!(after, all.maximum.unwrap_or(u64::MAX));
         assert_eq!(raise_descriptors(), (after, after));
     }
 

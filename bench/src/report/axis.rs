@@ -134,7 +134,8 @@ impl Ranged for Axis {
 
     fn map(&self, position: &f64, (first, last): (i32, i32)) -> i32 {
         let share = (position - self.from) / (self.to - self.from);
-        first + (share * f64::from(last - first)).round() as i32
+        // What lies far outside, or is no number, is cut off in any case.
+        first + (share.clamp(-1.0, 2.0) * f64::from(last - first)).round() as i32
     }
 
     fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
@@ -199,6 +200,15 @@ mod tests {
         assert_eq!(labels(&axis), ["0", "2", "4", "6", "8"]);
         let axis = Axis::values([2.0, 90.0].into_iter(), label);
         assert_eq!(labels(&axis), ["2", "5", "10", "20", "50", "100"]);
+    }
+
+    #[test]
+    fn what_is_outside_has_a_place() {
+        let axis = Axis::values([2.0, 90.0].into_iter(), label);
+        for value in [0.0, -1.0, 1e300, f64::INFINITY, f64::NAN] {
+            let place = axis.map(&axis.position(value), (10, 110));
+            assert!((-90..=210).contains(&place), "{value}: {place}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::style::style;
 use super::table::{COLUMNS, cells};
 use super::{Report, grouped, time};
 use crate::plan::Workload;
+use crate::stats::WORTH_A_WORD;
 
 /// Text for the page: nothing in it is markup.
 pub(super) fn escaped(text: &str) -> String {
@@ -135,7 +136,9 @@ impl Report {
                     escaped(&of.hub)
                 );
                 for (column, cell) in cells(of).iter().enumerate() {
-                    let best = column == 0 && group.len() > 1 && of.cpu_median() <= cheapest;
+                    let best = column == 0
+                        && group.len() > 1
+                        && of.cpu_median() <= cheapest * (1.0 + WORTH_A_WORD);
                     let _ = match best {
                         true => write!(page, "<td><strong>{cell}</strong></td>"),
                         false => write!(page, "<td>{cell}</td>"),
@@ -169,7 +172,7 @@ const METHOD: &str = "\
 <h2 id=\"method-heading\">How it was measured</h2>
 <p>Each sample is a process of its own. Rounds go over all cases; within a case the hubs take turns, in an order that
 rotates from round to round. What runs before the window is the warm-up and does not count. Every figure is the median
-over the rounds; ± is half the distance between the quartiles in percent, in charts the line through a mark.</p>
+over the rounds; ± is half the distance between the quartiles in percent, in charts the line through a mark. The least is bold, and what is within two percent of it.</p>
 <p><b>cpu/op</b> is the processor time, in user and in kernel mode, of the thread that runs the hub: on a machine with
 few processors the clock on the wall would measure the load generator. Before and after each window no request is under
 way, so the requests between the two readings are exact. The load generator checks every byte, never sleeps, and takes

@@ -65,6 +65,8 @@ mod tests {
             let error = Report::from_json(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidData, "{text:?}: {error}");
         }
+        let error = Report::from_json("{\"format\": 999}").unwrap_err();
+        assert!(error.to_string().contains("999"), "{error}");
         let error = Report::read("/no/such/report.json").unwrap_err();
         assert!(error.to_string().contains("/no/such/report.json"));
     }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Places;
 use crate::plan::{Layer, Plan, Workload};
+use crate::report::grouped;
 use crate::serve;
 pub(crate) use remote::measure as measure_remote;
 
@@ -123,9 +124,10 @@ pub(crate) fn cases(plan: &Plan, descriptors: u64) -> (Vec<Case>, Vec<String>) {
         let mut cut = |sizes: &[usize], most: usize, why: &str| {
             let mut kept: Vec<_> = sizes.iter().map(|&size| size.min(most).max(1)).collect();
             if let Some(size) = sizes.iter().find(|&&size| size > most) {
-                let counts = workload.size_counts();
+                let size = workload.size_in_words(*size);
+                let most = grouped(most as u64);
                 notes.push(format!(
-                    "{workload}: {size} {counts} are too many, measured with {most}: {why}."
+                    "{workload}: {size} are too many, measured with {most}: {why}."
                 ));
             }
             kept.sort_unstable();
@@ -287,6 +289,6 @@ mod tests {
         let sizes: Vec<_> = cases.iter().map(|case| case.size).collect();
         assert_eq!(sizes, [10, 600, 1_000, 10, 500]);
         assert_eq!(notes.len(), 2);
-        assert!(notes[0].contains("5000 connections") && notes[0].contains("1100"));
+        assert!(notes[0].contains("5,000 connections") && notes[0].contains("1100"));
     }
 }
