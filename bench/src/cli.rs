@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -94,30 +94,36 @@ fn refuse(what: String) -> ! {
 /// ```
 pub fn main(hubs: &[Candidate<'_>]) -> ExitCode {
     let options = Options::parse();
-    if options.list {
-        list(hubs);
-        return ExitCode::SUCCESS;
-    }
-    match go(&options, hubs) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("hub-bench: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let done = match options.list {
+        true => print(&list(hubs)).map(|()| ExitCode::SUCCESS),
+        false => go(&options, hubs),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("hub-bench: {error}");
+        ExitCode::FAILURE
+    })
 }
 
-fn list(hubs: &[Candidate<'_>]) {
-    println!("Hubs:");
+fn list(hubs: &[Candidate<'_>]) -> String {
+    let mut text = String::from("Hubs:\n");
     for (name, make) in hubs {
-        match make() {
-            Ok(_) => println!("  {name}"),
-            Err(error) => println!("  {name:<14}cannot be made here: {error}"),
-        }
+        text += &match make() {
+            Ok(_) => format!("  {name}\n"),
+            Err(error) => format!("  {name:<14}cannot be made here: {error}\n"),
+        };
     }
-    println!("\nWorkloads:");
+    text += "\nWorkloads:\n";
     for workload in Workload::ALL {
-        println!("  {workload:<14}{}", workload.about());
+        text += &format!("  {workload:<14}{}\n", workload.about());
+    }
+    text
+}
+
+/// Prints to somebody who may have seen enough.
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
     }
 }
 
@@ -131,19 +137,20 @@ fn go(options: &Options, hubs: &[Candidate<'_>]) -> io::Result<ExitCode> {
         Some(path) => Report::read(path)?,
         None => crate::run(&chosen(&options.hubs, hubs), &plan(options))?,
     };
-    match options.markdown {
-        true => print!("{}", report.markdown()),
-        false => print!("{}", report.table()),
-    }
     if let Some(path) = &options.json {
         write(path, &report.to_json()?)?;
     }
     if let Some(path) = &options.report {
         write(path, &report.html())?;
     }
+    let mut text = match options.markdown {
+        true => report.markdown(),
+        false => report.table(),
+    };
     if let Some(old) = &old {
-        println!("\n{}", report.compare(old));
+        text += &format!("\n{}\n", report.compare(old));
     }
+    print(&text)?;
     Ok(match (report.partial, report.failures.is_empty()) {
         (true, _) => ExitCode::from(130),
         (false, true) => ExitCode::SUCCESS,

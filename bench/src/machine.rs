@@ -20,8 +20,10 @@ pub struct Machine {
     pub processors: usize,
     /// Memory in bytes, if the system tells it.
     pub memory: Option<u64>,
-    /// How many descriptors a process may open, after raising the limit.
+    /// How many descriptors a process may open, after raising the limit to what the system allows.
     pub descriptors: u64,
+    /// What the limit was before.
+    pub descriptors_before: u64,
     /// The load average of the last minute when the run began: what else the machine did.
     pub load: Option<f64>,
     /// Whether server and load generator ran on processors of their own.
@@ -39,6 +41,7 @@ impl Machine {
     pub(crate) fn look() -> Machine {
         let name = rustix::system::uname();
         let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
+        let (descriptors_before, descriptors) = raise_descriptors();
         let began = SystemTime::now().duration_since(UNIX_EPOCH);
         Machine {
             system: format!(
@@ -53,7 +56,8 @@ impl Machine {
                 let kilobytes: u64 = text.strip_suffix(" kB")?.trim().parse().ok()?;
                 Some(kilobytes * 1024)
             }),
-            descriptors: raise_descriptors().1,
+            descriptors,
+            descriptors_before,
             load: fs::read_to_string("/proc/loadavg")
                 .ok()
                 .and_then(|text| text.split(' ').next()?.parse().ok()),

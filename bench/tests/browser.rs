@@ -19,14 +19,16 @@ const LOOK: &str = "<script>
 addEventListener('load', () => {
   const seen = [...document.querySelectorAll('svg')].map(svg => {
     const box = svg.getBoundingClientRect();
-    const lines = [...svg.querySelectorAll('polyline, rect')].filter(line => line.getBoundingClientRect().width > 0);
+    // The lines of the data, longer than those of the legend, or the bars.
+    const lines = [...svg.querySelectorAll('polyline[stroke-width=\"2\"]')].filter(line => line.getBoundingClientRect().width > 60);
+    const bars = [...svg.querySelectorAll('rect')].filter(bar => bar.getBoundingClientRect().height > 1);
     const outside = [...svg.querySelectorAll('text')].filter(text => {
       const place = text.getBoundingClientRect();
       return place.left < box.left || place.right > box.right || place.top < box.top || place.bottom > box.bottom;
     }).map(text => text.textContent.trim());
     const named = svg.querySelector('title').textContent !== '' && svg.querySelector('desc').textContent !== '';
-    const good = box.width > 200 && box.height > 100 && lines.length > 0 && outside.length === 0 && named;
-    return good ? 'good' : 'BAD ' + svg.querySelector('title').textContent + JSON.stringify([box.width, lines.length, outside]);
+    const good = box.width > 200 && box.height > 100 && lines.length + bars.length > 0 && outside.length === 0 && named;
+    return good ? 'good' : 'BAD ' + svg.querySelector('title').textContent + JSON.stringify([box.width, lines.length, bars.length, outside]);
   });
   const wide = document.documentElement.scrollWidth > innerWidth;
   document.title = 'SEEN ' + seen.join(';') + (wide ? ';WIDE' : '') + ' END';

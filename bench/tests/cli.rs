@@ -32,6 +32,20 @@ fn it_lists_hubs_and_workloads() {
 }
 
 #[test]
+fn whoever_reads_the_list_may_stop_early() {
+    let mut command = program();
+    command.arg("--list").stdout(std::process::Stdio::piped());
+    let mut child = command
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*errors), (Some(0), ""));
+}
+
+#[test]
 fn help_has_examples() {
     let (code, output, _) = run(program().arg("--help"));
     assert_eq!(code, Some(0));

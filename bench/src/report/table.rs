@@ -159,10 +159,15 @@ impl Report {
         if let Some(load) = self.machine.load.filter(|&load| load > 0.5) {
             lines.push(format!("When the run began, the load average of the machine was {load}: others used it too."));
         }
-        lines.push(format!(
-            "A process may open {} descriptors here.",
-            grouped(self.machine.descriptors)
-        ));
+        let (before, limit) = (self.machine.descriptors_before, self.machine.descriptors);
+        lines.push(match before < limit {
+            true => format!(
+                "The limit of descriptors was raised from {} to {}, what the system allows.",
+                grouped(before),
+                grouped(limit)
+            ),
+            false => format!("The limit of descriptors is {}.", grouped(limit)),
+        });
         lines.extend(self.notes.iter().cloned());
         lines
     }
@@ -197,6 +202,22 @@ mod tests {
         report.figures[0].client_ns = vec![1e9];
         assert_eq!(starred(report.table()), 1);
         assert!(report.table().contains("* In 1 of 6 figures"));
+    }
+
+    #[test]
+    fn the_limit_of_descriptors_is_said() {
+        let mut report = report();
+        (
+            report.machine.descriptors_before,
+            report.machine.descriptors,
+        ) = (1_024, 20_000);
+        assert!(report.table().contains("raised from 1,024 to 20,000"));
+        report.machine.descriptors_before = 20_000;
+        assert!(
+            report
+                .table()
+                .contains("The limit of descriptors is 20,000.")
+        );
     }
 
     #[test]
