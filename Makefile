@@ -30,7 +30,7 @@ check:           ## rustfmt, clippy and rustdoc, warnings denied
 	cargo test -p hub-c --test header
 
 bench:           ## which hub to use here: a table, a page, JSON; five minutes (make bench ARGS=--quick)
-	cargo run --release -p hub-bench -- --json $(BUILT)/hub-bench.json --report $(BUILT)/hub-bench.html $(ARGS)
+	cargo run --release -p hub-bench -- --json $(TARGET)/release/hub-bench.json --report $(TARGET)/release/hub-bench.html $(ARGS)
 
 microbench:      ## the microbenchmarks
 	cargo bench --workspace --exclude hub-bench
