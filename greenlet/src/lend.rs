@@ -37,7 +37,7 @@ use crate::thread::enter;
 ///
 /// What is borrowed must outlive the call, and nothing that is borrowed leaves it:
 ///
-/// ```compile_fail,E0597
+/// ```compile_fail,E0373
 /// greenlet::lend(|lender| {
 ///     let inside = String::from("too short");
 ///     lender.lend(|| println!("{inside}")).call();
@@ -210,7 +210,9 @@ impl Drop for Lent {
 }
 
 /// Values that are freed with the lender, and how.
-struct Kept(RefCell<Vec<(NonNull<()>, unsafe fn(NonNull<()>))>>);
+struct Kept(RefCell<Vec<(NonNull<()>, Free)>>);
+
+type Free = unsafe fn(NonNull<()>);
 
 impl Drop for Kept {
     fn drop(&mut self) {

@@ -49,7 +49,10 @@ impl Interrupt {
         }
         if task.take_failed() {
             drop(task);
-            panic!("{}", Runtime::with(|runtime| runtime.report.take()));
+            panic!(
+                "{}",
+                Runtime::with(|runtime| runtime.report.borrow().clone())
+            );
         }
         let payload: Box<dyn Any + Send> = if task.is_killed() {
             Box::new(Killed)
