@@ -487,6 +487,39 @@ fn scopes_nest_and_the_outer_one_ends_the_inner() {
 }
 
 #[test]
+fn a_closure_that_never_runs_is_waited_for_until_it_is_dropped() {
+    struct Slow<'a>(&'a RefCell<Vec<&'static str>>);
+    impl Drop for Slow<'_> {
+        fn drop(&mut self) {
+            green::sleep(SHORT);
+            self.0.borrow_mut().push("dropped");
+        }
+    }
+    bounded(|| {
+        let name = Rc::new(RefCell::new(None::<green::AnyGreenThread>));
+        let canceller = green::spawn({
+            let name = Rc::clone(&name);
+            move || name.take().unwrap().cancel()
+        });
+        let log = RefCell::new(Vec::new());
+        let result = scope(|s| {
+            let slow = Slow(&log);
+            let gt = s.spawn(move || {
+                let _slow = slow;
+                unreachable!("it never runs");
+            });
+            name.replace(Some(gt.as_any().clone()));
+            green::yield_now();
+            // It is dead, and somebody else is about to drop its closure.
+            assert!(gt.is_dead() && log.borrow().is_empty());
+        });
+        assert!(result.is_ok());
+        assert_eq!(*log.borrow(), ["dropped"]);
+        assert!(canceller.join().unwrap());
+    });
+}
+
+#[test]
 fn a_forgotten_handle_changes_nothing() {
     bounded(|| {
         let ran = Cell::new(false);
@@ -601,14 +634,21 @@ fn the_end_of_the_thread_unwinds_children_and_parents() {
             }
         }),
     ];
-    for parent_catches in [false, true] {
+    for (parent_catches, children_first) in [(false, false), (false, true), (true, false)] {
         for (name, wait) in waits {
             let ended = Arc::new(AtomicUsize::new(0));
-            let count = Arc::clone(&ended);
+            let went_on = Arc::new(AtomicUsize::new(0));
+            let (count, on) = (Arc::clone(&ended), Arc::clone(&went_on));
             thread::spawn(move || {
+                // The end goes by the places of the stacks.
+                let places = if children_first { 2 } else { 0 };
+                let places: Vec<_> = (0..places).map(|_| green::spawn(|| ())).collect();
                 green::spawn_n(move || {
                     let text = vec![7_u8; 1000];
                     let _parent = Count(Arc::clone(&count));
+                    for gt in places {
+                        gt.join().unwrap();
+                    }
                     let _ = scope(|s| {
                         for _ in 0..2 {
                             let child = Count(Arc::clone(&count));
@@ -628,12 +668,15 @@ fn the_end_of_the_thread_unwinds_children_and_parents() {
                             let _ = catch_unwind(wait);
                         }
                     });
+                    on.fetch_add(1, Ordering::SeqCst);
                 });
-                green::yield_now();
+                settle();
             })
             .join()
             .unwrap();
-            assert_eq!(ended.load(Ordering::SeqCst), 3, "{name} {parent_catches}");
+            let case = format!("{name}, {parent_catches}, {children_first}");
+            assert_eq!(ended.load(Ordering::SeqCst), 3, "{case}");
+            assert_eq!(went_on.load(Ordering::SeqCst), 0, "{case}");
         }
     }
 }

@@ -57,10 +57,7 @@ impl Interrupt {
         }
         if task.take_failed() {
             drop(task);
-            panic!(
-                "{}",
-                Runtime::with(|runtime| runtime.report.borrow().clone())
-            );
+            panic!("{}", Runtime::with(|runtime| runtime.report.take()));
         }
         let payload: Box<dyn Any + Send> = if task.is_killed() {
             Box::new(Killed)

@@ -429,7 +429,7 @@ impl Runtime {
     /// Takes back the report that the current greenthread is to raise.
     pub(crate) fn take_report(&self) -> Option<String> {
         let failed = self.with_current(|task| task.take_failed());
-        failed.then(|| self.report.borrow().clone())
+        failed.then(|| self.report.take())
     }
 
     /// Has the current greenthread raise `report` after all, at its next wait.
