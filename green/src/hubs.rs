@@ -142,7 +142,8 @@ pub enum AfterFork {
 ///
 /// # Errors
 /// If the new hub cannot be made, or refuses a descriptor: then this may be called again. If the hub is one that
-/// [`use_hub_with`] was given: see [`after_fork_with`].
+/// [`use_hub_with`] was given: see [`after_fork_with`]. If the others are to be discarded and the caller has a
+/// [`scope`](crate::scope) open in which some of them run: they use what is on its stack, and it waits for them.
 ///
 /// ```
 /// use green::hubs::{AfterFork, after_fork};
@@ -171,6 +172,10 @@ fn restart(
     Runtime::with(|runtime| {
         if !runtime.is_forked() {
             return Ok(());
+        }
+        if others == AfterFork::Discard && runtime.lends() {
+            let problem = Problem::Scope;
+            return Err(HubError { problem });
         }
         let name = runtime.with_reactor(|reactor| Some(reactor.hub_name()));
         let hub = name.map(hub).transpose()?;
@@ -284,6 +289,7 @@ enum Problem {
         name: String,
         source: io::Error,
     },
+    Scope,
     None,
 }
 
@@ -309,6 +315,10 @@ impl fmt::Display for HubError {
             Problem::Swap { name, source } => {
                 write!(f, "cannot carry over to the {name} hub: {source}")
             }
+            Problem::Scope => f.write_str(
+                "cannot discard the other greenthreads: some run in a scope that the caller has open, \
+                 which could never end; leave the scope before the fork, or keep them",
+            ),
             Problem::None => f.write_str("this system has no hub"),
         }
     }
@@ -325,7 +335,7 @@ impl Error for HubError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.problem {
             Problem::Make { source, .. } | Problem::Swap { source, .. } => Some(source),
-            Problem::Unknown { .. } | Problem::None => None,
+            Problem::Unknown { .. } | Problem::Scope | Problem::None => None,
         }
     }
 }

@@ -67,9 +67,9 @@ pub use event::{AsyncResult, Event, Flag};
 pub use greenpile::{GreenPile, PileResults};
 pub use greenpool::{GreenPool, InsidePool};
 pub use greenthread::{
-    AnyGreenThread, Builder, Exit, GreenThread, Iwait, LinkId, Panic, current, iwait, joinall,
-    joinall_timeout, killall, killall_wait, spawn, spawn_after, spawn_after_local, spawn_n,
-    try_joinall, wait_any,
+    AnyGreenThread, Builder, Exit, GreenThread, Iwait, LinkId, Panic, Scope, ScopedGreenThread,
+    current, iwait, joinall, joinall_timeout, killall, killall_wait, scope, spawn, spawn_after,
+    spawn_after_local, spawn_n, try_joinall, wait_any,
 };
 pub use imap::{Imap, ImapUnordered, Star};
 pub use local::{LocalKey, get_ident};

@@ -1,5 +1,8 @@
 //! One thread or all: the two ways to share a primitive, and the one way in which all of them wait.
 
+#[cfg(test)]
+mod model;
+
 use std::cell::{OnceCell, RefCell};
 use std::error::Error;
 use std::fmt;
@@ -304,7 +307,11 @@ pub(crate) fn wait<S: Reach, T>(
         S::give_back(runtime, receipt);
         return Outcome::Served;
     };
+    let mut ways_out = WaysOut(Some((place, leave, pass_on)));
     let wake = S::park(runtime, &receipt, reason, deadline);
+    let Some((place, leave, pass_on)) = ways_out.0.take() else {
+        unreachable!("only the end of a park takes them");
+    };
     S::give_back(runtime, receipt);
     match (leave(place), wake) {
         (None, Wake::Interrupted(interrupt)) if interrupt.is_kill() => {
@@ -320,6 +327,21 @@ pub(crate) fn wait<S: Reach, T>(
         (Some(with), Wake::Event) => Outcome::Again(with),
         (Some(with), Wake::Expired) => Outcome::Expired(with),
         (Some(with), Wake::Unwinding) => Outcome::Unwinding(with),
+    }
+}
+
+/// What is done for one that is unwound inside its park, with its whole stack: so ends, with its thread, a greenthread
+/// that has refused to.
+struct WaysOut<T, L: FnOnce(Place) -> Option<T>, P: FnOnce()>(Option<(Place, L, P)>);
+
+impl<T, L: FnOnce(Place) -> Option<T>, P: FnOnce()> Drop for WaysOut<T, L, P> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some((place, leave, pass_on)) = self.0.take()
+            && leave(place).is_none()
+        {
+            pass_on();
+        }
     }
 }
 

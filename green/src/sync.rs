@@ -18,7 +18,7 @@
 //! ```
 
 use crate::event::OneShot;
-use crate::queue::{Fifo, Ordered};
+use crate::queue::{Fifo, Lifo, Lowest, Ordered};
 use crate::semaphore::Counting;
 pub use crate::sharing::{Local, Shared, Sharing};
 
@@ -48,6 +48,23 @@ pub type Semaphore = Counting<Shared>;
 /// thread.join().unwrap();
 /// ```
 pub type Queue<T> = Ordered<T, Fifo<T>, Shared>;
+
+/// As [`Queue`], last in and first out.
+pub type LifoQueue<T> = Ordered<T, Lifo<T>, Shared>;
+
+/// As [`Queue`], the lowest first: see [`PriorityQueue`](crate::PriorityQueue).
+///
+/// ```
+/// use std::sync::Arc;
+/// use green::sync::PriorityQueue;
+///
+/// let jobs = Arc::new(PriorityQueue::unbounded());
+/// let sender = Arc::clone(&jobs);
+/// let thread = std::thread::spawn(move || [3, 1, 2].map(|n| sender.put(n).unwrap()));
+/// thread.join().unwrap();
+/// assert_eq!(jobs.get(), Ok(1));
+/// ```
+pub type PriorityQueue<T> = Ordered<T, Lowest<T>, Shared>;
 
 /// An event for the greenthreads of all OS threads: see [`OneShot`].
 ///

@@ -429,3 +429,54 @@ fn dumpers_that_are_set_aside_hide_nothing_in_the_child() {
         },
     );
 }
+
+#[test]
+fn a_scope_that_is_open_keeps_its_greenthreads_in_the_child() {
+    alone(
+        "a_scope_that_is_open_keeps_its_greenthreads_in_the_child",
+        || {
+            let text = String::from("borrowed");
+            let seen = RefCell::new(Vec::new());
+            let child = green::scope(|s| {
+                s.spawn(|| {
+                    green::sleep(SHORT);
+                    seen.borrow_mut().push(text.as_str());
+                });
+                green::yield_now();
+                fork(|| {
+                    let refused = after_fork(AfterFork::Discard).unwrap_err();
+                    assert!(refused.to_string().contains("a scope"), "{refused}");
+                    after_fork(AfterFork::Keep).unwrap();
+                    green::sleep(2 * SHORT);
+                    assert_eq!(*seen.borrow(), ["borrowed"]);
+                })
+            });
+            succeeds(child.unwrap());
+            assert_eq!(*seen.borrow(), ["borrowed"]);
+        },
+    );
+}
+
+#[test]
+fn a_child_of_a_scope_may_discard_its_parent() {
+    alone("a_child_of_a_scope_may_discard_its_parent", || {
+        let text = String::from("borrowed");
+        let children = RefCell::new(Vec::new());
+        green::scope(|s| {
+            s.spawn(|| green::sleep(SHORT));
+            s.spawn(|| {
+                let child = fork(|| {
+                    // The stacks of the others stay as they are.
+                    after_fork(AfterFork::Discard).unwrap();
+                    green::sleep(SHORT);
+                    assert_eq!(text, "borrowed");
+                    let ours = green::scope(|inner| inner.spawn(|| text.len()).join().unwrap());
+                    assert_eq!(ours.unwrap(), 8);
+                });
+                children.borrow_mut().push(child);
+            });
+        })
+        .unwrap();
+        children.take().into_iter().for_each(succeeds);
+    });
+}

@@ -227,6 +227,20 @@ pub(crate) fn throw<R: 'static>(
     }
 }
 
+/// Suspends the running greenlet, which was told to exit and cannot yet: its nearest living ancestor goes on as if it had.
+/// True when it is resumed; false if it could not be suspended, as it is the main one or the thread unwinds.
+pub(crate) fn linger() -> bool {
+    let thread = thread();
+    let me = thread.current();
+    if panicking() || me.parent.get().is_none() {
+        return false;
+    }
+    let heir = AnyGreenlet::new(death::living_ancestor(me));
+    // SAFETY: an ancestor of the running greenlet is suspended or unstarted, and an exit needs no data.
+    let _ = unsafe { notify::<()>(thread, me, heir, ptr::null_mut(), Content::Exit) };
+    true
+}
+
 /// Runs `errand` on the stack of a suspended greenlet, which stays suspended. The errand must neither switch nor unwind.
 pub(crate) fn run_there<T>(target: Ptr, errand: fn() -> T) -> Option<T> {
     struct Errand;

@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod model;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,30 +13,87 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 /// However often it rings before the reactor has answered, it costs one system call. Clones ring
 /// the same reactor; one that is gone is rung in vain, which is no error.
 #[derive(Clone)]
-pub struct Waker(Arc<Bell>);
+pub struct Waker(Arc<Bell<AtomicBool, Wire>>);
+
+/// What rings: a flag, and a wire that is pressed by who raises it. Generic, so that it is this code
+/// that runs under a model of threads and memory.
+struct Bell<F, W> {
+    rung: F,
+    wire: W,
+}
+
+impl<F: Flag, W: Press> Bell<F, W> {
+    fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            self.wire.press();
+        }
+    }
+
+    /// Silences it. The order is what loses no ring: first the wire, then the flag, and only then
+    /// may the caller look for what the ring was about.
+    fn answer(&self) {
+        self.wire.drain();
+        self.rung.swap(false, Ordering::AcqRel);
+    }
+
+    fn has_rung(&self) -> bool {
+        self.rung.load(Ordering::Relaxed)
+    }
+}
+
+trait Flag {
+    fn swap(&self, value: bool, order: Ordering) -> bool;
+    fn load(&self, order: Ordering) -> bool;
+}
+
+impl Flag for AtomicBool {
+    fn swap(&self, value: bool, order: Ordering) -> bool {
+        AtomicBool::swap(self, value, order)
+    }
+
+    fn load(&self, order: Ordering) -> bool {
+        AtomicBool::load(self, order)
+    }
+}
+
+trait Press {
+    /// Makes the other end readable.
+    fn press(&self);
+    /// Makes it unreadable, however often it was pressed.
+    fn drain(&self);
+}
 
 /// Both ends of the bell wire live as long as anyone holds one: writing to it can never meet a
 /// closed pipe, whose signal would end a program that does not ignore it.
-struct Bell {
-    rung: AtomicBool,
+struct Wire {
     button: UnixStream,
-    wire: UnixStream,
+    end: UnixStream,
+}
+
+impl Press for Wire {
+    fn press(&self) {
+        // A full wire rings as well, and the reactor drains it; nothing else can fail.
+        let _ = (&self.button).write(&[1]);
+    }
+
+    fn drain(&self) {
+        let mut bytes = [0; 64];
+        while matches!((&self.end).read(&mut bytes), Ok(n) if n == bytes.len()) {}
+    }
 }
 
 impl Waker {
     /// Makes the current or next wait of the reactor return, and its turn say that it rang.
     pub fn wake(&self) {
-        if !self.0.rung.swap(true, Ordering::AcqRel) {
-            // A full wire rings as well, and the reactor drains it; nothing else can fail.
-            let _ = (&self.0.button).write(&[1]);
-        }
+        self.0.ring();
     }
 }
 
 impl fmt::Debug for Waker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rung = self.0.rung.load(Ordering::Relaxed);
-        f.debug_struct("Waker").field("rung", &rung).finish()
+        f.debug_struct("Waker")
+            .field("rung", &self.0.has_rung())
+            .finish()
     }
 }
 
@@ -60,7 +120,7 @@ impl fmt::Debug for Waker {
 /// assert!(events.is_empty());
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct Ear(Arc<Bell>);
+pub struct Ear(Arc<Bell<AtomicBool, Wire>>);
 
 impl Ear {
     /// A bell that has not rung.
@@ -68,11 +128,12 @@ impl Ear {
     /// # Errors
     /// Too many descriptors are open.
     pub fn new() -> io::Result<Ear> {
-        let (button, wire) = UnixStream::pair()?;
+        let (button, end) = UnixStream::pair()?;
         button.set_nonblocking(true)?;
-        wire.set_nonblocking(true)?;
+        end.set_nonblocking(true)?;
         let rung = AtomicBool::new(false);
-        Ok(Ear(Arc::new(Bell { rung, button, wire })))
+        let wire = Wire { button, end };
+        Ok(Ear(Arc::new(Bell { rung, wire })))
     }
 
     /// A waker that rings it.
@@ -88,24 +149,22 @@ impl Ear {
         held
     }
 
-    /// Silences the bell. The order is what loses no ring: first the wire, then the flag, and only
-    /// then may the caller look for what the ring was about.
+    /// Silences the bell. Only then look for what the ring was about: no ring is lost.
     pub fn answer(&self) {
-        let mut bytes = [0; 64];
-        while matches!((&self.0.wire).read(&mut bytes), Ok(n) if n == bytes.len()) {}
-        self.0.rung.swap(false, Ordering::AcqRel);
+        self.0.answer();
     }
 }
 
 impl AsFd for Ear {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.wire.as_fd()
+        self.0.wire.end.as_fd()
     }
 }
 
 impl fmt::Debug for Ear {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rung = self.0.rung.load(Ordering::Relaxed);
-        f.debug_struct("Ear").field("rung", &rung).finish()
+        f.debug_struct("Ear")
+            .field("rung", &self.0.has_rung())
+            .finish()
     }
 }

@@ -6,8 +6,9 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::attend::{Attended, attend};
 use super::{Exit, GreenThread};
-use crate::runtime::{Reason, Runtime, State, Task, Waited, Wake};
+use crate::runtime::{Reason, Runtime, State, Task, Waited};
 
 /// A greenthread of this OS thread, whatever its value: what [`current`] gives.
 #[derive(Clone)]
@@ -100,25 +101,13 @@ impl AnyGreenThread {
     /// Waits for its end as if it were a part of the caller: what interrupts the wait kills it, and is raised when it
     /// has ended.
     pub(crate) fn attend(&self) {
-        Runtime::with(|runtime| {
-            while !self.is_ended() {
-                let waiter = runtime.waiter();
-                let place = self.task.joiners.borrow_mut().push(waiter, ());
-                let wake = runtime.park(Reason::Join(self.task.id), None);
-                if !matches!(wake, Wake::Event) {
-                    self.task.joiners.borrow_mut().leave(place);
-                }
-                match wake {
-                    Wake::Event | Wake::Expired => {}
-                    Wake::Unwinding => return,
-                    Wake::Interrupted(interrupt) => {
-                        runtime.kill_soon(&self.task, None);
-                        runtime.mask(|| self.attend());
-                        interrupt.raise();
-                    }
-                }
-            }
-        });
+        let running = || (!self.is_ended()).then(|| Rc::clone(&self.task));
+        let kill = |runtime: &Runtime| {
+            runtime.kill_soon(&self.task, None);
+        };
+        if attend(running, kill) == Attended::Interrupted {
+            Runtime::with(Runtime::checkpoint);
+        }
     }
 
     /// See [`GreenThread::cancel`].

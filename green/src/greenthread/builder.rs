@@ -20,8 +20,8 @@ use crate::runtime::{Alarm, Runtime, State, Task};
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Builder {
-    name: Option<Rc<str>>,
-    stack_size: Option<usize>,
+    pub(super) name: Option<Rc<str>>,
+    pub(super) stack_size: Option<usize>,
 }
 
 impl Builder {

@@ -32,7 +32,7 @@ impl End {
     }
 
     #[inline(always)]
-    fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
+    pub(super) fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
         let task = &self.0;
         task.complete(result);
         if task.has_extra().is_some() {

@@ -1,10 +1,12 @@
 //! Greenthreads: spawn, wait, kill, link.
 
 mod any;
+mod attend;
 mod builder;
 mod end;
 mod exit;
 mod group;
+mod scope;
 
 use std::any::Any;
 use std::fmt;
@@ -24,6 +26,9 @@ pub(crate) use group::Group;
 pub use group::{
     Iwait, iwait, joinall, joinall_timeout, killall, killall_wait, try_joinall, wait_any,
 };
+
+pub(crate) use scope::Children;
+pub use scope::{Scope, ScopedGreenThread, scope};
 
 use crate::runtime::{Runtime, State, Task, Waited, contain};
 use any::after;

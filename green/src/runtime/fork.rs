@@ -69,6 +69,13 @@ impl Runtime {
         Ok(())
     }
 
+    /// True if others may use what is on the current greenthread's stack.
+    pub(crate) fn lends(&self) -> bool {
+        let task = self.current();
+        let open = task.has_extra().map(|extra| extra.children.borrow());
+        open.is_some_and(|open| open.iter().any(|children| children.any_left()))
+    }
+
     /// Nobody but the caller runs again, and nothing of the others is run to that end, neither a destructor nor a
     /// link: all of it would happen once more in the parent. Their memory is given up.
     fn abandon_others(&self) {

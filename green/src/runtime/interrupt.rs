@@ -32,6 +32,14 @@ impl Interrupt {
         Interrupt { task }
     }
 
+    /// The kill of a greenthread that is none.
+    #[cfg(test)]
+    pub(crate) fn of_a_kill() -> Interrupt {
+        let task = Runtime::with(Runtime::stray);
+        task.set_killed(None);
+        Interrupt::new(Rc::new(task))
+    }
+
     /// True if this ends the greenthread, rather than one scope of it.
     pub(crate) fn is_kill(&self) -> bool {
         self.task.is_killed()

@@ -73,6 +73,22 @@ pub(crate) enum Waited {
     Unwinding,
 }
 
+/// Kills and deadlines are held back from a greenthread until this is dropped.
+pub(crate) struct Mask(Rc<Task>);
+
+impl Mask {
+    pub(crate) fn new(task: Rc<Task>) -> Mask {
+        task.masked.set(task.masked.get() + 1);
+        Mask(task)
+    }
+}
+
+impl Drop for Mask {
+    fn drop(&mut self) {
+        self.0.masked.set(self.0.masked.get() - 1);
+    }
+}
+
 pub(crate) struct Runtime {
     /// The parent of every greenthread's greenlet.
     main: greenlet::AnyGreenlet,
@@ -405,15 +421,7 @@ impl Runtime {
 
     /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
     pub(crate) fn mask<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Unmask(Rc<Task>);
-        impl Drop for Unmask {
-            fn drop(&mut self) {
-                self.0.masked.set(self.0.masked.get() - 1);
-            }
-        }
-        let task = self.current();
-        task.masked.set(task.masked.get() + 1);
-        let _unmask = Unmask(task);
+        let _mask = Mask::new(self.current());
         f()
     }
 

@@ -414,11 +414,28 @@ impl Runtime {
     /// Raises `report` as a panic in the root greenthread.
     pub(super) fn fail(&self, report: String) {
         let root = self.root();
-        self.report.replace(report);
-        root.set_failed();
-        if !self.unpark(&root, root.ticket.get(), Cause::Interrupt) {
+        if !self.fail_in(&root, report) {
             Interrupt::new(root).raise();
         }
+    }
+
+    /// Has `task` raise `report` where it is parked, under a mask as well. False if it is not parked.
+    pub(crate) fn fail_in(&self, task: &Rc<Task>, report: String) -> bool {
+        self.report.replace(report);
+        task.set_failed();
+        self.unpark(task, task.ticket.get(), Cause::Interrupt)
+    }
+
+    /// Takes back the report that the current greenthread is to raise.
+    pub(crate) fn take_report(&self) -> Option<String> {
+        let failed = self.with_current(|task| task.take_failed());
+        failed.then(|| self.report.take())
+    }
+
+    /// Has the current greenthread raise `report` after all, at its next wait.
+    pub(crate) fn put_report(&self, report: String) {
+        self.report.replace(report);
+        self.with_current(|task| task.set_failed());
     }
 
     /// Kills `task`: its body unwinds from where it waits before this returns, and one that never ran is finished
@@ -441,6 +458,16 @@ impl Runtime {
     /// Kills all of them: when this returns, those that had not started are finished, and the others unwind, in this
     /// order. The caller is the last if it is one of them.
     pub(crate) fn kill_all(&self, tasks: &[Rc<Task>]) {
+        if self.kill_all_soon(tasks) && !self.cannot_switch() {
+            self.requeue();
+            self.switch(self.next());
+            self.checkpoint();
+        }
+    }
+
+    /// Kills all of them without a switch: those that had not started are finished, and the others are the next to
+    /// run, in this order. False if there is nothing to unwind.
+    pub(crate) fn kill_all_soon(&self, tasks: &[Rc<Task>]) -> bool {
         for task in tasks {
             if matches!(task.state.get(), State::Delayed | State::Fresh) {
                 self.kill_soon(task, None);
@@ -451,11 +478,7 @@ impl Runtime {
         for task in tasks.iter().rev() {
             unwinding |= self.kill_soon(task, None);
         }
-        if unwinding && !self.cannot_switch() {
-            self.requeue();
-            self.switch(self.next());
-            self.checkpoint();
-        }
+        unwinding
     }
 
     /// Waits in a list for one of its wake-ups, with nothing to pass on if that comes in vain.
@@ -544,6 +567,10 @@ impl Runtime {
         task.state.set(State::Dead);
         self.bury(&task);
         drop(task);
+        if self.closed.get() {
+            // One that had refused to end was unwound with its stack: who did that goes on.
+            return;
+        }
         let next = self.next();
         let greenlet = self.prepare(&next);
         drop(self.current.replace(Some(next)));
@@ -559,7 +586,7 @@ impl Runtime {
 
     /// Takes a dead greenthread out of the registry and wakes those who wait for its end.
     fn bury(&self, task: &Rc<Task>) {
-        let owned = self.tasks.borrow_mut().try_remove(task.key.get());
+        let owned = self.tasks.borrow_mut().try_remove(task.bury());
         drop(owned);
         // The end of its body has done so, unless there was none to hear of.
         if !task.is_complete() {

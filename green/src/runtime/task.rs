@@ -15,7 +15,7 @@ use hub_core::TimerKey;
 use super::observe::Account;
 use super::scope::{ScopeId, Scopes};
 use super::{Member, Runtime, WaitList, Waiting};
-use crate::greenthread::{Exit, Group, Links};
+use crate::greenthread::{Children, Exit, Group, Links};
 
 /// Where a greenthread stands between its spawn and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,8 @@ const FAILED: u8 = 4;
 /// No id that is ever given out.
 const NOBODY: u64 = u64::MAX;
 
+const NOWHERE: usize = usize::MAX;
+
 /// A greenthread: its place to resume, its state, and what was thrown at it.
 ///
 /// What a park and a resume touch stands first, beside the counts of its `Rc`: a cache line, or two.
@@ -115,7 +117,7 @@ pub(crate) struct Task {
     pub(crate) joiners: RefCell<WaitList>,
     /// What it ended with, until somebody takes it.
     pub(crate) result: RefCell<Option<Result<Box<dyn Any>, Exit>>>,
-    /// Place in the runtime's registry.
+    /// Place in the runtime's registry; `NOWHERE` before it has one, and once all that is left is this.
     pub(super) key: Cell<usize>,
     pub(crate) id: u64,
     /// The id of the greenthread that spawned it; `NOBODY` if none did.
@@ -141,6 +143,8 @@ pub(crate) struct Extra {
     pub(crate) links: RefCell<Links>,
     /// Who waits for it among others.
     pub(crate) groups: RefCell<Vec<Rc<Group>>>,
+    /// Those of the scopes that it has opened and not left.
+    pub(crate) children: RefCell<Vec<Rc<Children>>>,
     pub(crate) name: RefCell<Option<Rc<str>>>,
     pub(crate) locals: RefCell<Vec<crate::local::Value>>,
     /// Who holds the lock that it waits for.
@@ -166,7 +170,7 @@ impl Task {
             ticket: Cell::new(0),
             masked: Cell::new(0),
             reason: Cell::new(Reason::Nothing),
-            key: Cell::new(usize::MAX),
+            key: Cell::new(NOWHERE),
             id,
             spawner: Cell::new(NOBODY),
             spawned_at,
@@ -234,6 +238,17 @@ impl Task {
 
     pub(crate) fn is_dead(&self) -> bool {
         self.state.get() == State::Dead
+    }
+
+    /// Gives up its place in the registry.
+    #[inline]
+    pub(super) fn bury(&self) -> usize {
+        self.key.replace(NOWHERE)
+    }
+
+    /// True once it is dead and nothing of its closure is left either.
+    pub(crate) fn is_buried(&self) -> bool {
+        self.is_dead() && self.key.get() == NOWHERE
     }
 
     /// True from the first run to the end.
