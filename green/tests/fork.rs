@@ -480,3 +480,40 @@ fn a_child_of_a_scope_may_discard_its_parent() {
         children.take().into_iter().for_each(succeeds);
     });
 }
+
+#[cfg(feature = "dns")]
+#[test]
+fn what_the_parent_was_asking_the_child_asks_itself() {
+    use green::dns::Resolver;
+    use green::net::UdpSocket;
+
+    alone("what_the_parent_was_asking_the_child_asks_itself", || {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let resolver = Resolver::green()
+            .hosts_file("/nonexistent")
+            .nameservers([server.local_addr().unwrap()])
+            .search::<&str>([])
+            .timeout(LONG)
+            .lookup_timeout(None)
+            .build();
+        // Says nothing to the parent, and to the child that there is no such name.
+        let mut buf = [0; 512];
+        let asker = {
+            let resolver = resolver.clone();
+            green::spawn(move || resolver.gethostbyname("a.example"))
+        };
+        let (_, first) = server.recv_from(&mut buf).unwrap();
+        let child = fork(|| {
+            after_fork(AfterFork::Discard).unwrap();
+            let error = resolver.gethostbyname("a.example").unwrap_err();
+            assert_eq!(error.kind(), green::dns::ErrorKind::NotFound);
+        });
+        let (len, second) = server.recv_from(&mut buf).unwrap();
+        assert_ne!(first, second);
+        buf[2] |= 0x80;
+        buf[3] |= 3;
+        server.send_to(&buf[..len], second).unwrap();
+        succeeds(child);
+        assert!(!asker.is_dead());
+    });
+}

@@ -156,3 +156,17 @@ fn a_name_is_looked_up() {
         "late"
     );
 }
+
+#[cfg(feature = "dns")]
+#[test]
+fn names_are_looked_up_by_the_chosen_resolver() {
+    let (server, _) = server();
+    let path = std::env::temp_dir().join(format!("green-ureq-hosts-{}", std::process::id()));
+    std::fs::write(&path, "127.0.0.1 page.example\n").unwrap();
+    let resolver = green::dns::Resolver::green().hosts_file(&path).build();
+    green::dns::use_resolver_with(resolver);
+    let server = server.replace("127.0.0.1", "page.example");
+    let page = text(&ureq::agent(), format!("{server}/delay/0"));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(page.unwrap(), "late");
+}

@@ -6,27 +6,54 @@ use std::io;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No such name, or no such service (`EAI_NONAME`, `EAI_SERVICE`).
+    /// No such name (`EAI_NONAME`).
     NotFound,
+    /// No such service (`EAI_SERVICE`).
+    NoService,
     /// The name exists, but has no address of the wanted family (`EAI_NODATA`).
     NoData,
     /// Nobody could say just now: a server failed or did not answer in time (`EAI_AGAIN`).
     TryAgain,
     /// The servers have answered, and what they said cannot be used (`EAI_FAIL`).
     Failed,
-    /// The question contradicts itself, or asks for a family or flag that the system does not have
-    /// (`EAI_BADFLAGS`, `EAI_FAMILY`, `EAI_SOCKTYPE`).
+    /// The question contradicts itself, or has a flag that the system does not know (`EAI_BADFLAGS`).
     Invalid,
+    /// The system does not have that family of addresses (`EAI_FAMILY`).
+    Family,
+    /// The system does not have that type of sockets (`EAI_SOCKTYPE`).
+    SockType,
     /// It was not asked: the system lacks something for that (`EAI_SYSTEM`, `EAI_MEMORY`).
     System,
 }
 
-/// Why a name has no address, made afresh for every lookup.
+impl ErrorKind {
+    /// The name of the constant that C programs know it by.
+    ///
+    /// ```
+    /// assert_eq!(green::dns::ErrorKind::NotFound.eai(), "EAI_NONAME");
+    /// ```
+    pub fn eai(self) -> &'static str {
+        match self {
+            ErrorKind::NotFound => "EAI_NONAME",
+            ErrorKind::NoService => "EAI_SERVICE",
+            ErrorKind::NoData => "EAI_NODATA",
+            ErrorKind::TryAgain => "EAI_AGAIN",
+            ErrorKind::Failed => "EAI_FAIL",
+            ErrorKind::Invalid => "EAI_BADFLAGS",
+            ErrorKind::Family => "EAI_FAMILY",
+            ErrorKind::SockType => "EAI_SOCKTYPE",
+            ErrorKind::System => "EAI_SYSTEM",
+        }
+    }
+}
+
+/// Why a lookup gave nothing, made afresh for every lookup.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     asked: String,
     why: String,
+    timed_out: bool,
 }
 
 impl Error {
@@ -35,6 +62,16 @@ impl Error {
             kind,
             asked: asked.to_owned(),
             why: why.to_string(),
+            timed_out: false,
+        }
+    }
+
+    /// The time of a lookup was up.
+    #[cfg(feature = "dns")]
+    pub(super) fn timed_out(asked: &str, why: impl fmt::Display) -> Error {
+        Error {
+            timed_out: true,
+            ..Error::new(ErrorKind::TryAgain, asked, why)
         }
     }
 
@@ -61,8 +98,13 @@ impl error::Error for Error {}
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         let kind = match error.kind {
-            ErrorKind::NotFound | ErrorKind::NoData => io::ErrorKind::NotFound,
-            ErrorKind::Invalid => io::ErrorKind::InvalidInput,
+            _ if error.timed_out => io::ErrorKind::TimedOut,
+            ErrorKind::NotFound | ErrorKind::NoService | ErrorKind::NoData => {
+                io::ErrorKind::NotFound
+            }
+            ErrorKind::Invalid | ErrorKind::Family | ErrorKind::SockType => {
+                io::ErrorKind::InvalidInput
+            }
             ErrorKind::TryAgain | ErrorKind::Failed | ErrorKind::System => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)

@@ -1,0 +1,155 @@
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::resolv_conf::{ResolvConf, domain};
+use super::{Green, Parts};
+use crate::dns::Resolver;
+
+/// The shortest time that a server can be waited for.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// A resolver of this crate to be. What is not said here, the files of the system say.
+///
+/// ```
+/// use green::dns::Resolver;
+///
+/// let hosts = std::env::temp_dir().join(format!("green-doc-hosts-{}", std::process::id()));
+/// std::fs::write(&hosts, "192.0.2.1 printer.example printer\n")?;
+/// let resolver = Resolver::green().hosts_file(&hosts).build();
+/// assert_eq!(resolver.gethostbyname("Printer")?.to_string(), "192.0.2.1");
+/// std::fs::remove_file(&hosts)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ResolverBuilder {
+    hosts: PathBuf,
+    resolv_conf: PathBuf,
+    services: PathBuf,
+    servers: Option<Vec<SocketAddr>>,
+    search: Option<Vec<String>>,
+    ndots: Option<usize>,
+    timeout: Option<Duration>,
+    attempts: Option<usize>,
+    rotate: Option<bool>,
+    lookup_timeout: Option<Duration>,
+    cache_size: usize,
+}
+
+impl ResolverBuilder {
+    pub(super) fn new() -> ResolverBuilder {
+        ResolverBuilder {
+            hosts: "/etc/hosts".into(),
+            resolv_conf: "/etc/resolv.conf".into(),
+            services: "/etc/services".into(),
+            servers: None,
+            search: None,
+            ndots: None,
+            timeout: None,
+            attempts: None,
+            rotate: None,
+            lookup_timeout: Some(Duration::from_secs(10)),
+            cache_size: 1024,
+        }
+    }
+
+    /// The file of known addresses, in the place of `/etc/hosts`. One that is missing counts as empty.
+    pub fn hosts_file(mut self, path: impl AsRef<Path>) -> ResolverBuilder {
+        self.hosts = path.as_ref().to_owned();
+        self
+    }
+
+    /// The file that names the servers, in the place of `/etc/resolv.conf`. If it is missing or names none, the server
+    /// of this machine is asked.
+    pub fn resolv_conf(mut self, path: impl AsRef<Path>) -> ResolverBuilder {
+        self.resolv_conf = path.as_ref().to_owned();
+        self
+    }
+
+    /// The file of ports and their names, in the place of `/etc/services`.
+    pub fn services_file(mut self, path: impl AsRef<Path>) -> ResolverBuilder {
+        self.services = path.as_ref().to_owned();
+        self
+    }
+
+    /// The servers, each with its port, in the place of those of `resolv.conf`; if there are none, those.
+    pub fn nameservers(mut self, servers: impl IntoIterator<Item = SocketAddr>) -> ResolverBuilder {
+        let servers: Vec<_> = servers.into_iter().collect();
+        self.servers = Some(servers).filter(|servers| !servers.is_empty());
+        self
+    }
+
+    /// The domains for names that are not whole, in the place of those of `resolv.conf`. What is no name of a domain is
+    /// left out.
+    pub fn search<D: AsRef<str>>(
+        mut self,
+        domains: impl IntoIterator<Item = D>,
+    ) -> ResolverBuilder {
+        let domains = domains.into_iter();
+        let domains = domains.filter_map(|name| domain(name.as_ref()));
+        self.search = Some(domains.collect());
+        self
+    }
+
+    /// A name with as many dots is first looked up as it is, and then in the domains of
+    /// [`search`](ResolverBuilder::search); one with fewer the other way round. 1 if nobody says anything.
+    pub fn ndots(mut self, dots: usize) -> ResolverBuilder {
+        self.ndots = Some(dots);
+        self
+    }
+
+    /// How long one server is waited for, at least a millisecond. 5 s if nobody says anything.
+    pub fn timeout(mut self, timeout: Duration) -> ResolverBuilder {
+        self.timeout = Some(timeout.max(SHORTEST));
+        self
+    }
+
+    /// How often all servers are asked, at least once. 2 if nobody says anything.
+    pub fn attempts(mut self, attempts: usize) -> ResolverBuilder {
+        self.attempts = Some(attempts.max(1));
+        self
+    }
+
+    /// Whether the servers take turns at being the first to be asked.
+    pub fn rotate(mut self, rotate: bool) -> ResolverBuilder {
+        self.rotate = Some(rotate);
+        self
+    }
+
+    /// How long a whole lookup may take, all names, servers and attempts together. 10 s at first; `None` is for ever.
+    pub fn lookup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> ResolverBuilder {
+        self.lookup_timeout = timeout.into();
+        self
+    }
+
+    /// How many answers are kept, those that say that there is nothing included. 1024 at first; 0 keeps none.
+    pub fn cache_size(mut self, answers: usize) -> ResolverBuilder {
+        self.cache_size = answers;
+        self
+    }
+
+    /// The resolver. No file is read before it is first used.
+    pub fn build(self) -> Resolver {
+        let parts = Parts {
+            hosts: self.hosts.clone(),
+            resolv_conf: self.resolv_conf.clone(),
+            services: self.services.clone(),
+            lookup_timeout: self.lookup_timeout,
+            cache_size: self.cache_size,
+        };
+        Resolver::from_green(Green::new(parts, move |text| self.configure(text)))
+    }
+
+    fn configure(&self, text: &str) -> ResolvConf {
+        let read = ResolvConf::parse(text, || dns_lookup::get_hostname().ok());
+        ResolvConf {
+            servers: self.servers.clone().unwrap_or(read.servers),
+            search: self.search.clone().unwrap_or(read.search),
+            ndots: self.ndots.unwrap_or(read.ndots),
+            timeout: self.timeout.unwrap_or(read.timeout),
+            attempts: self.attempts.unwrap_or(read.attempts),
+            rotate: self.rotate.unwrap_or(read.rotate),
+        }
+    }
+}
