@@ -37,7 +37,7 @@ impl Interrupt {
     pub(crate) fn of_a_kill() -> Interrupt {
         let task = Runtime::with(Runtime::stray);
         task.set_killed(None);
-        Interrupt::new(Rc::new(task))
+        Interrupt::new(task)
     }
 
     /// True if this ends the greenthread, rather than one scope of it.
