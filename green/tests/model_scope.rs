@@ -176,11 +176,14 @@ struct Here<'scope, 'env> {
     world: &'scope World,
 }
 
+/// Spawns into the scope around.
+type SpawnThere<'a> = dyn Fn(&[Step]) + 'a;
+
 fn open(
     steps: &[Step],
     world: &World,
     parent: &Rc<Node>,
-    outside: Option<(&Rc<Home>, &dyn Fn(&[Step]))>,
+    outside: Option<(&Rc<Home>, &SpawnThere)>,
 ) {
     let home = Rc::new(Home {
         parent: Rc::clone(parent),
@@ -270,7 +273,7 @@ fn run<'scope>(
     here: Here<'scope, '_>,
     steps: &[Step],
     node: &Rc<Node>,
-    outside: Option<&dyn Fn(&[Step])>,
+    outside: Option<&SpawnThere>,
 ) {
     let mut handles: Vec<(ScopedGreenThread<'scope, ()>, Rc<Node>)> = Vec::new();
     for step in steps {
