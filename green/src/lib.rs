@@ -34,6 +34,7 @@ pub mod dns;
 pub mod event;
 mod fork;
 pub mod fs;
+pub mod future;
 mod greenpile;
 mod greenpool;
 mod greenthread;

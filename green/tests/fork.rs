@@ -517,3 +517,40 @@ fn what_the_parent_was_asking_the_child_asks_itself() {
         assert!(!asker.is_dead());
     });
 }
+
+#[test]
+fn a_greenthread_that_waits_for_a_future_can_be_woken_in_the_child() {
+    use std::sync::{Arc, Mutex};
+    use std::task::{Poll, Waker};
+
+    alone(
+        "a_greenthread_that_waits_for_a_future_can_be_woken_in_the_child",
+        || {
+            let left = Arc::new(Mutex::new((false, None::<Waker>)));
+            let shared = Arc::clone(&left);
+            let waits = green::spawn(move || {
+                green::future::block_on(std::future::poll_fn(|cx| {
+                    let mut left = shared.lock().unwrap();
+                    left.1 = Some(cx.waker().clone());
+                    match left.0 {
+                        true => Poll::Ready(7),
+                        false => Poll::Pending,
+                    }
+                }))
+            });
+            green::sleep(SHORT);
+            succeeds(fork(|| {
+                after_fork(AfterFork::Keep).unwrap();
+                green::yield_now();
+                let thread = std::thread::spawn(move || {
+                    std::thread::sleep(SHORT);
+                    let mut left = left.lock().unwrap();
+                    left.0 = true;
+                    left.1.take().unwrap().wake();
+                });
+                assert_eq!(waits.join().unwrap(), 7);
+                thread.join().unwrap();
+            }));
+        },
+    );
+}

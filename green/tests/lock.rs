@@ -27,11 +27,11 @@ fn a_lock_is_handed_on_in_order() {
         let held = lock.acquire();
         for i in 0..5 {
             let log = log.clone();
-            let _ = with(&lock, move |lock| {
+            drop(with(&lock, move |lock| {
                 let _held = lock.acquire();
                 log.add(i);
                 green::yield_now();
-            });
+            }));
         }
         settle();
         assert!(lock.is_locked() && lock.try_acquire().is_none());

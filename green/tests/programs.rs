@@ -365,3 +365,48 @@ fn the_byte_server_echoes_every_byte() {
     stream.read_to_string(&mut back).unwrap();
     assert_eq!(back, "hello");
 }
+
+#[test]
+fn the_hyper_server_serves_and_stops() {
+    let Some(mut command) = program("hyper_server") else {
+        return;
+    };
+    command.arg("127.0.0.1:0");
+    let mut server = Running::start(command);
+    let address = server.address();
+    let get = |path: &str| {
+        let mut stream = client(&address);
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    // One that sleeps, and meanwhile the others.
+    let mut slow = client(&address);
+    slow.write_all(b"GET /sleep/300 HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    assert!(get("/").ends_with("\r\n\r\nHello, world!\n"));
+    let fetched = get(&format!("/fetch/{address}/"));
+    assert!(fetched.starts_with("HTTP/1.1 200"), "{fetched}");
+    assert!(fetched.contains("Hello, world!"), "{fetched}");
+    assert!(get("/fetch/127.0.0.1:1/").starts_with("HTTP/1.1 502"));
+    assert!(get("/none").starts_with("HTTP/1.1 404"));
+    let mut upper = client(&address);
+    upper
+        .write_all(b"POST /upper HTTP/1.1\r\nhost: here\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello")
+        .unwrap();
+    let mut answer = String::new();
+    upper.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("HELLO"), "{answer}");
+    // Stopped, it still answers what it has begun.
+    server.signal("TERM");
+    assert_eq!(server.line(), "all served");
+    answer.clear();
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("after 300 ms\n"), "{answer}");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}

@@ -202,14 +202,16 @@ pub fn format_hub_listeners() -> String {
                 (
                     fd,
                     format!("descriptor {fd} {what}: {alarm}"),
-                    alarm.task().clone(),
+                    alarm.task().cloned(),
                 )
             }));
             Some(())
         });
     });
     listeners.sort_by(|(fd, text, _), (other_fd, other, _)| (fd, text).cmp(&(other_fd, other)));
-    let lines = listeners.iter().map(|(_, text, task)| (text, task));
+    let lines = listeners
+        .iter()
+        .map(|(_, text, task)| (text, task.as_ref()));
     with_stacks(lines, LISTENER_STACKS.get())
 }
 
@@ -231,14 +233,14 @@ pub fn format_hub_timers() -> String {
                 (
                     deadline,
                     format!("in {left:?}: {alarm}"),
-                    alarm.task().clone(),
+                    alarm.task().cloned(),
                 )
             }));
             Some(())
         });
     });
     timers.sort_by(|(at, text, _), (other_at, other, _)| (at, text).cmp(&(other_at, other)));
-    let lines = timers.iter().map(|(_, text, task)| (text, task));
+    let lines = timers.iter().map(|(_, text, task)| (text, task.as_ref()));
     with_stacks(lines, TIMER_STACKS.get())
 }
 
@@ -259,13 +261,14 @@ pub fn hub_timer_stacks(on: bool) {
 }
 
 fn with_stacks<'a>(
-    lines: impl Iterator<Item = (&'a String, &'a Rc<Task>)>,
+    lines: impl Iterator<Item = (&'a String, Option<&'a Rc<Task>>)>,
     stacks: bool,
 ) -> String {
     let mut text = String::new();
     for (what, task) in lines {
         line(&mut text, what);
-        let stack = Runtime::with(|runtime| stacks.then(|| runtime.stack(task)).flatten());
+        let task = task.filter(|_| stacks);
+        let stack = task.and_then(|task| Runtime::with(|runtime| runtime.stack(task)));
         if let Some(stack) = stack {
             for frame in stack.to_string().lines() {
                 line(&mut text, &format_args!("    {frame}"));
@@ -324,11 +327,12 @@ pub fn dump_on_signal(signal: i32) -> io::Result<GreenThread<()>> {
 }
 
 impl Alarm {
-    /// Whom it wakes, starts or interrupts.
-    fn task(&self) -> &Rc<Task> {
+    /// Whom it wakes, starts or interrupts, if that is known to be a greenthread.
+    fn task(&self) -> Option<&Rc<Task>> {
         match self {
-            Alarm::Park(waiter) => waiter.task(),
-            Alarm::Scope(task, _) | Alarm::Start(task, _) => task,
+            Alarm::Park(waiter) => Some(waiter.task()),
+            Alarm::Scope(task, _) | Alarm::Start(task, _) => Some(task),
+            Alarm::Waker(_) => None,
         }
     }
 }
@@ -353,6 +357,7 @@ impl fmt::Display for Alarm {
                 f.write_str("the start of ")?;
                 who(f, task)
             }
+            Alarm::Waker(_) => f.write_str("a future"),
         }
     }
 }

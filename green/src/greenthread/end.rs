@@ -35,8 +35,11 @@ impl End {
     pub(super) fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
         let task = &self.0;
         task.complete(result);
-        if task.has_extra().is_some() {
+        if let Some(extra) = task.has_extra() {
             call_links(task);
+            if let Some(waker) = extra.awaiter.take() {
+                contain("the waker of a future", || waker.wake());
+            }
         }
         if task.is_detached() {
             drop_result(task);
@@ -73,6 +76,14 @@ fn drop_untaken(task: &Task) {
         contain("the destructor of a result that nobody took", || {
             drop(result)
         });
+    }
+}
+
+/// Drops the links of a greenthread that will never end, uncalled.
+pub(crate) fn drop_links(task: &Task) {
+    if let Some(extra) = task.has_extra() {
+        let links = extra.links.take();
+        contain("the destructor of a link", || drop(links));
     }
 }
 

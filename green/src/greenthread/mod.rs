@@ -13,14 +13,16 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe, Location};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 pub use any::{AnyGreenThread, current};
 pub use builder::Builder;
 pub use end::LinkId;
-pub(crate) use end::Links;
 use end::drop_result;
+pub(crate) use end::{Links, drop_links};
 pub use exit::{Exit, Panic};
 pub(crate) use group::Group;
 pub use group::{
@@ -380,11 +382,47 @@ impl<T: 'static> GreenThread<T> {
     }
 }
 
+/// The end of the greenthread, for async code of the same thread. Polled again after that, it gives
+/// [`Exit::Cancelled`].
+///
+/// Dropping the handle detaches, as ever: the greenthread runs on.
+///
+/// ```
+/// use green::future::block_on;
+///
+/// let gt = green::spawn(|| 6 * 7);
+/// assert_eq!(block_on(async { gt.await.unwrap() + 1 }), 43);
+/// ```
+impl<T: 'static> Future for GreenThread<T> {
+    type Output = Result<T, Exit>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, Exit>> {
+        if self.any.is_ended() {
+            return Poll::Ready(self.take());
+        }
+        let extra = self.any.task().extra();
+        let known = extra.awaiter.take();
+        let waker = match known {
+            Some(known) if known.will_wake(cx.waker()) => known,
+            _ => cx.waker().clone(),
+        };
+        extra.awaiter.set(Some(waker));
+        Poll::Pending
+    }
+}
+
 impl<T> Drop for GreenThread<T> {
     #[inline]
     fn drop(&mut self) {
-        if self.owner && self.any.task().detach() {
-            drop_result(self.any.task());
+        if !self.owner {
+            return;
+        }
+        let task = self.any.task();
+        if let Some(extra) = task.has_extra() {
+            drop(extra.awaiter.take());
+        }
+        if task.detach() {
+            drop_result(task);
         }
     }
 }

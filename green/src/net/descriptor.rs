@@ -9,6 +9,14 @@ macro_rules! descriptor {
             }
         }
 
+        impl crate::net::poll::Polled for $socket {
+            type Source = $std;
+
+            fn io(&self) -> &Io<$std> {
+                &self.io
+            }
+        }
+
         impl From<$std> for $socket {
             /// Makes the descriptor non-blocking: for all that share it, such as clones.
             fn from(socket: $std) -> $socket {

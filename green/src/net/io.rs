@@ -163,7 +163,7 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     #[inline]
-    fn once<R>(
+    pub(super) fn once<R>(
         &self,
         direction: Direction,
         mut op: impl FnMut(&T) -> io::Result<R>,
@@ -241,7 +241,7 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     #[inline]
-    fn is_ready(&self, runtime: &Runtime, direction: Direction) -> bool {
+    pub(super) fn is_ready(&self, runtime: &Runtime, direction: Direction) -> bool {
         match self.token.get() {
             Some(token) => runtime.reactor(|reactor| reactor.is_ready(token, direction)),
             None => !self.used_up[direction as usize].get(),
@@ -267,18 +267,14 @@ impl<T: AsFd + 'static> Io<T> {
         deadline: Option<Instant>,
     ) -> io::Result<()> {
         let fd = self.source()?.as_fd().as_raw_fd();
-        let token = match self.token.get() {
-            Some(token) => token,
-            None => self.register(runtime)?,
-        };
+        let token = self.token(runtime)?;
         let waiter = runtime.waiter();
-        let alarm = Alarm::Park(waiter.clone());
-        match runtime.reactor(|reactor| reactor.park(token, direction, alarm)) {
-            Ok(()) => {}
-            Err(ParkError::Busy(_)) => return Err(self.busy(runtime, token, fd, direction)),
-            Err(ParkError::Gone(_)) => return Err(closed()),
-            Err(ParkError::Io(error, _)) => return Err(error),
-        }
+        let park = |alarm| runtime.reactor(|reactor| reactor.park(token, direction, alarm));
+        let parked = match park(Alarm::Park(waiter.clone())) {
+            Err(ParkError::Busy(alarm)) if displace(runtime, token, direction) => park(alarm),
+            parked => parked,
+        };
+        parked.map_err(|refusal| self.refused(runtime, token, fd, direction, refusal))?;
         let reason = match direction {
             Direction::Read => Reason::Readable(fd),
             Direction::Write => Reason::Writable(fd),
@@ -308,6 +304,18 @@ impl<T: AsFd + 'static> Io<T> {
         }
     }
 
+    pub(super) fn registration(&self) -> Option<Token> {
+        self.token.get()
+    }
+
+    /// The registration, made on first use.
+    pub(super) fn token(&self, runtime: &Runtime) -> io::Result<Token> {
+        match self.token.get() {
+            Some(token) => Ok(token),
+            None => self.register(runtime),
+        }
+    }
+
     fn register(&self, runtime: &Runtime) -> io::Result<Token> {
         let source = self.source()?;
         let token = runtime.reactor(|reactor| {
@@ -324,6 +332,21 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     #[cold]
+    pub(super) fn refused(
+        &self,
+        runtime: &Runtime,
+        token: Token,
+        fd: RawFd,
+        direction: Direction,
+        refusal: ParkError<Alarm>,
+    ) -> io::Error {
+        match refusal {
+            ParkError::Busy(_) => self.busy(runtime, token, fd, direction),
+            ParkError::Gone(_) => closed(),
+            ParkError::Io(error, _) => error,
+        }
+    }
+
     fn busy(&self, runtime: &Runtime, token: Token, fd: RawFd, direction: Direction) -> io::Error {
         let verb = match direction {
             Direction::Read => "reads from",
@@ -382,6 +405,21 @@ impl<T: AsFd + 'static> Io<T> {
     }
 }
 
+/// A greenthread that waits takes the place of a task: whether anybody still awaits what that has begun cannot be known.
+/// The task is woken, and its next poll is refused for as long as the greenthread waits. False if there is none.
+#[cold]
+fn displace(runtime: &Runtime, token: Token, direction: Direction) -> bool {
+    let is_waker = |alarm: &Alarm| matches!(alarm, Alarm::Waker(_));
+    let left = runtime.reactor(|reactor| reactor.unpark(token, direction, is_waker));
+    match left {
+        Some(alarm) => {
+            alarm.wake();
+            true
+        }
+        None => false,
+    }
+}
+
 impl Runtime {
     /// Ends a registration and wakes everybody who waits on it.
     fn deregister(&self, token: Token) {
@@ -389,9 +427,7 @@ impl Runtime {
             return;
         };
         for (_, alarm) in removed.waiters {
-            if let Alarm::Park(waiter) = alarm {
-                waiter.wake();
-            }
+            alarm.wake();
         }
     }
 
@@ -419,7 +455,7 @@ impl<T: AsFd + fmt::Debug + 'static> fmt::Debug for Io<T> {
 
 /// On a stream it says that the kernel's buffer is empty, or full.
 #[inline]
-fn is_short(done: usize, wanted: usize) -> bool {
+pub(crate) fn is_short(done: usize, wanted: usize) -> bool {
     done > 0 && done < wanted.min(ALWAYS_WHOLE)
 }
 
@@ -452,7 +488,7 @@ pub(super) fn retry_blindly<R>(
 }
 
 /// The bytes of all buffers, or 0 (which is never short) if the system may take only some of the buffers.
-pub(super) fn total(bufs: &[impl Deref<Target = [u8]>]) -> usize {
+pub(crate) fn total(bufs: &[impl Deref<Target = [u8]>]) -> usize {
     match bufs.len() {
         0..=ALWAYS_TAKEN => bufs.iter().map(|buf| buf.len()).sum(),
         _ => 0,

@@ -62,6 +62,7 @@ mod convenience;
 mod descriptor;
 pub(crate) mod io;
 mod listen;
+pub(crate) mod poll;
 mod socket;
 mod tcp;
 mod udp;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::iter::FusedIterator;
 use std::net::{self, Shutdown, SocketAddr};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hub_core::Direction;
@@ -338,6 +339,36 @@ impl TcpStream {
         self.io.retry(direction, op)
     }
 
+    /// As [`TcpStream::retry`], for async code: calls `op` once, and if that says `WouldBlock`, has the task woken
+    /// when it is worth another try. See [`future`](crate::future) for who turns the hub.
+    ///
+    /// # Errors
+    /// What `op` says. `ResourceBusy` if a greenthread waits for the same direction.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io::Write;
+    /// use green::future::block_on;
+    /// use green::net::{Direction, TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut near = TcpStream::connect(listener.local_addr()?)?;
+    /// let (far, _) = listener.accept()?;
+    /// green::spawn_n(move || near.write_all(b"hello").unwrap());
+    /// let mut buf = [0; 16];
+    /// let peek = poll_fn(|cx| far.poll_retry(cx, Direction::Read, |far| far.peek(&mut buf)));
+    /// assert_eq!(block_on(peek)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn poll_retry<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        op: impl FnMut(&net::TcpStream) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.io.poll_retry(cx, direction, op)
+    }
+
     /// Sends `len` bytes of a file from `offset` on, or what there is if that is less. Gives the number of bytes sent.
     ///
     /// On Linux and Android the data does not pass through the program (`sendfile`). The file's own position is
@@ -425,6 +456,16 @@ pub(crate) fn connect(
         let io = socket::connect(socket, &address.into(), limit)?;
         Ok(TcpStream { io })
     })
+}
+
+fn accepted((socket, peer): (Socket, SockAddr)) -> io::Result<(TcpStream, SocketAddr)> {
+    let peer = peer.as_socket().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the peer has no internet address",
+        )
+    })?;
+    Ok((TcpStream::from_nonblocking(socket), peer))
 }
 
 impl Read for TcpStream {
@@ -523,16 +564,23 @@ impl TcpListener {
     /// left, the connection was aborted) concern one connection, and the next accept may work:
     /// [`serve`](crate::serve) knows which.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (socket, peer) = self.io.retry(Direction::Read, |listener| {
+        accepted(self.io.retry(Direction::Read, |listener| {
             socket::accept(&SockRef::from(listener))
-        })?;
-        let peer = peer.as_socket().ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the peer has no internet address",
-            )
-        })?;
-        Ok((TcpStream::from_nonblocking(socket), peer))
+        })?)
+    }
+
+    /// As [`TcpListener::accept`], for async code: takes a connection, or has the task woken when there is one. The
+    /// accept timeout does not bound it.
+    ///
+    /// [`future::accept`](crate::future::accept) is the future of it.
+    ///
+    /// # Errors
+    /// As [`TcpListener::accept`]; `ResourceBusy` if a greenthread waits in there.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let accept = self.io.poll_retry(cx, Direction::Read, |listener| {
+            socket::accept(&SockRef::from(listener))
+        });
+        accept.map(|socket| accepted(socket?))
     }
 
     /// The connections, one after the other. It never ends.

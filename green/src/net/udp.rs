@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hub_core::Direction;
@@ -346,5 +347,19 @@ impl UdpSocket {
         op: impl FnMut(&net::UdpSocket) -> io::Result<R>,
     ) -> io::Result<R> {
         self.io.retry(direction, op)
+    }
+
+    /// As [`UdpSocket::retry`], for async code: see
+    /// [`TcpStream::poll_retry`](crate::net::TcpStream::poll_retry).
+    ///
+    /// # Errors
+    /// What `op` says. `ResourceBusy` if a greenthread waits for the same direction.
+    pub fn poll_retry<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        op: impl FnMut(&net::UdpSocket) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.io.poll_retry(cx, direction, op)
     }
 }

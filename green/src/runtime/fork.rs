@@ -66,6 +66,7 @@ impl Runtime {
         for (_, waiter) in waiters {
             waiter.wake();
         }
+        self.unpark_all();
         Ok(())
     }
 
@@ -103,10 +104,13 @@ impl Runtime {
                 Alarm::Park(waiter) => !Rc::ptr_eq(&waiter.task, &me),
                 Alarm::Scope(task, _) => !Rc::ptr_eq(task, &me),
                 Alarm::Start(..) => true,
+                // Whose it is cannot be known. Waking what is no more does nothing.
+                Alarm::Waker(_) => false,
             }))
         });
         mem::forget(theirs);
         mem::forget(self.remote_waiters.take());
+        mem::forget(self.parked.take());
         mem::forget(self.lacking.replace(WaitList::new()));
         self.trampolines.borrow_mut().clear();
         self.background.set(0);

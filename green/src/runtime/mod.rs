@@ -8,6 +8,7 @@ mod fork;
 mod interrupt;
 mod member;
 mod observe;
+mod parker;
 mod remote;
 mod scheduler;
 mod scope;
@@ -22,6 +23,8 @@ use std::os::fd::RawFd;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use hub_core::{Direction, Hub, Reactor, TimerKey, Wakeup};
@@ -31,6 +34,8 @@ pub use interrupt::resume_if_control;
 pub(crate) use interrupt::{Elapsed, Interrupt, Killed, contain, is_control, message};
 pub(crate) use member::Member;
 use observe::Observer;
+pub(crate) use parker::Parker;
+use parker::Unparker;
 pub use remote::{HubClosed, HubHandle};
 pub(crate) use remote::{Remote, RemoteWaiter};
 pub(crate) use scope::ScopeId;
@@ -39,7 +44,7 @@ pub(crate) use task::{Reason, State, Task, Waiter};
 pub(crate) use waitlist::{Place, WaitList, Waiting};
 pub(crate) use watched::Watched;
 
-/// What a timer does when its deadline passes.
+/// What a timer does when its deadline passes, and what is parked at a descriptor does when that is ready.
 pub(crate) enum Alarm {
     /// Ends one park.
     Park(Waiter),
@@ -47,7 +52,23 @@ pub(crate) enum Alarm {
     Scope(Rc<Task>, ScopeId),
     /// Starts a greenthread that was spawned with a delay, by a short piece of code that must not wait.
     Start(Rc<Task>, Box<dyn FnOnce()>),
+    /// Wakes a future's task.
+    Waker(Waker),
 }
+
+impl Alarm {
+    /// Ends the wait of whoever is parked at a descriptor.
+    pub(crate) fn wake(self) {
+        match self {
+            Alarm::Park(waiter) => drop(waiter.wake()),
+            Alarm::Waker(waker) => contain("the waker of a future", || waker.wake()),
+            Alarm::Scope(..) | Alarm::Start(..) => {}
+        }
+    }
+}
+
+/// A number that no other thread's runtime has had.
+static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 /// How a park ended.
 #[must_use]
@@ -90,6 +111,7 @@ impl Drop for Mask {
 }
 
 pub(crate) struct Runtime {
+    serial: u64,
     /// The parent of every greenthread's greenlet.
     main: greenlet::AnyGreenlet,
     run_queue: RefCell<VecDeque<Rc<Task>>>,
@@ -107,6 +129,11 @@ pub(crate) struct Runtime {
     woken: Cell<Vec<Wakeup<Alarm>>>,
     remote: RefCell<Option<Arc<Remote>>>,
     remote_waiters: RefCell<Slab<Waiter>>,
+    /// Those that wait for a future.
+    parked: RefCell<Slab<Arc<Unparker>>>,
+    /// What is read for hyper. Not a thread-local of its own: greenthreads that run at the end of the thread read too.
+    #[cfg(feature = "hyper")]
+    pub(crate) scratch: Cell<Vec<u8>>,
     /// Descriptors that `trampoline` waits for.
     pub(crate) trampolines: RefCell<Vec<(RawFd, Direction)>>,
     /// Waits that could wake nobody else.
@@ -179,7 +206,7 @@ impl Runtime {
     }
 
     /// As `with`, for a thread that may have none.
-    fn existing<R>(f: impl FnOnce(&Runtime) -> R) -> Option<R> {
+    pub(crate) fn existing<R>(f: impl FnOnce(&Runtime) -> R) -> Option<R> {
         RUNTIME.with(|cell| cell.get().map(f))
     }
 
@@ -193,6 +220,7 @@ impl Runtime {
         let mut tasks = Slab::new();
         root.key.set(tasks.insert(Rc::clone(&root)));
         Runtime {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             main,
             run_queue: RefCell::new(VecDeque::new()),
             current: Cell::new(Some(root)),
@@ -204,6 +232,9 @@ impl Runtime {
             woken: Cell::new(Vec::new()),
             remote: RefCell::new(None),
             remote_waiters: RefCell::new(Slab::new()),
+            parked: RefCell::new(Slab::new()),
+            #[cfg(feature = "hyper")]
+            scratch: Cell::new(Vec::new()),
             trampolines: RefCell::new(Vec::new()),
             background: Cell::new(0),
             closed_but_lent: RefCell::default(),
@@ -223,6 +254,11 @@ impl Runtime {
             observed: Cell::new(false),
             observer: Observer::new(now),
         }
+    }
+
+    /// Names this runtime, whatever thread asks.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
     }
 
     #[inline]
@@ -256,6 +292,12 @@ impl Runtime {
     fn stray(&self) -> Rc<Task> {
         let born = self.last_poll.get();
         Rc::new(Task::new(0, Location::caller(), State::Dead, born))
+    }
+
+    /// The greenthread with this place in the registry, if it still has this id.
+    pub(crate) fn task(&self, key: usize, id: u64) -> Option<Rc<Task>> {
+        let tasks = self.tasks.borrow();
+        tasks.get(key).filter(|task| task.id == id).cloned()
     }
 
     /// The greenthread that is the thread itself.
@@ -450,6 +492,9 @@ impl Runtime {
         self.closed.set(true);
         let refusing: Vec<_> = self.tasks.take().into_iter().skip(1).collect();
         if !refusing.is_empty() {
+            refusing
+                .iter()
+                .for_each(|(_, task)| crate::greenthread::drop_links(task));
             log::error!(
                 "{} greenthreads of an ended thread refuse to end; their stacks are abandoned",
                 refusing.len()
@@ -458,6 +503,9 @@ impl Runtime {
         }
         drop(self.run_queue.take());
         drop(self.remote_waiters.take());
+        drop(self.parked.take());
+        #[cfg(feature = "hyper")]
+        drop(self.scratch.take());
         drop(self.trampolines.take());
         self.watched.take();
         drop(self.lacking.replace(WaitList::new()));

@@ -11,7 +11,15 @@ use super::{Runtime, contain};
 
 enum Message {
     Spawn(Box<dyn FnOnce() + Send>),
-    Wake { key: usize, ticket: Ticket },
+    Wake {
+        key: usize,
+        ticket: Ticket,
+    },
+    /// As `Wake`, with a place in the registry of greenthreads.
+    Unpark {
+        key: usize,
+        ticket: Ticket,
+    },
     Close,
 }
 
@@ -43,7 +51,8 @@ impl Remote {
     fn send(&self, message: Message) -> Result<(), HubClosed> {
         {
             let mut inbox = self.inbox();
-            let open = !inbox.closed || matches!(message, Message::Wake { .. });
+            let open =
+                !inbox.closed || matches!(message, Message::Wake { .. } | Message::Unpark { .. });
             if inbox.ended || !open {
                 return Err(HubClosed);
             }
@@ -51,6 +60,13 @@ impl Remote {
         }
         self.waker.wake();
         Ok(())
+    }
+
+    /// Ends a park of the greenthread with this place and id.
+    pub(super) fn unpark(&self, key: usize, id: u64, ticket: u32) {
+        let ticket = (id, ticket);
+        // If the thread has ended, so has the park.
+        let _ = self.send(Message::Unpark { key, ticket });
     }
 
     pub(super) fn close(&self) {
@@ -215,7 +231,7 @@ impl Runtime {
         self.remote().map(HubHandle::new)
     }
 
-    fn remote(&self) -> io::Result<Arc<Remote>> {
+    pub(super) fn remote(&self) -> io::Result<Arc<Remote>> {
         let mut slot = self.remote.borrow_mut();
         if let Some(remote) = &*slot {
             return Ok(Arc::clone(remote));
@@ -273,6 +289,10 @@ impl Runtime {
                     }
                 }
                 Message::Wake { key, ticket } => self.wake_remote(key, ticket),
+                Message::Unpark {
+                    key,
+                    ticket: (id, ticket),
+                } => self.unpark_by_id(key, id, ticket),
                 Message::Close => {
                     for task in self.tasks().into_iter().skip(1) {
                         self.kill_soon(&task, None);

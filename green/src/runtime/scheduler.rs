@@ -5,6 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
+use std::sync::atomic::{Ordering, fence};
+use std::task::Waker;
 use std::thread::panicking;
 use std::time::{Duration, Instant};
 
@@ -202,6 +204,23 @@ impl Runtime {
         }
     }
 
+    /// As `spend`, for what must not wait: false says that the task has had its share, and was woken to go on later.
+    #[inline]
+    pub(crate) fn spend_or_wake(&self, waker: &Waker) -> bool {
+        match self.budget.get() {
+            0 => {
+                // Here, since nothing says that its executor will switch.
+                self.budget.set(BUDGET);
+                waker.wake_by_ref();
+                false
+            }
+            left => {
+                self.budget.set(left - 1);
+                true
+            }
+        }
+    }
+
     /// Ends the park that `ticket` names. False if it is over already.
     #[inline(always)]
     pub(super) fn unpark(&self, task: &Rc<Task>, ticket: u32, cause: Cause) -> bool {
@@ -213,6 +232,15 @@ impl Runtime {
         task.state.set(State::Ready);
         self.run_queue.borrow_mut().push_back(Rc::clone(task));
         true
+    }
+
+    /// As `unpark`, for a greenthread that is named by its place in the registry and its id.
+    pub(super) fn unpark_by_id(&self, key: usize, id: u64, ticket: u32) {
+        if let Some(task) = self.tasks.borrow().get(key)
+            && task.id == id
+        {
+            self.unpark(task, ticket, Cause::Event);
+        }
     }
 
     /// Leaves the current greenthread, which is queued or parked, for `next`.
@@ -349,10 +377,18 @@ impl Runtime {
                 reactor.readers() + reactor.writers() + reactor.timer_count() > background
             }
         };
-        // Handles before messages: who sees that a handle is gone also sees what was sent through it.
         by_hub
             || !self.remote_waiters.borrow().is_empty()
-            || matches!(&*self.remote.borrow(), Some(remote) if remote.has_handles() || remote.has_messages())
+            || matches!(&*self.remote.borrow(), Some(remote) if remote.has_handles())
+            || self.has_unparkers()
+            || self.has_messages()
+    }
+
+    /// True if another thread has sent something: also one that has let go of its handle or waker since.
+    fn has_messages(&self) -> bool {
+        // After those: who sees that they are gone also sees what was sent through them.
+        fence(Ordering::Acquire);
+        matches!(&*self.remote.borrow(), Some(remote) if remote.has_messages())
     }
 
     /// Runs a wait of the current greenthread for one descriptor and nothing else, which does not count as something that
@@ -391,6 +427,7 @@ impl Runtime {
                     self.elapse_scope(&task, scope);
                 }
                 Alarm::Start(_, call) => contain("a delayed start", call),
+                waker @ Alarm::Waker(_) => waker.wake(),
             }
         }
         self.woken.set(woken);

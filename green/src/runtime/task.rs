@@ -7,6 +7,7 @@ use std::fmt;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::Instant;
 
 use greenlet::Greenlet;
@@ -141,6 +142,8 @@ pub(crate) struct Extra {
     pub(super) raised: Cell<u32>,
     pub(crate) account: Account,
     pub(crate) links: RefCell<Links>,
+    /// The task of the future that its handle is.
+    pub(crate) awaiter: Cell<Option<Waker>>,
     /// Who waits for it among others.
     pub(crate) groups: RefCell<Vec<Rc<Group>>>,
     /// Those of the scopes that it has opened and not left.
@@ -216,6 +219,11 @@ impl Task {
 
     pub(crate) fn set_spawner(&self, id: Option<u64>) {
         self.spawner.set(id.unwrap_or(NOBODY));
+    }
+
+    /// What [`Runtime::task`] finds it by.
+    pub(crate) fn name_in_thread(&self) -> (usize, u64) {
+        (self.key.get(), self.id)
     }
 
     pub(crate) fn state(&self) -> State {

@@ -2,10 +2,11 @@ use std::io;
 use std::iter::FusedIterator;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hub_core::Direction;
-use socket2::{Domain, SockRef, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{UnixStream, from_system, to_system};
 use crate::net::ListenBuilder;
@@ -67,10 +68,21 @@ impl UnixListener {
     /// # Errors
     /// As [`TcpListener::accept`](crate::net::TcpListener::accept).
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (socket, peer) = self.io.retry(Direction::Read, |listener| {
+        accepted(self.io.retry(Direction::Read, |listener| {
             socket::accept(&SockRef::from(listener))
-        })?;
-        Ok((UnixStream::from_nonblocking(socket), from_system(&peer)?))
+        })?)
+    }
+
+    /// As [`UnixListener::accept`], for async code: see
+    /// [`TcpListener::poll_accept`](crate::net::TcpListener::poll_accept).
+    ///
+    /// # Errors
+    /// As [`UnixListener::accept`]; `ResourceBusy` if a greenthread waits in there.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
+        let accept = self.io.poll_retry(cx, Direction::Read, |listener| {
+            socket::accept(&SockRef::from(listener))
+        });
+        accept.map(|socket| accepted(socket?))
     }
 
     /// The connections, one after the other. It never ends.
@@ -129,6 +141,10 @@ impl UnixListener {
     pub fn close(&self) {
         self.io.close();
     }
+}
+
+fn accepted((socket, peer): (Socket, SockAddr)) -> io::Result<(UnixStream, SocketAddr)> {
+    Ok((UnixStream::from_nonblocking(socket), from_system(&peer)?))
 }
 
 /// The connections of a listener: see [`UnixListener::incoming`].

@@ -2,6 +2,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hub_core::Direction;
@@ -207,6 +208,20 @@ impl UnixStream {
         op: impl FnMut(&net::UnixStream) -> io::Result<R>,
     ) -> io::Result<R> {
         self.io.retry(direction, op)
+    }
+
+    /// As [`UnixStream::retry`], for async code: see
+    /// [`TcpStream::poll_retry`](crate::net::TcpStream::poll_retry).
+    ///
+    /// # Errors
+    /// What `op` says. `ResourceBusy` if a greenthread waits for the same direction.
+    pub fn poll_retry<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        op: impl FnMut(&net::UnixStream) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.io.poll_retry(cx, direction, op)
     }
 
     pub(super) fn from_nonblocking(socket: Socket) -> UnixStream {

@@ -1,0 +1,75 @@
+//! Async Rust inside green, and green inside async Rust.
+//!
+//! [`block_on`] runs a future in a greenthread, and only that greenthread waits. The other way, a [`GreenThread`] is a
+//! future of its value, and [`RemoteGreenThread`] is one for the executors of other threads.
+//!
+//! ```
+//! use std::time::Duration;
+//! use green::future::{block_on, sleep};
+//!
+//! let worker = green::spawn(|| {
+//!     green::sleep(Duration::from_millis(1)); // blocks in the green way
+//!     "done"
+//! });
+//! let text = block_on(async {
+//!     sleep(Duration::from_millis(1)).await; // waits in the async way, on the same hub
+//!     worker.await
+//! });
+//! assert_eq!(text.unwrap(), "done");
+//! ```
+//!
+//! # Sockets
+//!
+//! The streams of [`net`](crate::net) have the I/O traits of async libraries, which so run on green's hub unchanged:
+//!
+//! | feature | traits |
+//! |---|---|
+//! | `futures-io`, on by default | `futures_io::{AsyncRead, AsyncWrite}`, on [`TcpStream`], [`UnixStream`] and references to them |
+//! | `tokio` | `tokio::io::{AsyncRead, AsyncWrite}`: the traits alone, no runtime |
+//! | `hyper` | `hyper::rt::{Read, Write}`, and hyper's timer and executor as `Timer` and `Executor` |
+//!
+//! [`accept`] is the future of a connection. Connecting looks up names and so is a call that blocks:
+//! `green::spawn(|| TcpStream::connect("localhost:80")).await`. Any other call on a socket becomes a future with
+//! [`std::future::poll_fn`] and [`TcpStream::poll_retry`].
+//!
+//! One task and one greenthread are not two readers that share a socket. The wakers of a task are replaced by those of
+//! the next that polls. A greenthread that blocks in a read takes the place of a waker, whose owner may have lost
+//! interest long ago; that one is woken, and a poll gets `ResourceBusy` for as long as the greenthread waits.
+//!
+//! The timeouts of a socket bound calls that block. For async code there are [`sleep`], and
+//! [`Timeout`](crate::Timeout) around the whole `block_on`.
+//!
+//! # Other executors
+//!
+//! Sockets and timers wake their tasks when the hub of their thread takes its turn, and that is whenever greenthreads
+//! of the thread wait. [`block_on`] does that. An executor that puts the whole thread to sleep does not: run it as a
+//! future, in [`block_on`] (`async_executor::LocalExecutor::run`, `FuturesUnordered`, `join!`), or in another thread.
+//!
+//! Within a task of tokio, tokio's own channels and semaphores give a task a share of work, which it regains when the
+//! task returns to tokio. [`block_on`] does not return there, so wrap what it runs in
+//! `tokio::task::unconstrained`.
+//!
+//! [`GreenThread`]: crate::GreenThread
+//! [`TcpStream`]: crate::net::TcpStream
+//! [`TcpStream::poll_retry`]: crate::net::TcpStream::poll_retry
+//! [`UnixStream`]: crate::net::UnixStream
+
+mod accept;
+mod block_on;
+#[cfg(feature = "futures-io")]
+mod futures_io;
+#[cfg(feature = "hyper")]
+mod hyper;
+mod remote;
+mod sleep;
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
+mod streams;
+#[cfg(feature = "tokio")]
+mod tokio;
+
+#[cfg(feature = "hyper")]
+pub use self::hyper::{Executor, Timer};
+pub use accept::{Accept, Listener, accept};
+pub use block_on::{block_on, spawn, try_block_on};
+pub use remote::{RemoteExit, RemoteGreenThread};
+pub use sleep::{Sleep, sleep, sleep_until};
