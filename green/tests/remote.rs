@@ -94,16 +94,22 @@ fn what_is_sent_works_for_no_member_of_a_pool() {
     bounded(|| {
         let pool = GreenPool::new(1);
         let handle = hubs::handle().unwrap();
-        // The member is the one that waits for the hub when the message comes.
-        let member = pool.spawn(|| green::sleep(millis(10)));
         let (sender, receiver) = channel();
+        // The member is the one that waits for the hub when the message comes.
+        let member = pool.spawn(move || {
+            loop {
+                match receiver.try_recv() {
+                    Ok(spawner) => return spawner,
+                    Err(_) => green::sleep(millis(10)),
+                }
+            }
+        });
         thread::spawn(move || {
             thread::sleep(millis(2));
             let sent = handle.spawn(move || sender.send(green::current().spawned_by()).unwrap());
             sent.unwrap();
         });
-        member.join().unwrap();
-        assert_eq!(receiver.recv().unwrap(), None);
+        assert_eq!(member.join().unwrap(), None);
     });
 }
 

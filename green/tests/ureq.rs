@@ -1,6 +1,7 @@
 //! The HTTP client against a server that nobody here wrote.
 
 use std::cell::Cell;
+use std::io::{BufRead, BufReader, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,8 +9,7 @@ use std::time::Duration;
 
 use green::ureq::{self, Agent};
 
-/// Answers `/delay/MS`, `/echo`, `/page` and `/together/N`, which waits until N requests are there at once; counts
-/// requests.
+/// Answers `/delay/MS`, `/echo` and `/page`; counts requests.
 fn server() -> (String, Arc<AtomicUsize>) {
     let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
     let address = server.server_addr().to_ip().unwrap();
@@ -18,16 +18,9 @@ fn server() -> (String, Arc<AtomicUsize>) {
     std::thread::spawn(move || {
         for mut request in server.incoming_requests() {
             counter.fetch_add(1, Ordering::SeqCst);
-            let counter = Arc::clone(&counter);
             std::thread::spawn(move || {
                 let url = request.url().to_owned();
-                let answer = if let Some(together) = url.strip_prefix("/together/") {
-                    let together: usize = together.parse().unwrap();
-                    while counter.load(Ordering::SeqCst) < together {
-                        std::thread::sleep(Duration::from_millis(1));
-                    }
-                    tiny_http::Response::from_string("together")
-                } else if let Some(delay) = url.strip_prefix("/delay/") {
+                let answer = if let Some(delay) = url.strip_prefix("/delay/") {
                     std::thread::sleep(Duration::from_millis(delay.parse().unwrap()));
                     tiny_http::Response::from_string("late")
                 } else if url == "/echo" {
@@ -46,13 +39,37 @@ fn server() -> (String, Arc<AtomicUsize>) {
     (format!("http://{address}"), count)
 }
 
+/// Answers none of `count` requests before all of them are there. (The threads of the other server may be fewer.)
+fn together(count: usize) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut asking = Vec::new();
+        for _ in 0..count {
+            let (stream, _) = listener.accept().unwrap();
+            let mut head = BufReader::new(stream);
+            let mut line = String::new();
+            while head.read_line(&mut line).unwrap() > 2 {
+                line.clear();
+            }
+            asking.push(head.into_inner());
+        }
+        for mut stream in asking {
+            let answer =
+                "HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\ntogether";
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    format!("http://{address}/")
+}
+
 fn text(agent: &Agent, url: String) -> Result<String, ureq::Error> {
     agent.get(url).call()?.body_mut().read_to_string()
 }
 
 #[test]
 fn slow_pages_are_fetched_together_and_others_run() {
-    let (server, _) = server();
+    let (server, together) = (server().0, together(20));
     let agent = ureq::agent();
     let ticks = Rc::new(Cell::new(0));
     let count = Rc::clone(&ticks);
@@ -64,7 +81,7 @@ fn slow_pages_are_fetched_together_and_others_run() {
     });
     let pages: Vec<_> = (0..20)
         .map(|_| {
-            let (agent, url) = (agent.clone(), format!("{server}/together/20"));
+            let (agent, url) = (agent.clone(), together.clone());
             green::spawn(move || text(&agent, url).unwrap())
         })
         .collect();
