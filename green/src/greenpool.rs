@@ -361,7 +361,8 @@ impl GreenPool {
     /// ```
     pub fn free(&self) -> isize {
         let (size, taken) = (self.shared.size.get(), self.shared.taken.get());
-        size.cast_signed().saturating_sub(taken.cast_signed())
+        let size = isize::try_from(size).unwrap_or(isize::MAX);
+        size.saturating_sub_unsigned(taken)
     }
 
     /// The number of places, free or not.

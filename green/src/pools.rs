@@ -226,9 +226,9 @@ impl<T: 'static, E: 'static> Core<T, E> {
     }
 
     fn free(&self) -> isize {
-        let (max, made) = (self.max.get().cast_signed(), self.made.get().cast_signed());
-        let idle = self.idle.borrow().len().cast_signed();
-        max.saturating_sub(made).saturating_add(idle)
+        let max = isize::try_from(self.max.get()).unwrap_or(isize::MAX);
+        max.saturating_sub_unsigned(self.made.get())
+            .saturating_add_unsigned(self.idle.borrow().len())
     }
 }
 

@@ -122,11 +122,18 @@ impl<S: Sharing> Counting<S> {
         });
     }
 
-    /// Adds `count` permits, as that many calls of [`release`](Self::release).
+    /// Adds `count` permits, as that many calls of [`release`](Self::release); the counter goes as far as it can count.
     pub fn add_permits(&self, count: usize) {
-        for _ in 0..count {
-            self.release();
-        }
+        change::<S, _, _>(&self.state, |state, woken| {
+            let mut left = count;
+            while left > 0
+                && let Some((waiter, ())) = state.waiters.pop()
+            {
+                woken.push(waiter);
+                left -= 1;
+            }
+            state.counter = state.counter.saturating_add(left);
+        });
     }
 
     /// How many permits are free.
@@ -137,7 +144,8 @@ impl<S: Sharing> Counting<S> {
     /// How many permits are free, less how many wait for one.
     pub fn balance(&self) -> isize {
         S::with(&self.state, |state| {
-            state.counter.cast_signed() - state.waiters.parked().cast_signed()
+            let counter = isize::try_from(state.counter).unwrap_or(isize::MAX);
+            counter.saturating_sub_unsigned(state.waiters.parked())
         })
     }
 
