@@ -70,6 +70,9 @@ pub(crate) trait Model<S: Subject> {
     fn start(&mut self, actor: usize, call: S::Call, ready: &mut Ready) -> Option<S::Out>;
     /// `actor` was served and runs. The outcome, unless it has to wait on.
     fn resume(&mut self, actor: usize, ready: &mut Ready) -> Option<S::Out>;
+    /// The time of these is up while they wait: they leave one after the other, and nobody serves them any more. They
+    /// come in the order of their last waits; deadlines that were set before that make another order.
+    fn expiring(&mut self, _: &mut [usize]) {}
     /// The time of `actor` is up while it waits.
     fn expire(&mut self, actor: usize, ready: &mut Ready) -> S::Out;
     /// `actor` dies, while it waits or after it was served.
@@ -197,6 +200,7 @@ impl<S: Subject, M: Model<S>> World<S, M> {
                 })
                 .collect();
             expiring.sort_by_key(|&actor| self.actors[actor].since);
+            self.model.expiring(&mut expiring);
             for &actor in &expiring {
                 let out = self.model.expire(actor, &mut self.ready);
                 self.end(actor, out);

@@ -2,6 +2,9 @@
 
 mod engine;
 mod event;
+mod imap;
+mod lock;
+mod meeting;
 mod pile;
 mod pool;
 mod queue;
