@@ -204,7 +204,12 @@ fn main() -> Result<()> {
     println!(
         "|---------|---------:|---------------:|------------:|------:|----------:|--------------:|-------------:|"
     );
-    for hub in green::hubs::hub_names() {
+    let hubs: Vec<_> = green::hubs::hub_names().collect();
+    // Not shown: the first time the clients here get their stacks, which the first hub would seem to pay for.
+    if let Some(first) = hubs.first() {
+        echo(first)?;
+    }
+    for hub in hubs {
         let echo = echo(hub)?;
         let crawl = crawl(hub, &pages)?;
         println!(
