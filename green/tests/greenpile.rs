@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::bounded;
+use green::sim::run_in_order;
 use green::{Exit, GreenPile, GreenPool, Timeout};
 
 fn millis(n: u64) -> Duration {
@@ -91,7 +92,7 @@ fn piles_may_share_a_pool() {
 
 #[test]
 fn a_result_that_was_waited_for_is_kept_through_a_timeout() {
-    bounded(|| {
+    run_in_order(|| {
         let mut pile = GreenPile::new(4);
         for n in 0..3 {
             pile.spawn(move || {
@@ -111,7 +112,7 @@ fn a_result_that_was_waited_for_is_kept_through_a_timeout() {
 
 #[test]
 fn an_interrupted_spawn_leaves_the_pile_as_it_was() {
-    bounded(|| {
+    run_in_order(|| {
         let pile = GreenPile::new(1);
         pile.spawn(|| {
             green::sleep(millis(5));
