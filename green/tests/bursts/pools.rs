@@ -275,7 +275,7 @@ fn values_of_greenthreads() {
         RefCell::new(()),
         |_| {
             VALUE.with(|_| ());
-            green::sleep(10 * MS);
+            green::sleep(LONG);
         },
         |_| assert!(ALIVE.get() > 0),
         nothing,
