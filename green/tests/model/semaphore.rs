@@ -17,60 +17,54 @@ pub(crate) enum Direct {
     AddPermits(usize),
 }
 
-impl Subject for BoundedSemaphore {
-    type Call = Acquire;
-    type Direct = Direct;
-    type Out = bool;
-    type Facts = (usize, isize);
+/// The two have the same calls, but for these two functions.
+macro_rules! subject {
+    ($semaphore:ty, $release:expr, $add_permits:expr) => {
+        impl Subject for $semaphore {
+            type Call = Acquire;
+            type Direct = Direct;
+            type Out = bool;
+            type Facts = (usize, isize);
 
-    fn call(&self, _: Acquire, timeout: Option<Duration>) -> bool {
-        let permit = match timeout {
-            Some(timeout) => self.acquire_timeout(timeout),
-            None => Some(self.acquire()),
-        };
-        permit.map(green::Permit::forget).is_some()
-    }
+            fn call(&self, _: Acquire, timeout: Option<Duration>) -> bool {
+                let permit = match timeout {
+                    Some(timeout) => self.acquire_timeout(timeout),
+                    None => Some(self.acquire()),
+                };
+                permit.map(green::Permit::forget).is_some()
+            }
 
-    fn direct(&self, direct: Direct) -> bool {
-        match direct {
-            Direct::TryAcquire => self.try_acquire().map(green::Permit::forget).is_some(),
-            Direct::Release => self.release().is_ok(),
-            Direct::AddPermits(_) => unreachable!("a bounded semaphore has no such call"),
+            fn direct(&self, direct: Direct) -> bool {
+                match direct {
+                    Direct::TryAcquire => self.try_acquire().map(green::Permit::forget).is_some(),
+                    Direct::Release => $release(self),
+                    Direct::AddPermits(n) => $add_permits(self, n),
+                }
+            }
+
+            fn facts(&self) -> (usize, isize) {
+                (self.counter(), self.balance())
+            }
         }
-    }
-
-    fn facts(&self) -> (usize, isize) {
-        (self.counter(), self.balance())
-    }
+    };
 }
 
-impl Subject for Semaphore {
-    type Call = Acquire;
-    type Direct = Direct;
-    type Out = bool;
-    type Facts = (usize, isize);
-
-    fn call(&self, _: Acquire, timeout: Option<Duration>) -> bool {
-        let permit = match timeout {
-            Some(timeout) => self.acquire_timeout(timeout),
-            None => Some(self.acquire()),
-        };
-        permit.map(green::Permit::forget).is_some()
-    }
-
-    fn direct(&self, direct: Direct) -> bool {
-        match direct {
-            Direct::TryAcquire => return self.try_acquire().map(green::Permit::forget).is_some(),
-            Direct::Release => self.release(),
-            Direct::AddPermits(n) => self.add_permits(n),
-        }
+subject!(
+    Semaphore,
+    |semaphore: &Semaphore| {
+        semaphore.release();
+        true
+    },
+    |semaphore: &Semaphore, n| {
+        semaphore.add_permits(n);
         true
     }
-
-    fn facts(&self) -> (usize, isize) {
-        (self.counter(), self.balance())
-    }
-}
+);
+subject!(
+    BoundedSemaphore,
+    |semaphore: &BoundedSemaphore| semaphore.release().is_ok(),
+    |_, _| unreachable!("a bounded semaphore has no such call")
+);
 
 struct Ideal {
     free: usize,
