@@ -8,9 +8,9 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+pub use crate::io::trampoline;
 use crate::runtime::Runtime;
 pub use crate::runtime::{HubClosed, HubHandle};
-pub use crate::trampoline::trampoline;
 pub use hub_core::{Direction, Hub};
 
 /// The environment variable that names the hub of threads that have not chosen one.

@@ -27,63 +27,37 @@ compile_error!(
     "green needs unwinding: kill and timeouts leave a greenthread by it. Remove panic = \"abort\" from the profile."
 );
 
-mod barrier;
-pub mod dagpool;
 pub mod debug;
-pub mod dns;
-pub mod event;
-mod fork;
-pub mod fs;
-pub mod future;
-mod greenpile;
-mod greenpool;
 mod greenthread;
+mod groups;
 pub mod hubs;
-mod imap;
-mod local;
-pub mod lock;
-pub mod net;
-pub mod os;
-pub mod pools;
-pub mod process;
-pub mod queue;
+mod io;
+mod primitives;
 mod runtime;
-pub mod select;
-pub mod semaphore;
 pub mod server;
-mod sharing;
-pub mod signal;
 pub mod sim;
-pub mod sync;
-pub mod time;
-mod timeout;
-pub mod tpool;
-mod trampoline;
-#[cfg(feature = "ureq")]
-pub mod ureq;
-mod waitgroup;
+mod threads;
 
-pub use barrier::{Barrier, BarrierWaitResult};
-pub use event::{AsyncResult, Event, Flag};
-pub use greenpile::{GreenPile, PileResults};
-pub use greenpool::{GreenPool, InsidePool};
 pub use greenthread::{
-    AnyGreenThread, Builder, Exit, GreenThread, Iwait, LinkId, Panic, Scope, ScopedGreenThread,
-    current, iwait, joinall, joinall_timeout, killall, killall_wait, scope, spawn, spawn_after,
-    spawn_after_local, spawn_n, try_joinall, wait_any,
+    AnyGreenThread, Builder, Deadline, Elapsed, Exit, GreenThread, Iwait, LinkId, LocalKey, Panic,
+    Scope, ScopedGreenThread, Timeout, current, get_ident, is_timeout, iwait, joinall,
+    joinall_timeout, killall, killall_wait, scope, sleep, sleep_until, spawn, spawn_after,
+    spawn_after_local, spawn_n, time, try_joinall, wait_any, with_timeout, yield_now,
 };
-pub use imap::{Imap, ImapUnordered, Star};
-pub use local::{LocalKey, get_ident};
-pub use lock::{Condition, Lock, RLock};
-pub use net::{connect, connect_from, listen};
-pub use queue::{LifoQueue, LightQueue, PriorityQueue, Queue};
+pub use groups::{
+    GreenPile, GreenPool, Imap, ImapUnordered, InsidePool, PileResults, Star, dagpool, pools,
+};
+#[cfg(feature = "ureq")]
+pub use io::ureq;
+pub use io::{connect, connect_from, dns, fs, listen, net, os, process, select, signal};
+pub use primitives::{
+    AsyncResult, Barrier, BarrierWaitResult, BoundedSemaphore, CappedSemaphore, Condition, Event,
+    Flag, LifoQueue, LightQueue, Lock, Member, Permit, PriorityQueue, Queue, RLock, Semaphore,
+    Unwinding, WaitGroup, event, lock, queue, semaphore, sync,
+};
 pub use runtime::resume_if_control;
-pub use semaphore::{BoundedSemaphore, CappedSemaphore, Permit, Semaphore};
 pub use server::{StopServe, serve};
-pub use sharing::Unwinding;
-pub use time::{sleep, sleep_until, yield_now};
-pub use timeout::{Deadline, Elapsed, Timeout, is_timeout, with_timeout};
-pub use waitgroup::{Member, WaitGroup};
+pub use threads::{future, tpool};
 
 /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
 ///

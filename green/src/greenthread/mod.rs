@@ -6,7 +6,10 @@ mod builder;
 mod end;
 mod exit;
 mod group;
+pub(crate) mod local;
 mod scope;
+pub mod time;
+pub(crate) mod timeout;
 
 use std::any::Any;
 use std::fmt;
@@ -29,8 +32,11 @@ pub use group::{
     Iwait, iwait, joinall, joinall_timeout, killall, killall_wait, try_joinall, wait_any,
 };
 
+pub use local::{LocalKey, get_ident};
 pub(crate) use scope::Children;
 pub use scope::{Scope, ScopedGreenThread, scope};
+pub use time::{sleep, sleep_until, yield_now};
+pub use timeout::{Deadline, Elapsed, Timeout, is_timeout, with_timeout};
 
 use crate::runtime::{Runtime, State, Task, Waited, contain};
 use any::after;

@@ -13,8 +13,8 @@ use greenlet::{GreenletExit, Lender, lend};
 use super::attend::{Attended, attend};
 use super::end::End;
 use super::{AnyGreenThread, Builder, Exit, GreenThread, expect};
+use crate::greenthread::timeout::{Stop, stoppable};
 use crate::runtime::{Runtime, State, Task, contain, is_control};
-use crate::timeout::{Stop, stoppable};
 
 /// Runs `f`, which may spawn greenthreads that borrow from the caller, and waits for all of them.
 ///

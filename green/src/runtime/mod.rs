@@ -9,6 +9,7 @@ mod interrupt;
 mod member;
 mod observe;
 mod parker;
+pub(crate) mod per_process;
 mod remote;
 mod scheduler;
 mod scope;
@@ -476,7 +477,7 @@ impl Runtime {
         // What was thrown at the root and not raised has nobody to reach any more.
         let root = self.root();
         root.masked.set(1);
-        crate::local::free(&root);
+        crate::greenthread::local::free(&root);
         // Cleanup may spawn more, or wait under a mask, or swallow the kill: a bounded number of rounds.
         for _ in 0..1000 {
             let tasks = self.tasks();

@@ -596,7 +596,7 @@ impl Runtime {
     fn finish(&self, task: Rc<Task>) {
         // What user code can be in the leavings runs now, while this still is a greenthread that may wait.
         if let Some(extra) = task.has_extra() {
-            crate::local::free(&task);
+            crate::greenthread::local::free(&task);
             contain("the destructor of a kill's reason", || {
                 drop(extra.kill_reason.take());
             });

@@ -149,7 +149,7 @@ pub(crate) struct Extra {
     /// Those of the scopes that it has opened and not left.
     pub(crate) children: RefCell<Vec<Rc<Children>>>,
     pub(crate) name: RefCell<Option<Rc<str>>>,
-    pub(crate) locals: RefCell<Vec<crate::local::Value>>,
+    pub(crate) locals: RefCell<Vec<crate::greenthread::local::Value>>,
     /// Who holds the lock that it waits for.
     pub(super) held_up_by: RefCell<Option<Rc<Cell<Option<u64>>>>>,
 }

@@ -13,8 +13,8 @@ use std::rc::Rc;
 use super::Listener;
 use super::accept::accept_all;
 use crate::GreenPool;
+use crate::greenthread::timeout::{Stop, stoppable};
 use crate::runtime::{is_control, message};
-use crate::timeout::{Stop, stoppable};
 
 /// What a handler breaks with to end its server.
 ///

@@ -1,0 +1,141 @@
+//! Sleeping, and turns at regular times.
+
+use std::time::{Duration, Instant};
+
+use crate::runtime::{Reason, Runtime, Wake};
+
+pub use crate::greenthread::timeout::{Elapsed, Timeout, with_timeout};
+
+/// The time on the clock that the deadlines of this thread are measured by: the system's monotonic clock, but in a
+/// simulated run (see [`sim`](crate::sim)) the time of that run.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let passed = green::sim::run(1, || {
+///     let start = green::time::now();
+///     green::sleep(Duration::from_secs(5));
+///     green::time::now() - start
+/// });
+/// assert_eq!(passed, Duration::from_secs(5));
+/// ```
+pub fn now() -> Instant {
+    Runtime::with(Runtime::now)
+}
+
+/// Lets the other greenthreads run for at least `duration`; zero is [`yield_now`].
+///
+/// While the thread unwinds (in a destructor that a panic runs) it returns at once: nothing waits then.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// green::sleep(Duration::from_millis(3));
+/// assert!(start.elapsed() >= Duration::from_millis(3));
+/// ```
+pub fn sleep(duration: Duration) {
+    if duration.is_zero() {
+        return yield_now();
+    }
+    Runtime::with(|runtime| sleep_to(runtime, runtime.deadline(Some(duration))));
+}
+
+/// Lets the other greenthreads run until `deadline`; if that has passed, once.
+///
+/// While the thread unwinds it returns at once.
+pub fn sleep_until(deadline: Instant) {
+    Runtime::with(|runtime| {
+        if deadline <= runtime.now() {
+            runtime.yield_now();
+        } else {
+            sleep_to(runtime, Some(deadline));
+        }
+    });
+}
+
+/// `None` is a deadline beyond the clock: it never comes.
+fn sleep_to(runtime: &Runtime, deadline: Option<Instant>) {
+    loop {
+        match runtime.park(Reason::Sleep, deadline) {
+            Wake::Expired | Wake::Unwinding => return,
+            Wake::Event => {}
+            Wake::Interrupted(interrupt) => interrupt.raise(),
+        }
+    }
+}
+
+/// Lets every greenthread that can run have a turn before this one goes on.
+///
+/// ```
+/// green::spawn_n(|| println!("first"));
+/// green::yield_now();
+/// println!("second");
+/// ```
+#[inline]
+pub fn yield_now() {
+    Runtime::with(Runtime::yield_now);
+}
+
+/// Ticks at regular times: the first at once, the others every `period` after it.
+///
+/// A tick that comes late does not move those after it; those that were missed meanwhile are skipped.
+///
+/// # Panics
+/// If `period` is zero.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// let mut interval = green::time::interval(Duration::from_millis(2));
+/// for _ in 0..3 {
+///     interval.tick();
+/// }
+/// assert!(start.elapsed() >= Duration::from_millis(4));
+/// ```
+pub fn interval(period: Duration) -> Interval {
+    assert!(
+        !period.is_zero(),
+        "the period of an interval must not be zero"
+    );
+    Interval {
+        next: Runtime::with(Runtime::now),
+        period,
+    }
+}
+
+/// Made by [`interval`].
+#[derive(Debug)]
+pub struct Interval {
+    next: Instant,
+    period: Duration,
+}
+
+impl Interval {
+    /// Waits for the next tick and gives the time for which it was set.
+    pub fn tick(&mut self) -> Instant {
+        let tick = self.next;
+        sleep_until(tick);
+        let late = Runtime::with(Runtime::now).saturating_duration_since(tick);
+        let missed = late.as_nanos() / self.period.as_nanos();
+        let skip = u32::try_from(missed + 1).unwrap_or(u32::MAX);
+        self.next = tick + self.period * skip;
+        tick
+    }
+}
+
+/// Runs `f` for at most `after`: [`Timeout::run`] as a function.
+///
+/// # Errors
+/// [`Elapsed`] if the time was up before `f` returned.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert_eq!(green::time::timeout(Duration::from_secs(60), || 1), Ok(1));
+/// ```
+#[track_caller]
+pub fn timeout<T>(after: impl Into<Option<Duration>>, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
+    Timeout::new(after).run(f)
+}

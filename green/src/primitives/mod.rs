@@ -1,0 +1,18 @@
+//! What greenthreads wait for each other with: queues, events, semaphores, locks.
+
+mod barrier;
+pub mod event;
+pub mod lock;
+pub mod queue;
+pub mod semaphore;
+pub(crate) mod sharing;
+pub mod sync;
+mod waitgroup;
+
+pub use barrier::{Barrier, BarrierWaitResult};
+pub use event::{AsyncResult, Event, Flag};
+pub use lock::{Condition, Lock, RLock};
+pub use queue::{LifoQueue, LightQueue, PriorityQueue, Queue};
+pub use semaphore::{BoundedSemaphore, CappedSemaphore, Permit, Semaphore};
+pub use sharing::Unwinding;
+pub use waitgroup::{Member, WaitGroup};

@@ -1,0 +1,81 @@
+//! Primitives that all OS threads share: `Send`, `Sync`, and waking greenthreads in any of them.
+//!
+//! They have the interface of those at the root of the crate, which serve one OS thread and cost less. A greenthread
+//! that waits here parks; its thread's hub is woken by whoever ends the wait. A plain OS thread may use them as well:
+//! it is the root greenthread of its own hub.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use green::sync::Semaphore;
+//!
+//! let ready = Arc::new(Semaphore::new(0));
+//! let thread = std::thread::spawn({
+//!     let ready = Arc::clone(&ready);
+//!     move || ready.release()
+//! });
+//! ready.acquire().forget(); // other greenthreads of this thread run meanwhile
+//! thread.join().unwrap();
+//! ```
+
+use crate::event::OneShot;
+pub use crate::primitives::sharing::{Local, Shared, Sharing};
+use crate::queue::{Fifo, Lifo, Lowest, Ordered};
+use crate::semaphore::Counting;
+
+/// A semaphore for the greenthreads of all OS threads: see [`Counting`].
+///
+/// ```
+/// fn shared<T: Send + Sync>() {}
+/// shared::<green::sync::Semaphore>();
+/// ```
+pub type Semaphore = Counting<Shared>;
+
+/// A queue, first in and first out, for the greenthreads of all OS threads: see [`Ordered`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use green::sync::Queue;
+///
+/// let queue = Arc::new(Queue::bounded(1));
+/// let producer = Arc::clone(&queue);
+/// let thread = std::thread::spawn(move || {
+///     for i in 0..3 {
+///         producer.put(i).unwrap();
+///     }
+///     producer.shutdown(false);
+/// });
+/// assert_eq!(queue.iter().collect::<Vec<_>>(), [0, 1, 2]);
+/// thread.join().unwrap();
+/// ```
+pub type Queue<T> = Ordered<T, Fifo<T>, Shared>;
+
+/// As [`Queue`], last in and first out.
+pub type LifoQueue<T> = Ordered<T, Lifo<T>, Shared>;
+
+/// As [`Queue`], the lowest first: see [`PriorityQueue`](crate::PriorityQueue).
+///
+/// ```
+/// use std::sync::Arc;
+/// use green::sync::PriorityQueue;
+///
+/// let jobs = Arc::new(PriorityQueue::unbounded());
+/// let sender = Arc::clone(&jobs);
+/// let thread = std::thread::spawn(move || [3, 1, 2].map(|n| sender.put(n).unwrap()));
+/// thread.join().unwrap();
+/// assert_eq!(jobs.get(), Ok(1));
+/// ```
+pub type PriorityQueue<T> = Ordered<T, Lowest<T>, Shared>;
+
+/// An event for the greenthreads of all OS threads: see [`OneShot`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use green::sync::Event;
+///
+/// let done = Arc::new(Event::new());
+/// let sender = Arc::clone(&done);
+/// let thread = std::thread::spawn(move || sender.send(42).unwrap());
+/// assert_eq!(done.wait().unwrap(), 42);
+/// thread.join().unwrap();
+/// ```
+pub type Event<T> = OneShot<T, Shared>;
