@@ -1,4 +1,4 @@
-//! cargo run --release -p green --example timeouts
+//! cargo run --release -p examples --example timeouts
 //!
 //! A deadline around any piece of code, and around a read of a line.
 

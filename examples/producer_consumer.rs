@@ -1,4 +1,4 @@
-//! cargo run --release -p green --example producer_consumer
+//! cargo run --release -p examples --example producer_consumer
 //!
 //! Workers take numbers from a queue; some put new ones in. It is done when the queue is empty and nobody works.
 

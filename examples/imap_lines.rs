@@ -1,4 +1,4 @@
-//! cargo run -p green --example imap_lines -- [FILE]
+//! cargo run -p examples --example imap_lines -- [FILE]
 //!
 //! Works on the lines of a file, at most three at a time. The file is read as the work goes on, a few lines ahead, so it
 //! may be of any size; the results come in the order of the lines. Without a name it reads its own source.
@@ -17,7 +17,7 @@ fn worker(line: io::Result<String>) -> io::Result<String> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/imap_lines.rs");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/imap_lines.rs");
     let name = std::env::args().nth(1).unwrap_or(source.to_owned());
     let file = File::open(&name).map_err(|error| format!("{name}: {error}"))?;
     let pool = GreenPool::new(3);

@@ -1,4 +1,4 @@
-//! cargo run -p green --example echo_bytes -- 127.0.0.1:6000
+//! cargo run -p examples --example echo_bytes -- 127.0.0.1:6000
 //!
 //! The echo server at its simplest: one greenthread a connection, a byte at a time. With ten thousand connections the
 //! pool is full, and no more are accepted until one ends. `echo_server` is the one that is made for speed.

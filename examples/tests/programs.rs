@@ -1,6 +1,6 @@
 //! The example programs, run as their first lines say.
 //!
-//! `cargo test` builds them; where only this test was built they are missing, and the tests say so and pass.
+//! `cargo test -p examples --all-features` builds them. Where only this test was built it fails.
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -8,20 +8,21 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-/// The built example, if it is there.
-fn program(name: &str) -> Option<Command> {
-    let mut path: PathBuf = std::env::current_exe().ok()?;
+/// The built example.
+fn program(name: &str) -> Command {
+    let mut path: PathBuf = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
     path.push("examples");
     path.push(name);
-    if !path.exists() {
-        eprintln!("skipped: {} is not built", path.display());
-        return None;
-    }
+    assert!(
+        path.exists(),
+        "{} is missing: cargo build -p examples --examples --all-features builds it",
+        path.display()
+    );
     let mut command = Command::new(path);
     command.stdout(Stdio::piped());
-    Some(command)
+    command
 }
 
 /// A child that does not outlive its test.
@@ -76,9 +77,7 @@ fn client(address: &str) -> TcpStream {
 #[test]
 fn the_echo_server_echoes_and_ends_on_a_signal() {
     for signal in ["INT", "TERM"] {
-        let Some(mut command) = program("echo_server") else {
-            return;
-        };
+        let mut command = program("echo_server");
         command.args(["127.0.0.1:0"]);
         let mut server = Running::start(command);
         let first = server.line();
@@ -103,9 +102,7 @@ fn the_echo_server_echoes_and_ends_on_a_signal() {
 
 #[test]
 fn the_echo_server_refuses_a_hub_that_it_does_not_know() {
-    let Some(mut command) = program("echo_server") else {
-        return;
-    };
+    let mut command = program("echo_server");
     let output = command
         .args(["127.0.0.1:0", "Epoll"])
         .stderr(Stdio::piped())
@@ -118,9 +115,7 @@ fn the_echo_server_refuses_a_hub_that_it_does_not_know() {
 
 #[test]
 fn the_port_forwarder_joins_two_sides() {
-    let Some(mut command) = program("port_forwarder") else {
-        return;
-    };
+    let mut command = program("port_forwarder");
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     command.args(["127.0.0.1:0", &target.local_addr().unwrap().to_string()]);
     let mut forwarder = Running::start(command);
@@ -140,9 +135,7 @@ fn the_port_forwarder_joins_two_sides() {
 
 #[test]
 fn the_chat_server_lets_all_others_hear() {
-    let Some(mut command) = program("chat_server") else {
-        return;
-    };
+    let mut command = program("chat_server");
     command.arg("127.0.0.1:0");
     let mut server = Running::start(command);
     let address = server.address();
@@ -158,57 +151,52 @@ fn the_chat_server_lets_all_others_hear() {
 }
 
 /// Runs a program to its end and gives what it printed.
-fn output(name: &str) -> Option<String> {
-    let output = program(name)?.output().unwrap();
+fn output(name: &str) -> String {
+    let output = program(name).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    Some(String::from_utf8(output.stdout).unwrap())
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
 fn the_producers_and_consumers_come_to_an_end() {
-    if let Some(text) = output("producer_consumer") {
-        assert_eq!(text.matches("down to 1").count(), 4, "{text}");
-        // 6 takes 9 numbers down to 1, 7 takes 17, 9 takes 20 and 11 takes 15.
-        assert!(text.ends_with("61 steps\n"), "{text}");
-    }
+    let text = output("producer_consumer");
+    assert_eq!(text.matches("down to 1").count(), 4, "{text}");
+    // 6 takes 9 numbers down to 1, 7 takes 17, 9 takes 20 and 11 takes 15.
+    assert!(text.ends_with("61 steps\n"), "{text}");
 }
 
 #[test]
 fn the_timeouts_come_where_they_belong() {
-    if let Some(text) = output("timeouts") {
-        assert!(
-            text.contains("a long sleep: timed out after 20ms"),
-            "{text}"
-        );
-        assert!(text.contains("says nothing: None"), "{text}");
-        assert!(text.contains("6 bytes: \"hello\\n\""), "{text}");
-        assert!(!text.contains("never printed"), "{text}");
-        assert!(text.contains("or else a value: 2"), "{text}");
-    }
+    let text = output("timeouts");
+    assert!(
+        text.contains("a long sleep: timed out after 20ms"),
+        "{text}"
+    );
+    assert!(text.contains("says nothing: None"), "{text}");
+    assert!(text.contains("6 bytes: \"hello\\n\""), "{text}");
+    assert!(!text.contains("never printed"), "{text}");
+    assert!(text.contains("or else a value: 2"), "{text}");
 }
 
 #[test]
 fn the_events_reach_everybody_in_order() {
-    if let Some(text) = output("events") {
-        assert!(text.starts_with("got Ok(4)\n"), "{text}");
-        let order: Vec<_> = text
-            .lines()
-            .filter(|line| line.contains("after"))
-            .filter_map(|line| line.split(' ').nth(1))
-            .collect();
-        assert_eq!(order, ["1", "2", "3"]);
-        assert_eq!(text.matches("fails: nothing to compute\n").count(), 2);
-        let trace = text.split_once("with a trace: nothing to compute here either\n");
-        let made = trace.is_some_and(|(_, trace)| trace.contains("events::compute"));
-        assert!(made || cfg!(not(target_os = "linux")), "{text}");
-    }
+    let text = output("events");
+    assert!(text.starts_with("got Ok(4)\n"), "{text}");
+    let order: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("after"))
+        .filter_map(|line| line.split(' ').nth(1))
+        .collect();
+    assert_eq!(order, ["1", "2", "3"]);
+    assert_eq!(text.matches("fails: nothing to compute\n").count(), 2);
+    let trace = text.split_once("with a trace: nothing to compute here either\n");
+    let made = trace.is_some_and(|(_, trace)| trace.contains("events::compute"));
+    assert!(made || cfg!(not(target_os = "linux")), "{text}");
 }
 
 #[test]
 fn the_crawler_counts_what_it_cannot_fetch() {
-    let Some(mut command) = program("crawler") else {
-        return;
-    };
+    let mut command = program("crawler");
     let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
     let address = server.server_addr().to_ip().unwrap();
     std::thread::spawn(move || {
@@ -235,20 +223,17 @@ fn the_crawler_counts_what_it_cannot_fetch() {
 
 #[test]
 fn the_web_crawler_prints_in_the_order_of_the_addresses() {
-    if let Some(text) = output("webcrawler") {
-        let lengths: Vec<usize> = text
-            .lines()
-            .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
-            .collect();
-        assert_eq!(lengths, [7, 14, 21, 28, 35, 42, 49, 56, 63, 80], "{text}");
-    }
+    let text = output("webcrawler");
+    let lengths: Vec<usize> = text
+        .lines()
+        .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+        .collect();
+    assert_eq!(lengths, [7, 14, 21, 28, 35, 42, 49, 56, 63, 80], "{text}");
 }
 
 #[test]
 fn the_web_crawler_fails_if_a_page_is_missing() {
-    let Some(mut command) = program("webcrawler") else {
-        return;
-    };
+    let mut command = program("webcrawler");
     let dead = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}/", dead.local_addr().unwrap());
     drop(dead);
@@ -258,33 +243,29 @@ fn the_web_crawler_fails_if_a_page_is_missing() {
 
 #[test]
 fn the_recursive_crawler_sees_every_page_once() {
-    if let Some(text) = output("recursive_crawler") {
-        assert!(text.ends_with("100 pages\n"), "{text}");
-        for n in 1..=100 {
-            let page = format!("/page/{n}\n");
-            assert_eq!(text.matches(&page).count(), 1, "{page}");
-        }
+    let text = output("recursive_crawler");
+    assert!(text.ends_with("100 pages\n"), "{text}");
+    for n in 1..=100 {
+        let page = format!("/page/{n}\n");
+        assert_eq!(text.matches(&page).count(), 1, "{page}");
     }
 }
 
 #[test]
 fn connect_asks_all_and_prints_in_the_order_of_the_names() {
-    if let Some(text) = output("connect") {
-        let servers: Vec<_> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("localhost:")?.split_once(": "))
-            .map(|(_, answer)| answer)
-            .collect();
-        let expected = [1, 2, 3].map(|n| format!("the answer of server {n}"));
-        assert_eq!(servers, expected, "{text}");
-    }
+    let text = output("connect");
+    let servers: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("localhost:")?.split_once(": "))
+        .map(|(_, answer)| answer)
+        .collect();
+    let expected = [1, 2, 3].map(|n| format!("the answer of server {n}"));
+    assert_eq!(servers, expected, "{text}");
 }
 
 #[test]
 fn connect_says_who_does_not_answer() {
-    let Some(mut command) = program("connect") else {
-        return;
-    };
+    let mut command = program("connect");
     let dead = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = dead.local_addr().unwrap().to_string();
     drop(dead);
@@ -300,36 +281,31 @@ fn connect_says_who_does_not_answer() {
 
 #[test]
 fn imap_gives_the_lines_of_a_file_in_their_order() {
-    if let Some(text) = output("imap_lines") {
-        let source = include_str!("../examples/imap_lines.rs");
-        let expected: String = source
-            .lines()
-            .map(|line| format!("{:3} {line}\n", line.len()))
-            .collect();
-        assert_eq!(text, expected);
-    }
+    let text = output("imap_lines");
+    let source = include_str!("../imap_lines.rs");
+    let expected: String = source
+        .lines()
+        .map(|line| format!("{:3} {line}\n", line.len()))
+        .collect();
+    assert_eq!(text, expected);
 }
 
 #[test]
 fn the_feed_scraper_answers_each_client_in_its_order() {
-    if let Some(text) = output("feedscraper") {
-        let titles: Vec<_> = text.lines().collect();
-        let missing = "(http status: 404)";
-        assert_eq!(
-            titles,
-            [
-                "Feed 1", "Feed 2", "Feed 3", missing, "Feed 4", "Feed 5", "Feed 6", "Feed 7",
-                missing
-            ]
-        );
-    }
+    let text = output("feedscraper");
+    let titles: Vec<_> = text.lines().collect();
+    let missing = "(http status: 404)";
+    assert_eq!(
+        titles,
+        [
+            "Feed 1", "Feed 2", "Feed 3", missing, "Feed 4", "Feed 5", "Feed 6", "Feed 7", missing
+        ]
+    );
 }
 
 #[test]
 fn the_line_server_echoes_until_bye_and_ends_on_one_ctrl_c() {
-    let Some(mut command) = program("echo_lines") else {
-        return;
-    };
+    let mut command = program("echo_lines");
     command.arg("127.0.0.1:0");
     let mut server = Running::start(command);
     let address = server.address();
@@ -353,9 +329,7 @@ fn the_line_server_echoes_until_bye_and_ends_on_one_ctrl_c() {
 
 #[test]
 fn the_byte_server_echoes_every_byte() {
-    let Some(mut command) = program("echo_bytes") else {
-        return;
-    };
+    let mut command = program("echo_bytes");
     command.arg("127.0.0.1:0");
     let mut server = Running::start(command);
     let mut stream = client(&server.address());
@@ -366,11 +340,10 @@ fn the_byte_server_echoes_every_byte() {
     assert_eq!(back, "hello");
 }
 
+#[cfg(feature = "servers")]
 #[test]
 fn the_hyper_server_serves_and_stops() {
-    let Some(mut command) = program("hyper_server") else {
-        return;
-    };
+    let mut command = program("hyper_server");
     command.arg("127.0.0.1:0");
     let mut server = Running::start(command);
     let address = server.address();

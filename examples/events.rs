@@ -1,4 +1,4 @@
-//! cargo run -p green --example events
+//! cargo run -p examples --example events
 //!
 //! An event hands one value, or one error, to everybody who waits for it or will.
 

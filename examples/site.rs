@@ -1,13 +1,18 @@
 //! A small web site on 127.0.0.1, for the examples that fetch pages: it runs in the program that reads it, on the same
 //! hub.
 
+#![forbid(unsafe_code)]
+
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 
 use green::net::TcpStream;
 
-/// Serves what `page` gives for a path, until the program ends; 404 where it gives nothing.
-pub(crate) fn serve(page: impl Fn(&str) -> Option<String> + 'static) -> io::Result<SocketAddr> {
+/// Serves what `page` gives for a path, until the program ends; 404 where it gives nothing. Gives the address.
+///
+/// # Errors
+/// That it cannot listen.
+pub fn serve(page: impl Fn(&str) -> Option<String> + 'static) -> io::Result<SocketAddr> {
     let listener = green::listen("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     green::spawn_n(move || {

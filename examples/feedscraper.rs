@@ -1,12 +1,10 @@
-//! cargo run -p green --features ureq --example feedscraper
+//! cargo run -p examples --example feedscraper
 //!
 //! A server that asks other servers on behalf of its clients. A client sends addresses of feeds, a line each, and gets
 //! the title of each feed, in that order. However many clients there are, at most 200 feeds are fetched at once: all of
 //! them spawn into one pool, each through a pile of its own.
 //!
 //! Here the clients, two of them, and the feeds are in the program itself.
-
-mod site;
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};

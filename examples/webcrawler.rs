@@ -1,9 +1,7 @@
-//! cargo run -p green --features ureq --example webcrawler -- [URL...]
+//! cargo run -p examples --example webcrawler -- [URL...]
 //!
 //! Fetches pages at once, at most 200 at a time, and says how long each is, in the order of the addresses. Without
 //! addresses it reads a small site of its own. Ends with a code other than 0 if one cannot be fetched.
-
-mod site;
 
 use std::error::Error;
 use std::time::Duration;

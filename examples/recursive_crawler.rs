@@ -1,4 +1,4 @@
-//! cargo run -p green --features ureq --example recursive_crawler -- [URL [DEPTH]]
+//! cargo run -p examples --example recursive_crawler -- [URL [DEPTH]]
 //!
 //! Fetches a page and every page that can be reached from it on the same host, each once. Each visit spawns the next
 //! ones into the pool that it runs in itself. Without an address it reads a small site of its own, whose pages link in
@@ -6,8 +6,6 @@
 //!
 //! A pool that is full runs what one of its members spawns at once, in that member, on its stack: a visit in a visit in
 //! a visit. DEPTH, 8 unless given, bounds that as well as the crawl.
-
-mod site;
 
 use std::cell::RefCell;
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! cargo run --release -p green --example echo_server -- 127.0.0.1:6000 [epoll|poll|select|polling]
+//! cargo run --release -p examples --example echo_server -- 127.0.0.1:6000 [epoll|poll|select|polling]
 //!
 //! One greenthread a connection. A connection that waits holds no buffer: it waits until there is something to read,
 //! and only then borrows one, most likely the one that was last given back and is still in the processor's cache.

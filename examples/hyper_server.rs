@@ -1,4 +1,4 @@
-//! cargo run --release -p green --features hyper --example hyper_server -- 127.0.0.1:8000
+//! cargo run --release -p examples --features servers --example hyper_server -- 127.0.0.1:8000
 //!
 //! hyper as an HTTP/1.1 server and client on green's hub: each connection is a greenthread, and what answers a request
 //! may block as any greenthread does. For example:

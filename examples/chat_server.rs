@@ -1,4 +1,4 @@
-//! cargo run --release -p green --example chat_server -- 127.0.0.1:6001
+//! cargo run --release -p examples --example chat_server -- 127.0.0.1:6001
 //!
 //! What one client types, all others see. Try it with `nc 127.0.0.1 6001`.
 

@@ -1,4 +1,4 @@
-//! cargo run --release -p green --example port_forwarder -- 127.0.0.1:7000 127.0.0.1:6000
+//! cargo run --release -p examples --example port_forwarder -- 127.0.0.1:7000 127.0.0.1:6000
 //!
 //! Every connection to the first address is joined to a new one to the second. When one side has said all, the other
 //! is told so and may still answer.

@@ -1,4 +1,4 @@
-//! cargo run -p green --example echo_lines -- 127.0.0.1:6000
+//! cargo run -p examples --example echo_lines -- 127.0.0.1:6000
 //!
 //! Sends back every line, until one is `bye` or the client has said all. Ctrl-C ends the server. Try it with
 //! `nc 127.0.0.1 6000`.

@@ -1,10 +1,8 @@
-//! cargo run -p green --example connect -- [HOST:PORT...]
+//! cargo run -p examples --example connect -- [HOST:PORT...]
 //!
 //! Asks several servers at once for their first page and prints what each has answered, in the order of the names. The
 //! names are looked up, the connections made and the answers read side by side. Without names it asks three servers of
 //! its own on 127.0.0.1. Ends with a code other than 0 if one gives no answer.
-
-mod site;
 
 use std::error::Error;
 use std::io::{self, Read, Write};
