@@ -111,6 +111,12 @@ impl Pace {
         ticks().wrapping_sub(self.looked.get()) > SLICE * self.rate.get()
     }
 
+    /// The current greenthread has had its share: the next switch looks, and a new share begins.
+    pub(super) fn begin_slice(&self) {
+        self.left.set(0);
+        self.looked.set(ticks());
+    }
+
     /// A turn of the reactor is over; `began` is when it started, if it did not wait.
     pub(super) fn turned(&self, now: Instant, began: Option<u64>) {
         let ticks = ticks();

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::{State, Task};
+use super::Task;
 
 /// Places in the run queue whose greenthreads are loaded into the cache: first the task, then the stack that it names.
 const SOON: usize = 8;
@@ -80,7 +80,6 @@ impl RunQueue {
 
     /// Takes one out of the middle: it is runnable and in the queue.
     pub(super) fn remove(&mut self, task: &Task) {
-        debug_assert!(matches!(task.state.get(), State::Fresh | State::Ready));
         task.ticket.set(task.ticket.get().wrapping_add(1));
         self.stale += 1;
     }

@@ -114,15 +114,19 @@ impl Runtime {
 
     /// True if the current greenthread has run for long. In a seeded run it must not depend on how fast the machine is.
     fn has_had_its_share(&self) -> bool {
-        self.seed.get() == 0 && self.pace.is_slice_over()
+        let over = self.seed.get() == 0 && self.pace.is_slice_over();
+        if over {
+            self.pace.begin_slice();
+        }
+        over
     }
 
-    /// As `spend_on_call`, for what must not wait: false says that the task has had its share, and was woken to go on
+    /// As `spend`, for what must not wait: false says that the task has had its share, and was woken to go on
     /// later.
     #[inline]
     pub(crate) fn spend_or_wake(&self, waker: &Waker) -> bool {
         let left = self.budget.get();
-        if left == 0 || (left != BUDGET && self.has_had_its_share()) {
+        if left == 0 || (left.is_multiple_of(SMALL) && self.has_had_its_share()) {
             // Here, since nothing says that its executor will switch.
             self.budget.set(BUDGET);
             waker.wake_by_ref();

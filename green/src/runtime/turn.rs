@@ -72,6 +72,10 @@ impl Runtime {
     #[cold]
     #[inline(never)]
     pub(super) fn look(&self) {
+        if self.is_forked() {
+            // Only a wait that needs the hub is refused.
+            return;
+        }
         if self.seed.get() != 0 {
             // A seeded run must not depend on how fast the machine is.
             self.pace.look_in(SEEDED_LOOK);
@@ -86,9 +90,6 @@ impl Runtime {
 
     /// Wakes those whose deadline is over, without a look at the hub.
     fn expire(&self) {
-        if self.is_forked() {
-            return self.fail_fork();
-        }
         self.arm_current();
         let mut woken = self.woken.take();
         self.reactor(|reactor| reactor.expire(&mut woken));
