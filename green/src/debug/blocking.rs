@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::runtime::Runtime;
+use super::observe::Watch;
 
 /// What a thread shows its watchdog.
 #[derive(Debug)]
-pub(crate) struct Heartbeat {
+pub(super) struct Heartbeat {
     /// Counts runs of greenthreads; odd while one runs, even while the hub waits.
     beat: AtomicU64,
     running: Mutex<(u64, Option<&'static Location<'static>>)>,
@@ -32,20 +32,20 @@ impl Heartbeat {
     }
 
     /// A greenthread begins to run.
-    pub(crate) fn runs(&self, id: u64, spawned_at: &'static Location<'static>) {
+    pub(super) fn runs(&self, id: u64, spawned_at: &'static Location<'static>) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = (id, Some(spawned_at));
         let beat = self.beat.load(Ordering::Relaxed);
         self.beat.store((beat | 1) + 2, Ordering::Release);
     }
 
     /// The hub begins to wait.
-    pub(crate) fn waits(&self) {
+    pub(super) fn waits(&self) {
         let beat = self.beat.load(Ordering::Relaxed);
         self.beat.store((beat | 1) + 1, Ordering::Release);
     }
 
     /// True once, after the watchdog has named the one that runs.
-    pub(crate) fn take_overdue(&self) -> bool {
+    pub(super) fn take_overdue(&self) -> bool {
         self.overdue.swap(false, Ordering::AcqRel)
     }
 
@@ -91,7 +91,7 @@ pub fn blocking_detection(resolution: impl Into<Option<Duration>>) {
         watch(Arc::downgrade(&heartbeat), resolution);
         heartbeat
     });
-    Runtime::with(|runtime| runtime.set_heartbeat(heartbeat));
+    Watch::with(|runtime, watch| watch.set_heartbeat(runtime, heartbeat));
 }
 
 fn watch(heartbeat: Weak<Heartbeat>, resolution: Duration) {
@@ -130,7 +130,7 @@ fn watch(heartbeat: Weak<Heartbeat>, resolution: Duration) {
 /// # Panics
 /// If it did, saying for how long.
 pub fn assert_switches<T>(most: Duration, f: impl FnOnce() -> T) -> T {
-    let (value, longest) = Runtime::with(|runtime| runtime.longest_run(f));
+    let (value, longest) = Watch::with(|runtime, watch| watch.longest_run(runtime, f));
     assert!(
         longest <= most,
         "the greenthread ran for {longest:?} without letting others run; at most {most:?} were allowed"

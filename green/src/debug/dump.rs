@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use hub_core::Direction;
 
+use super::observe::Account;
 use crate::Builder;
 use crate::GreenThread;
 use crate::runtime::{Alarm, Runtime, Task};
@@ -103,7 +104,8 @@ pub fn greenthreads() -> Vec<GreenthreadInfo> {
 fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
     let state = task.state();
     let extra = task.has_extra();
-    let (ran, waited, switches) = extra.map(|extra| extra.account.read()).unwrap_or_default();
+    let account = task.existing_state_of::<Account>();
+    let (ran, waited, switches) = account.map(|account| account.read()).unwrap_or_default();
     GreenthreadInfo {
         id: task.id,
         name: extra.and_then(|extra| extra.name.borrow().clone()),

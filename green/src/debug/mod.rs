@@ -14,6 +14,7 @@
 mod blocking;
 mod dump;
 mod memory;
+mod observe;
 mod profile;
 
 use std::cell::Cell;
@@ -23,13 +24,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::runtime::Runtime;
 
-pub(crate) use blocking::Heartbeat;
+use blocking::Heartbeat;
 pub use blocking::{assert_switches, blocking_detection};
 pub use dump::{
     GreenthreadInfo, dump_all, dump_on_signal, format_greenthreads, format_hub_listeners,
     format_hub_timers, format_spawn_tree, greenthreads, hub_listener_stacks, hub_timer_stacks,
 };
 pub use memory::{MemoryWatch, memory_threshold, resident_memory};
+use observe::Watch;
 pub use profile::{Profile, profile, spew, unspew};
 
 /// What a thread's scheduler and hub have done, and what they hold: plain numbers.
@@ -69,7 +71,16 @@ pub struct Counters {
 /// ```
 pub fn counters() -> Counters {
     Runtime::with(|runtime| {
-        let mut counters = runtime.count();
+        let count = runtime.count();
+        let mut counters = Counters {
+            switches: count.switches,
+            spawns: count.spawns,
+            turns: count.turns,
+            greenthreads: count.greenthreads,
+            runnable: count.runnable,
+            remote_waiters: count.remote_waiters,
+            ..Counters::default()
+        };
         let _ = runtime.with_reactor(|reactor| {
             counters.readers = reactor.readers();
             counters.writers = reactor.writers();
@@ -85,7 +96,7 @@ pub fn counters() -> Counters {
 ///
 /// While it is on, a switch costs two looks at the clock.
 pub fn accounting(on: bool) {
-    Runtime::with(|runtime| runtime.set_accounting(on));
+    Watch::with(|runtime, watch| watch.set_accounting(runtime, on));
 }
 
 /// With `false`, several greenthreads may wait for one direction of one descriptor: they are served in the order of

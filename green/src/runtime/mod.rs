@@ -54,7 +54,7 @@ pub use exit::{Exit, Panic};
 pub use interrupt::resume_if_control;
 pub(crate) use interrupt::{Elapsed, Interrupt, Killed, Mask, contain, is_control, message};
 pub(crate) use member::Member;
-use observe::Observer;
+pub(crate) use observe::Observer;
 use pace::Pace;
 use park::Cause;
 pub(crate) use park::Wake;
@@ -160,7 +160,7 @@ pub(crate) struct Runtime {
     rooms: RefCell<Vec<Rc<dyn ThreadState>>>,
     /// True while switches are to be reported to `observer`.
     observed: Cell<bool>,
-    observer: Observer,
+    observer: RefCell<Option<Rc<dyn Observer>>>,
 }
 
 /// What the scheduler has done since the thread's first greenthread.
@@ -238,7 +238,7 @@ impl Runtime {
             counters: Counters::default(),
             rooms: RefCell::default(),
             observed: Cell::new(false),
-            observer: Observer::new(now),
+            observer: RefCell::default(),
         }
     }
 
