@@ -42,10 +42,13 @@ pub(super) fn connect(
     connected.map(TcpStream::from_io)
 }
 
-/// Connects to an address in async code. The thread's default timeout does not bound it.
-#[cfg(feature = "dns")]
-pub(crate) async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
-    let connected = connect_any(None, &[address], Limit::none()).await;
+/// Connects in async code to one of the addresses, within `limit`. The thread's default timeout does not bound it.
+#[cfg(any(feature = "dns", feature = "ureq"))]
+pub(crate) async fn connect_first(
+    addresses: &[SocketAddr],
+    limit: Option<Duration>,
+) -> io::Result<TcpStream> {
+    let connected = connect_any(None, addresses, Limit::of(limit)).await;
     connected.map(TcpStream::from_io)
 }
 
@@ -147,7 +150,10 @@ impl Race {
 
     /// All have failed.
     fn lost(&mut self) -> io::Error {
-        let failed = std::mem::take(&mut self.failed);
+        let mut failed = std::mem::take(&mut self.failed);
+        if failed.len() == 1 {
+            return failed.remove(0).1;
+        }
         let worst = failed
             .iter()
             .enumerate()

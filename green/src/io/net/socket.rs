@@ -78,11 +78,6 @@ impl Limit {
         Limit::of(super::default_timeout())
     }
 
-    #[cfg(feature = "dns")]
-    pub(super) fn none() -> Limit {
-        Limit::of(None)
-    }
-
     pub(super) fn timeout(self) -> Option<Duration> {
         self.timeout
     }
@@ -91,7 +86,7 @@ impl Limit {
         self.deadline
     }
 
-    fn of(timeout: Option<Duration>) -> Limit {
+    pub(super) fn of(timeout: Option<Duration>) -> Limit {
         let deadline = timeout.and_then(|_| Runtime::with(|runtime| runtime.deadline(timeout)));
         Limit { timeout, deadline }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use green_dns::{Answer, Query, Question, Reply};
 
 use crate::future::sleep;
-use crate::net::connecting::connect_to;
+use crate::net::connecting::connect_first;
 use crate::net::{Direction, TcpStream, UdpSocket};
 
 /// No answer over UDP is longer, as nobody is told that it may be; more is taken in all the same.
@@ -115,7 +115,7 @@ async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Reply, Failure> {
 }
 
 async fn exchange(server: SocketAddr, query: &Query) -> io::Result<Vec<u8>> {
-    let stream = connect_to(server).await?;
+    let stream = connect_first(&[server], None).await?;
     let len = u16::try_from(query.bytes().len()).map_err(io::Error::other)?;
     let mut message = len.to_be_bytes().to_vec();
     message.extend(query.bytes());
