@@ -3,6 +3,7 @@
 mod cache;
 #[path = "../common/mod.rs"]
 mod common;
+mod dropped;
 mod files;
 mod names;
 mod rubbish;
