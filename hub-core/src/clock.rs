@@ -54,9 +54,9 @@ impl VirtualClock {
         VirtualClock::asking(|_| None)
     }
 
-    /// A clock that does not jump while the system is still busy. Before each jump it asks `under_way`, with the
-    /// descriptors at which anybody is parked. `None` says that nothing will be ready by itself; a duration, that it may
-    /// be: the reactor waits for so long in real time, or until something is ready, and then asks again.
+    /// A clock that does not jump while the system is still busy. Before each look at the descriptors it asks `under_way`,
+    /// with those at which anybody is parked. `None` says that nothing will be ready by itself; a duration, that it may
+    /// be: before a jump the reactor waits for so long in real time, or until something is ready, and asks again.
     ///
     /// ```
     /// use hub_core::VirtualClock;
@@ -102,30 +102,29 @@ impl VirtualClock {
         awaited: impl Fn() -> Vec<BorrowedFd<'a>>,
     ) -> io::Result<()> {
         let target = timeout.and_then(|timeout| self.now().checked_add(timeout));
-        let Some(target) = target else {
-            return hub.wait(None, events);
-        };
-        loop {
-            // Asked before the look: what has come meanwhile is found by it.
-            let pause = match target > self.now() {
-                true => (self.under_way)(&awaited()),
-                false => None,
-            };
+        let waits = target.is_none_or(|target| target > self.now());
+        while events.is_empty() {
+            // Asked before the look, so that this finds what has come meanwhile.
+            let pause = (self.under_way)(&awaited()).filter(|_| waits);
             hub.wait(Some(Duration::ZERO), events)?;
-            match pause {
-                Some(pause) if events.is_empty() => hub.wait(Some(pause), events)?,
-                _ => {}
-            }
             if !events.is_empty() {
-                // In which order they became ready is the system's affair; a run must not depend on it.
-                events.sort_by_key(|event| event.token);
-                return Ok(());
+                break;
             }
-            if pause.is_none() {
-                self.now.set(target);
-                return Ok(());
+            match (pause, target) {
+                (Some(pause), _) => hub.wait(Some(pause), events)?,
+                (None, Some(target)) => {
+                    self.now.set(target);
+                    return Ok(());
+                }
+                (None, None) => {
+                    hub.wait(None, events)?;
+                    break;
+                }
             }
         }
+        // In which order they became ready is the system's affair; a run must not depend on it.
+        events.sort_by_key(|event| event.token);
+        Ok(())
     }
 }
 
