@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::found::is_of;
 use crate::{
-    AddrInfo, Error, ErrorKind, Family, Found, Hints, Resolve, SockType, Transport, parse_literal,
+    AddrInfo, Error, ErrorKind, Family, Hints, Host, Resolve, SockType, Transport, parse_literal,
 };
 
 /// The types of sockets, the number of the protocol of each, and under which transport its services are listed.
@@ -40,7 +40,7 @@ pub(crate) fn getaddrinfo<R: Resolve + ?Sized>(
     }
     let sockets = sockets(resolver, service, hints)?;
     let found = match host {
-        None => Found::here(hints.passive, hints.family),
+        None => Host::here(hints.passive, hints.family),
         Some(host) => find(resolver, host, hints)?,
     };
     let mut infos = Vec::new();
@@ -93,7 +93,7 @@ fn sockets<R: Resolve + ?Sized>(
     Ok(sockets)
 }
 
-fn find<R: Resolve + ?Sized>(resolver: &R, host: &str, hints: Hints) -> Result<Found, Error> {
+fn find<R: Resolve + ?Sized>(resolver: &R, host: &str, hints: Hints) -> Result<Host, Error> {
     let mapped = hints.v4mapped && hints.family == Some(Family::V6);
     if let Some(address) = parse_literal(host, |name| resolver.interface(name)) {
         let address = match address.ip() {
@@ -104,7 +104,7 @@ fn find<R: Resolve + ?Sized>(resolver: &R, host: &str, hints: Hints) -> Result<F
             let why = "it is an address of another family";
             return Err(Error::new(ErrorKind::NoData, host, why));
         }
-        return Ok(Found::literal(host, address));
+        return Ok(Host::literal(host, address));
     }
     if hints.numeric_host {
         let why = "it is no address, and must be one";
@@ -126,11 +126,7 @@ fn find<R: Resolve + ?Sized>(resolver: &R, host: &str, hints: Hints) -> Result<F
 }
 
 /// IPv6 addresses, and those of IPv4 as such.
-fn find_mapped<R: Resolve + ?Sized>(
-    resolver: &R,
-    host: &str,
-    hints: Hints,
-) -> Result<Found, Error> {
+fn find_mapped<R: Resolve + ?Sized>(resolver: &R, host: &str, hints: Hints) -> Result<Host, Error> {
     let six = resolver.find(host, Some(Family::V6));
     let four = match &six {
         Ok(_) if !hints.all => return six,

@@ -8,7 +8,7 @@ use crate::{Answer, Error, ErrorKind, Family, Name, Says};
 /// What is known of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Found {
+pub struct Host {
     /// The canonical name.
     pub name: String,
     /// The names that led to it.
@@ -92,14 +92,14 @@ pub(crate) fn nothing(kind: ErrorKind) -> Arc<Unanswered> {
 }
 
 /// Puts together what is known of both families.
-pub(crate) fn merge(outcomes: &[Outcome]) -> Result<Found, Arc<Unanswered>> {
-    let mut found: Option<Found> = None;
+pub(crate) fn merge(outcomes: &[Outcome]) -> Result<Host, Arc<Unanswered>> {
+    let mut found: Option<Host> = None;
     let mut failed = None;
     for outcome in outcomes {
         let new = match outcome {
             Ok(answer) => match &answer.says {
                 Says::Addresses(addresses) => {
-                    let found = found.get_or_insert_with(|| Found::named(&answer.chain));
+                    let found = found.get_or_insert_with(|| Host::named(&answer.chain));
                     let addresses = addresses.iter().map(|&address| SocketAddr::new(address, 0));
                     found.addresses.extend(addresses);
                     continue;
@@ -114,14 +114,14 @@ pub(crate) fn merge(outcomes: &[Outcome]) -> Result<Found, Arc<Unanswered>> {
     found.ok_or_else(|| failed.unwrap_or_else(|| nothing(ErrorKind::NotFound)))
 }
 
-impl Found {
+impl Host {
     /// The last name of the chain is the canonical one.
-    fn named(chain: &[String]) -> Found {
+    fn named(chain: &[String]) -> Host {
         let (name, aliases) = match chain.split_last() {
             Some((name, aliases)) => (name.clone(), aliases.to_vec()),
             None => (String::new(), Vec::new()),
         };
-        Found {
+        Host {
             name,
             aliases,
             addresses: Vec::new(),
@@ -129,8 +129,8 @@ impl Found {
     }
 
     /// What an address in digits says of itself.
-    pub(crate) fn literal(host: &str, address: SocketAddr) -> Found {
-        Found {
+    pub(crate) fn literal(host: &str, address: SocketAddr) -> Host {
+        Host {
             name: host.to_owned(),
             aliases: Vec::new(),
             addresses: vec![address],
@@ -138,9 +138,9 @@ impl Found {
     }
 
     /// This machine.
-    pub(crate) fn localhost(name: &Name, family: Option<Family>) -> Found {
+    pub(crate) fn localhost(name: &Name, family: Option<Family>) -> Host {
         let addresses = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
-        Found {
+        Host {
             name: name.text().to_owned(),
             aliases: Vec::new(),
             addresses: of_family(addresses, family),
@@ -148,12 +148,12 @@ impl Found {
     }
 
     /// All addresses of this machine to listen at, or the loopback to connect to.
-    pub(crate) fn here(passive: bool, family: Option<Family>) -> Found {
+    pub(crate) fn here(passive: bool, family: Option<Family>) -> Host {
         let addresses: [IpAddr; 2] = match passive {
             true => [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
             false => [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()],
         };
-        Found {
+        Host {
             name: String::new(),
             aliases: Vec::new(),
             addresses: of_family(addresses, family),

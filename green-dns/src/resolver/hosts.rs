@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::{Family, Found, Name, parse_literal};
+use crate::{Family, Host, Name, parse_literal};
 
 /// What the hosts file says.
 ///
@@ -61,14 +61,14 @@ impl Hosts {
     }
 
     /// The addresses of a host, if there is one of the wanted family.
-    pub fn find(&self, name: &Name, family: Option<Family>) -> Option<Found> {
+    pub fn find(&self, name: &Name, family: Option<Family>) -> Option<Host> {
         let lines = self.by_name.get(name.text())?;
         let lines = lines.iter().filter_map(|index| self.lines.get(*index));
-        let mut found: Option<Found> = None;
+        let mut found: Option<Host> = None;
         let wanted =
             |line: &&Line| family.is_none_or(|family| Family::of(line.address.ip()) == family);
         for line in lines.filter(wanted) {
-            let found = found.get_or_insert_with(|| Found {
+            let found = found.get_or_insert_with(|| Host {
                 name: line.names[0].clone(),
                 aliases: line.names[1..].to_vec(),
                 addresses: Vec::new(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::found::{merge, nothing, remember};
 use super::{addrinfo, nameinfo};
 use crate::{
-    AddrInfo, Error, ErrorKind, Family, Found, Hints, HostEntry, Hosts, Name, NameFlags, Outcome,
+    AddrInfo, Error, ErrorKind, Family, Hints, Host, HostEntry, Hosts, Name, NameFlags, Outcome,
     Question, RecordKind, ResolvConf, Services, Unanswered, parse_literal, sort_addresses,
 };
 
@@ -73,7 +73,7 @@ pub trait Resolve {
     /// Says why there is no address.
     fn gethostbyname_ex(&self, host: &str) -> Result<HostEntry, Error> {
         let found = match parse_literal(host, |name| self.interface(name)) {
-            Some(address) if address.is_ipv4() => Found::literal(host, address),
+            Some(address) if address.is_ipv4() => Host::literal(host, address),
             Some(_) => {
                 let why = "it is an IPv6 address";
                 return Err(Error::new(ErrorKind::NoData, host, why));
@@ -108,12 +108,12 @@ pub trait Resolve {
     ///
     /// # Errors
     /// Says why there is no address.
-    fn find(&self, host: &str, family: Option<Family>) -> Result<Found, Error> {
+    fn find(&self, host: &str, family: Option<Family>) -> Result<Host, Error> {
         let name = Name::parse(host).map_err(|why| Error::new(ErrorKind::NotFound, host, why))?;
         let known = self.hosts().find(&name, family);
         let mut found = match known {
             Some(found) => found,
-            None if name.is_localhost() => Found::localhost(&name, family),
+            None if name.is_localhost() => Host::localhost(&name, family),
             None => search(self, &name, family).map_err(|failed| failed.error(host))?,
         };
         sort_addresses(&mut found.addresses, |to| self.source(to));
@@ -126,7 +126,7 @@ fn search<R: Resolve + ?Sized>(
     resolver: &R,
     name: &Name,
     family: Option<Family>,
-) -> Result<Found, Arc<Unanswered>> {
+) -> Result<Host, Arc<Unanswered>> {
     let conf = resolver.conf();
     let kinds: &[RecordKind] = match family {
         None => &[RecordKind::Aaaa, RecordKind::A],

@@ -16,7 +16,8 @@ use super::addr::no_address;
 use super::io::Io;
 use super::socket::{self, Limit};
 use super::{TcpStream, ToSocketAddrs};
-use crate::future::{Sleep, sleep, sleep_until, try_block_on};
+use crate::threads::future::block_on::try_block_on;
+use crate::threads::future::sleep::{Sleep, sleep, sleep_until};
 
 /// When an address has said nothing for so long, the next is tried beside it.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

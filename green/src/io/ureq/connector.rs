@@ -15,11 +15,11 @@ use ::ureq::unversioned::transport::{
 };
 use ::ureq::{Error, Proxy};
 
-use super::sockets::{Place, shut_down};
+use super::sockets::{SocketKey, shut_down};
 use super::socks::{self, Target};
-use crate::future::try_block_on;
 use crate::net::TcpStream;
 use crate::net::connecting::connect_first;
+use crate::threads::future::block_on::try_block_on;
 
 /// Opens a connection to the origin, or to it through a SOCKS proxy.
 #[derive(Debug)]
@@ -92,10 +92,10 @@ fn open(
     let stream = connect(addresses, limit, &stop).map_err(|error| failed(error, timeout))?;
     let config = details.config;
     stream.set_nodelay(config.no_delay())?;
-    let place = Place::new(stream);
-    (details.register_shutdown)(place.shutdown_handle())?;
+    let socket = SocketKey::new(stream);
+    (details.register_shutdown)(socket.shutdown_handle())?;
     Ok(GreenTransport {
-        place,
+        socket,
         buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
     })
 }
@@ -213,7 +213,7 @@ fn failed(error: io::Error, timeout: NextTimeout) -> Error {
 }
 
 pub(super) struct GreenTransport {
-    place: Place,
+    socket: SocketKey,
     buffers: LazyBuffers,
 }
 
@@ -233,28 +233,28 @@ impl Transport for GreenTransport {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let timeout = timeout.for_write();
         let output = &self.buffers.output()[..amount];
-        let written = self.place.write_all(output, left(timeout)?);
+        let written = self.socket.write_all(output, left(timeout)?);
         written.map_err(|error| failed(error, timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let timeout = timeout.for_read();
         let input = self.buffers.input_append_buf();
-        let read = self.place.read(input, left(timeout)?);
+        let read = self.socket.read(input, left(timeout)?);
         let read = read.map_err(|error| failed(error, timeout))?;
         self.buffers.input_appended(read);
         Ok(read > 0)
     }
 
     fn is_open(&mut self) -> bool {
-        self.place.is_silent()
+        self.socket.is_silent()
     }
 }
 
 impl fmt::Debug for GreenTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GreenTransport")
-            .field("peer", &self.place.peer_addr().ok())
+            .field("peer", &self.socket.peer_addr().ok())
             .finish()
     }
 }

@@ -1,12 +1,11 @@
 //! Sockets of a thread, for transports that may go anywhere.
 //!
 //! ureq wants a transport to be `Send`, and a green socket belongs to its thread. So the socket stays in a table of
-//! its thread, and the transport has the number of its place. On another thread, and in the child of a fork, the
+//! its thread, and the transport has its key. On another thread, and in the child of a fork, the
 //! transport says that it is closed, and ureq opens a new one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
-use std::mem;
 use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
@@ -23,6 +22,7 @@ use slab::Slab;
 use crate::net::TcpStream;
 use crate::net::io::Io;
 use crate::runtime::per_process::PerProcess;
+use crate::runtime::{Runtime, ThreadState};
 
 /// What other threads may do with a socket: end the connection.
 pub(super) struct Socket {
@@ -54,30 +54,57 @@ impl AsFd for Socket {
     }
 }
 
-/// The sockets of a thread, of this process.
+/// The sockets of a thread.
+#[derive(Default)]
 struct Table {
-    forks: usize,
-    sockets: Slab<Rc<Io<Arc<Socket>>>>,
+    /// Of the process to which they belong.
+    forks: Cell<usize>,
+    sockets: RefCell<Slab<Rc<Io<Arc<Socket>>>>>,
 }
 
-thread_local! {
-    static TABLE: RefCell<Table> = const { RefCell::new(Table { forks: 0, sockets: Slab::new() }) };
+impl Table {
+    fn here() -> Rc<Table> {
+        Runtime::with(Runtime::state)
+    }
+
+    /// Closes what is the parent's, if this process is the child of a fork.
+    fn leave_parent(&self) {
+        if self.forks.replace(fork_count()) != fork_count() {
+            drop(self.sockets.take());
+        }
+    }
+
+    fn remove(&self, key: usize) {
+        let socket = self.sockets.borrow_mut().try_remove(key);
+        drop(socket);
+    }
 }
 
-/// Places whose transports were dropped on other threads.
+impl ThreadState for Table {
+    fn at_end(&self) {
+        drop(self.sockets.take());
+    }
+
+    fn after_fork(&self, _alone: bool) {
+        self.leave_parent();
+    }
+}
+
+/// Keys whose transports were dropped on other threads.
 static ABANDONED: PerProcess<Mutex<Vec<(ThreadId, usize)>>> = PerProcess::new();
 
-/// Where a socket stands in the table of its thread.
-pub(super) struct Place {
+/// What a transport has: the place of its socket in the table of the thread.
+pub(super) struct SocketKey {
     thread: ThreadId,
     key: usize,
     socket: Weak<Socket>,
     forks: usize,
 }
 
-impl Place {
-    pub(super) fn new(stream: TcpStream) -> Place {
-        sweep();
+impl SocketKey {
+    pub(super) fn new(stream: TcpStream) -> SocketKey {
+        let table = Table::here();
+        sweep(&table);
         let forks = fork_count();
         let socket = Arc::new(Socket {
             stream: stream.into(),
@@ -85,9 +112,9 @@ impl Place {
             ended: AtomicBool::new(false),
         });
         let io = Rc::new(Io::new(Arc::clone(&socket)));
-        Place {
+        SocketKey {
             thread: thread::current().id(),
-            key: TABLE.with_borrow_mut(|table| table.sockets.insert(io)),
+            key: table.sockets.borrow_mut().insert(io),
             socket: Arc::downgrade(&socket),
             forks,
         }
@@ -105,7 +132,7 @@ impl Place {
         if self.thread != thread::current().id() {
             return refuse("the connection belongs to another thread");
         }
-        let found = TABLE.with_borrow(|table| table.sockets.get(self.key).cloned());
+        let found = Table::here().sockets.borrow().get(self.key).cloned();
         found.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
@@ -159,16 +186,14 @@ pub(super) fn shut_down() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the agent was shut down")
 }
 
-impl Drop for Place {
+impl Drop for SocketKey {
     fn drop(&mut self) {
         if self.thread == thread::current().id() {
-            // Fails while the thread ends, when the table has gone already and its sockets with it.
-            let socket = TABLE.try_with(|table| {
-                let mut table = table.borrow_mut();
-                let same = table.forks == self.forks;
-                same.then(|| table.sockets.try_remove(self.key))
-            });
-            drop(socket);
+            // While the thread ends the table may have gone already, and its sockets with it.
+            let table = Runtime::existing(Runtime::existing_state::<Table>).flatten();
+            if let Some(table) = table.filter(|table| table.forks.get() == self.forks) {
+                table.remove(self.key);
+            }
         } else if let Some(socket) = self.socket.upgrade() {
             // The other end is told at once; the number is free when the owner comes by.
             socket.end();
@@ -184,27 +209,16 @@ fn abandoned() -> &'static Mutex<Vec<(ThreadId, usize)>> {
     ABANDONED.get(Mutex::default)
 }
 
-/// Closes what others have dropped of this thread's, and what is the parent's if this process is the child of a fork.
-fn sweep() {
-    let forks = fork_count();
-    let parents = TABLE.with_borrow_mut(|table| {
-        let of_parent = mem::replace(&mut table.forks, forks) != forks;
-        of_parent.then(|| mem::take(&mut table.sockets))
-    });
-    drop(parents);
+/// Closes what others have dropped of this thread's, and what is the parent's.
+fn sweep(table: &Table) {
+    table.leave_parent();
     let thread = thread::current().id();
-    let mut mine = Vec::new();
-    abandoned()
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .retain(|(owner, key)| {
-            let other = *owner != thread;
-            if !other {
-                mine.push(*key);
-            }
-            other
-        });
-    for key in mine {
-        drop(TABLE.with_borrow_mut(|table| table.sockets.try_remove(key)));
+    let mut abandoned = abandoned().lock().unwrap_or_else(PoisonError::into_inner);
+    let mine: Vec<_> = abandoned
+        .extract_if(.., |(owner, _)| *owner == thread)
+        .collect();
+    drop(abandoned);
+    for (_, key) in mine {
+        table.remove(key);
     }
 }

@@ -10,7 +10,8 @@ use green_dns::{ErrorKind, Outcome, Question, RecordKind, ResolvConf, Says, Unan
 
 use super::flight::Join;
 use super::{Green, servers};
-use crate::future::{Sleep, sleep_until, try_block_on};
+use crate::threads::future::block_on::try_block_on;
+use crate::threads::future::sleep::{Sleep, sleep_until};
 use crate::time::now;
 
 /// When one family has come, the other is waited for at least this long (the resolution delay of RFC 8305).

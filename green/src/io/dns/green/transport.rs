@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use green_dns::{Answer, Query, Question, Reply};
 
-use crate::future::sleep;
 use crate::net::connecting::connect_first;
 use crate::net::{Direction, TcpStream, UdpSocket};
+use crate::threads::future::sleep::sleep;
 
 /// No answer over UDP is longer, as nobody is told that it may be; more is taken in all the same.
 const LONGEST_DATAGRAM: usize = 4096;
