@@ -395,8 +395,14 @@ fn the_environment_is_obeyed_or_refused() {
 fn https_that_cannot_be_had_is_refused_before_anything_is_sent() {
     bounded(|| {
         let (listener, address) = listener();
-        let tls = ureq::tls::TlsConfig::builder().provider(ureq::tls::TlsProvider::NativeTls);
-        let agent = agent_with(Agent::config_builder().tls_config(tls.build()).build());
+        let config = Agent::config_builder();
+        #[cfg(feature = "ureq-tls")]
+        let config = config.tls_config(
+            ureq::tls::TlsConfig::builder()
+                .provider(ureq::tls::TlsProvider::NativeTls)
+                .build(),
+        );
+        let agent = agent_with(config.build());
         let error = text(&agent, format!("https://{address}/")).unwrap_err();
         assert_eq!(io_kind(&error), ErrorKind::Unsupported, "{error}");
         listener.set_nonblocking(true).unwrap();

@@ -38,7 +38,7 @@ struct Chosen(RefCell<Option<Resolver>>);
 
 impl ThreadState for Chosen {
     fn at_end(&self) {
-        drop(self.0.take());
+        self.0.take();
     }
 }
 
@@ -74,8 +74,7 @@ pub fn use_resolver(name: &str) -> Result<(), ResolverError> {
 
 /// Makes `resolver` the resolver of this thread.
 pub fn use_resolver_with(resolver: Resolver) {
-    let former = chosen().0.replace(Some(resolver));
-    drop(former);
+    chosen().0.replace(Some(resolver));
 }
 
 /// Makes the default the resolver of this thread: what `GREEN_DNS` names, or else the system's.
