@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use green_dns::{Answer, Query, Question, Reply};
+use socket2::SockRef;
 
 use crate::net::connecting::connect_first;
 use crate::net::{Direction, TcpStream, UdpSocket};
@@ -82,10 +83,17 @@ async fn send(server: SocketAddr, question: &Question) -> Result<(UdpSocket, Que
     let socket = UdpSocket::bind(local).map_err(|error| Failure::Unasked(error.to_string()))?;
     // The system then passes on nothing from others, and says if nobody listens there.
     socket.connect(server).map_err(Failure::Unreachable)?;
-    let sent = |cx: &mut Context<'_>| {
-        socket.poll_retry(cx, Direction::Write, |socket| socket.send(query.bytes()))
-    };
-    poll_fn(sent).await.map_err(Failure::Unreachable)?;
+    // At once, so that the questions of a lookup go out in their order.
+    match SockRef::from(&socket).send(query.bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            let sent = |cx: &mut Context<'_>| {
+                socket.poll_retry(cx, Direction::Write, |socket| socket.send(query.bytes()))
+            };
+            poll_fn(sent).await.map_err(Failure::Unreachable)?;
+        }
+        Err(error) => return Err(Failure::Unreachable(error)),
+        Ok(_) => {}
+    }
     Ok((socket, query))
 }
 
