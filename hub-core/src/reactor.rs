@@ -315,9 +315,10 @@ impl<W> Reactor<W> {
         match &self.clock {
             Clock::Monotonic => self.hub.wait(timeout, &mut self.events)?,
             Clock::Virtual(clock) => {
+                let awaited = || self.sources.awaited();
                 clock
                     .clone()
-                    .wait(timeout, &mut *self.hub, &mut self.events)?;
+                    .wait(timeout, &mut *self.hub, &mut self.events, awaited)?;
             }
         }
         let mut turn = Turn {

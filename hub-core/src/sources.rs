@@ -271,6 +271,13 @@ impl<W> Sources<W> {
         sources.map(|(index, source)| (Token::new(index as u32, source.generation), source))
     }
 
+    /// The descriptors at which anybody is parked.
+    pub(crate) fn awaited(&self) -> Vec<BorrowedFd<'_>> {
+        let parked = |source: &&Source<W>| source.waiter.iter().any(Option::is_some);
+        let sources = self.iter().map(|(_, source)| source).filter(parked);
+        sources.map(Source::fd).collect()
+    }
+
     pub(crate) fn waiters(&self) -> impl Iterator<Item = (Token, RawFd, Direction, &W)> {
         self.iter().flat_map(|(token, source)| {
             let fd = source.fd().as_raw_fd();

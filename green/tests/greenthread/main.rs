@@ -10,4 +10,5 @@ mod mask;
 mod promptness;
 mod scope;
 mod sim;
+mod sim_sockets;
 mod timeout;

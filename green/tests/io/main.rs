@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod connecting;
 mod dns;
 #[cfg(feature = "dns")]
 mod dns_green;

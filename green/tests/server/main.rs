@@ -8,3 +8,5 @@ mod hyper;
 mod serve;
 #[cfg(feature = "ureq")]
 mod ureq;
+#[cfg(feature = "ureq")]
+mod ureq_world;

@@ -57,11 +57,8 @@ pub(super) fn gethostbyname_ex(host: &str) -> Result<HostEntry, Error> {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
     });
-    Ok(HostEntry {
-        name: canonical.unwrap_or_else(|| host.to_owned()),
-        aliases: Vec::new(),
-        addresses: addresses.collect(),
-    })
+    let name = canonical.unwrap_or_else(|| host.to_owned());
+    Ok(HostEntry::new(name, Vec::new(), addresses.collect()))
 }
 
 pub(super) fn getnameinfo(
@@ -182,12 +179,9 @@ fn info(found: dns_lookup::AddrInfo) -> Option<AddrInfo> {
     let (_, socktype) = types
         .into_iter()
         .find(|(number, _)| *number == found.socktype)?;
-    Some(AddrInfo {
-        address: found.sockaddr,
-        socktype,
-        protocol: found.protocol,
-        canonical_name: found.canonname,
-    })
+    let mut info = AddrInfo::new(found.sockaddr, socktype, found.protocol);
+    info.canonical_name = found.canonname;
+    Some(info)
 }
 
 fn translate(asked: &str, error: LookupError) -> Error {

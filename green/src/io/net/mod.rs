@@ -58,6 +58,7 @@
 //! ```
 
 mod addr;
+pub(crate) mod connecting;
 mod convenience;
 mod descriptor;
 pub(crate) mod io;
@@ -75,6 +76,7 @@ pub use std::net::{
 };
 
 pub use addr::ToSocketAddrs;
+pub use connecting::ConnectError;
 pub use convenience::{connect, connect_from, listen};
 pub use hub_core::Direction;
 pub use listen::ListenBuilder;

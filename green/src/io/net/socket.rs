@@ -78,11 +78,15 @@ impl Limit {
         Limit::of(super::default_timeout())
     }
 
+    pub(super) fn timeout(self) -> Option<Duration> {
+        self.timeout
+    }
+
     pub(super) fn deadline(self) -> Option<Instant> {
         self.deadline
     }
 
-    fn of(timeout: Option<Duration>) -> Limit {
+    pub(super) fn of(timeout: Option<Duration>) -> Limit {
         let deadline = timeout.and_then(|_| Runtime::with(|runtime| runtime.deadline(timeout)));
         Limit { timeout, deadline }
     }
@@ -115,23 +119,11 @@ pub(super) fn connect<T>(socket: Socket, to: &SockAddr, limit: Limit) -> io::Res
 where
     T: From<Socket> + AsFd + 'static,
 {
-    let started = socket.connect(to);
-    let io = Io::<T>::new(socket.into());
-    match started {
-        Ok(()) => return Ok(io),
-        Err(error) if is_underway(&error) => {}
-        Err(error) => return Err(error),
+    let (io, connected) = start(socket, to)?;
+    if connected {
+        return Ok(io);
     }
-    let connected = io.retry_until(Direction::Write, limit.deadline, |source| {
-        let socket = SockRef::from(source);
-        if socket.peer_addr().is_ok() {
-            return Ok(());
-        }
-        // Either it has failed, or the hub has woken us for nothing.
-        Err(socket
-            .take_error()?
-            .unwrap_or(io::ErrorKind::WouldBlock.into()))
-    });
+    let connected = io.retry_until(Direction::Write, limit.deadline, is_connected);
     match connected {
         Ok(()) => Ok(io),
         Err(error) if error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none() => {
@@ -139,6 +131,31 @@ where
         }
         Err(error) => Err(error),
     }
+}
+
+/// Begins to connect a non-blocking socket. True if it is connected already.
+pub(super) fn start<T>(socket: Socket, to: &SockAddr) -> io::Result<(Io<T>, bool)>
+where
+    T: From<Socket> + AsFd + 'static,
+{
+    let connected = match socket.connect(to) {
+        Ok(()) => true,
+        Err(error) if is_underway(&error) => false,
+        Err(error) => return Err(error),
+    };
+    Ok((Io::new(socket.into()), connected))
+}
+
+/// The outcome of a connect that was begun; `WouldBlock` if there is none yet.
+pub(super) fn is_connected(source: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(source);
+    if socket.peer_addr().is_ok() {
+        return Ok(());
+    }
+    // Either it has failed, or the hub has woken us for nothing.
+    Err(socket
+        .take_error()?
+        .unwrap_or(io::ErrorKind::WouldBlock.into()))
 }
 
 fn is_underway(error: &io::Error) -> bool {

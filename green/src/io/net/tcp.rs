@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hub_core::Direction;
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socket2::{SockAddr, SockRef, Socket};
 
-use super::addr::each_addr;
+use super::connecting::connect;
 use super::descriptor::descriptor;
 use super::io::Io;
 use super::socket::{self, Limit};
@@ -57,17 +57,23 @@ descriptor!(TcpStream, net::TcpStream);
 descriptor!(TcpListener, net::TcpListener);
 
 impl TcpStream {
-    /// Connects to the first of the addresses that answers.
+    /// Connects to the first of the addresses that answers (happy eyeballs, RFC 8305).
+    ///
+    /// They are tried in their order, but families take turns. The next is tried when one has failed, or beside it when
+    /// it has said nothing for 250 ms. The first that connects wins, and the other attempts are closed.
     ///
     /// The thread's [default timeout](super::set_default_timeout) bounds the whole of it.
     ///
     /// # Errors
-    /// What the last address said; `TimedOut` after the default timeout.
+    /// What the system says if there is one address. If there are several, a [`ConnectError`](super::ConnectError) that
+    /// names them all is inside; the kind is that of the most telling failure: one to which there is no way counts less
+    /// than one that has refused. `TimedOut` after the default timeout.
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
         connect(None, address, Limit::default())
     }
 
-    /// As [`TcpStream::connect`], within `timeout`: this bounds the look-up of the name and all addresses together.
+    /// As [`TcpStream::connect`], within `timeout`: this bounds the look-up of the name and all addresses together. One
+    /// that never answers leaves time for the others, which are tried beside it.
     ///
     /// # Errors
     /// As [`TcpStream::connect`]; `TimedOut` after `timeout`, `InvalidInput` if that is zero.
@@ -426,36 +432,12 @@ impl TcpStream {
     }
 
     fn from_nonblocking(socket: Socket) -> TcpStream {
-        TcpStream {
-            io: Io::new(socket.into()),
-        }
+        TcpStream::from_io(Io::new(socket.into()))
     }
-}
 
-/// Connects to one of the addresses, from `bind` if given.
-pub(crate) fn connect(
-    bind: Option<&[SocketAddr]>,
-    address: impl ToSocketAddrs,
-    limit: Limit,
-) -> io::Result<TcpStream> {
-    let addresses: Vec<_> = limit.run(|| Ok(address.to_socket_addrs()?.collect()))?;
-    each_addr(&*addresses, |address| {
-        let socket = socket::open(Domain::for_address(address), Type::STREAM)?;
-        if let Some(bind) = bind {
-            let same = bind.iter().find(|bind| bind.is_ipv4() == address.is_ipv4());
-            let Some(bind) = same else {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!(
-                        "cannot connect to {address}: the address to bind is of the other family"
-                    ),
-                ));
-            };
-            socket.bind(&SockAddr::from(*bind))?;
-        }
-        let io = socket::connect(socket, &address.into(), limit)?;
-        Ok(TcpStream { io })
-    })
+    pub(super) fn from_io(io: Io<net::TcpStream>) -> TcpStream {
+        TcpStream { io }
+    }
 }
 
 fn accepted((socket, peer): (Socket, SockAddr)) -> io::Result<(TcpStream, SocketAddr)> {

@@ -55,13 +55,13 @@
 //! [`UnixStream`]: crate::net::UnixStream
 
 mod accept;
-mod block_on;
+pub(crate) mod block_on;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod remote;
-mod sleep;
+pub(crate) mod sleep;
 #[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
 mod streams;
 #[cfg(feature = "tokio")]

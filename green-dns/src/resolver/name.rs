@@ -1,53 +1,68 @@
 //! Names of hosts, and where they are looked for.
 
 use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
 
 /// More than this does not fit into a message.
 const LONGEST: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
 /// The name of a host as the name servers know it: ASCII, in lower case, without a dot at its end.
+///
+/// ```
+/// use green_dns::Name;
+///
+/// assert_eq!(Name::parse("B\u{fc}cher.Example")?.text(), "xn--bcher-kva.example");
+/// assert!(Name::parse("no name").is_err());
+/// let search = ["one.example".to_owned()];
+/// assert_eq!(Name::parse("www")?.candidates(&search, 1), ["www.one.example"]);
+/// assert_eq!(Name::parse("www.")?.candidates(&search, 1), ["www"]);
+/// # Ok::<(), green_dns::NameError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Name {
+pub struct Name {
     text: String,
     /// It had a dot at its end: it is whole, and nothing may be appended.
     rooted: bool,
 }
 
 impl Name {
-    /// Names beyond ASCII are converted as the rules of internationalised names say (UTS 46).
+    /// Reads a name. One beyond ASCII is converted as the rules of internationalised names say (UTS 46).
     ///
     /// # Errors
     /// Why it is no name of a host.
-    pub(super) fn parse(host: &str) -> Result<Name, &'static str> {
+    pub fn parse(host: &str) -> Result<Name, NameError> {
         let ascii = if host.is_ascii() {
             Cow::Borrowed(host)
         } else {
             idna::domain_to_ascii_cow(host.as_bytes(), idna::AsciiDenyList::EMPTY)
-                .map_err(|_| "it is no internationalised name of a host")?
+                .map_err(|_| NameError("it is no internationalised name of a host"))?
         };
         let (text, rooted) = match ascii.strip_suffix('.') {
             Some(text) => (text, true),
             None => (&*ascii, false),
         };
         if text.is_empty() {
-            return Err("the name is empty");
+            return Err(NameError("the name is empty"));
         }
         if text.len() > LONGEST {
-            return Err("the name is longer than 253 characters");
+            return Err(NameError("the name is longer than 253 characters"));
         }
         if text.starts_with('-') {
-            return Err("a name of a host does not begin with a hyphen");
+            return Err(NameError("a name of a host does not begin with a hyphen"));
         }
         for label in text.split('.') {
             if label.is_empty() {
-                return Err("there is nothing between two dots of the name");
+                return Err(NameError("there is nothing between two dots of the name"));
             }
             if label.len() > LONGEST_LABEL {
-                return Err("a part of the name is longer than 63 characters");
+                return Err(NameError("a part of the name is longer than 63 characters"));
             }
             if !label.bytes().all(is_of_hosts) {
-                return Err("the name has a character that no name of a host has");
+                return Err(NameError(
+                    "the name has a character that no name of a host has",
+                ));
             }
         }
         Ok(Name {
@@ -56,17 +71,19 @@ impl Name {
         })
     }
 
-    pub(super) fn text(&self) -> &str {
+    /// The name without a dot at its end.
+    pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// This machine's own name for itself (RFC 6761): no name server is asked.
-    pub(super) fn is_localhost(&self) -> bool {
+    /// True if it is this machine's own name for itself (RFC 6761): no name server is asked.
+    pub fn is_localhost(&self) -> bool {
         self.text == "localhost" || self.text.ends_with(".localhost")
     }
 
-    /// The whole names to ask for, in this order. `search` is the list of domains to append.
-    pub(super) fn candidates(&self, search: &[String], ndots: usize) -> Vec<String> {
+    /// The whole names to ask for, in this order. `search` is the list of domains to append; a name with `ndots` dots is
+    /// first asked for as it is.
+    pub fn candidates(&self, search: &[String], ndots: usize) -> Vec<String> {
         let dots = self.text.bytes().filter(|byte| *byte == b'.').count();
         if self.rooted || search.is_empty() {
             return vec![self.text.clone()];
@@ -84,6 +101,18 @@ impl Name {
         candidates
     }
 }
+
+/// Why a text is no name of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameError(&'static str);
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for NameError {}
 
 /// The underscore is in no standard and in many names.
 fn is_of_hosts(byte: u8) -> bool {

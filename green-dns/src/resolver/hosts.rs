@@ -3,13 +3,21 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::name::Name;
-use super::{Found, literal};
-use crate::dns::Family;
+use crate::{Family, Host, Name, parse_literal};
 
 /// What the hosts file says.
+///
+/// ```
+/// use green_dns::{Family, Hosts, Name};
+///
+/// let hosts = Hosts::parse("192.0.2.1 printer.example printer # on the left\n", |_| None);
+/// let found = hosts.find(&Name::parse("Printer")?, Some(Family::V4)).unwrap();
+/// assert_eq!(found.name, "printer.example");
+/// assert_eq!(hosts.name_of([192, 0, 2, 1].into()), Some("printer.example"));
+/// # Ok::<(), green_dns::NameError>(())
+/// ```
 #[derive(Debug, Default)]
-pub(super) struct Hosts {
+pub struct Hosts {
     lines: Vec<Line>,
     by_name: HashMap<String, Vec<usize>>,
     by_address: HashMap<IpAddr, usize>,
@@ -24,13 +32,15 @@ struct Line {
 }
 
 impl Hosts {
-    /// Lines that say nothing, or cannot be understood, are passed over.
-    pub(super) fn parse(text: &str) -> Hosts {
+    /// Reads the text of the file. Lines that say nothing, or cannot be understood, are passed over. `interface` gives
+    /// the number of a network interface, as for [`parse_literal`].
+    pub fn parse(text: &str, interface: impl Fn(&str) -> Option<u32>) -> Hosts {
         let mut hosts = Hosts::default();
         for line in text.lines() {
             let line = line.split('#').next().unwrap_or_default();
             let mut words = line.split_whitespace();
-            let Some(address) = words.next().and_then(literal::parse) else {
+            let literal = |word| parse_literal(word, &interface);
+            let Some(address) = words.next().and_then(literal) else {
                 continue;
             };
             let names: Vec<_> = words.map(str::to_owned).collect();
@@ -51,12 +61,14 @@ impl Hosts {
     }
 
     /// The addresses of a host, if there is one of the wanted family.
-    pub(super) fn find(&self, name: &Name, family: Option<Family>) -> Option<Found> {
+    pub fn find(&self, name: &Name, family: Option<Family>) -> Option<Host> {
         let lines = self.by_name.get(name.text())?;
         let lines = lines.iter().filter_map(|index| self.lines.get(*index));
-        let mut found: Option<Found> = None;
-        for line in lines.filter(|line| super::is_of(line.address.ip(), family)) {
-            let found = found.get_or_insert_with(|| Found {
+        let mut found: Option<Host> = None;
+        let wanted =
+            |line: &&Line| family.is_none_or(|family| Family::of(line.address.ip()) == family);
+        for line in lines.filter(wanted) {
+            let found = found.get_or_insert_with(|| Host {
                 name: line.names[0].clone(),
                 aliases: line.names[1..].to_vec(),
                 addresses: Vec::new(),
@@ -69,9 +81,9 @@ impl Hosts {
     }
 
     /// The canonical name of an address.
-    pub(super) fn name_of(&self, address: IpAddr) -> Option<String> {
+    pub fn name_of(&self, address: IpAddr) -> Option<&str> {
         let line = self.lines.get(*self.by_address.get(&address)?)?;
-        line.names.first().cloned()
+        line.names.first().map(String::as_str)
     }
 }
 
@@ -107,6 +119,7 @@ mod tests {
              192.0.2.5 one.example one.example\n\
              192.0.2.6 b\u{fc}cher.example\n\
              192.0.2.7 under_score dotted.",
+            |_| None,
         );
         let both = ["192.0.2.1", "2001:db8::1", "192.0.2.5"];
         assert_eq!(find(&hosts, "one.example", None), both);
@@ -126,13 +139,16 @@ mod tests {
         assert_eq!(found.name, "One.Example");
         assert_eq!(found.aliases, ["one"]);
         let name = hosts.name_of("192.0.2.1".parse().unwrap());
-        assert_eq!(name.as_deref(), Some("One.Example"));
+        assert_eq!(name, Some("One.Example"));
         assert_eq!(hosts.name_of("192.0.2.99".parse().unwrap()), None);
     }
 
     #[test]
     fn scopes() {
-        let hosts = Hosts::parse("fe80::1%1 link\nfe80::2%lo named\nfe80::3%no-such-one lost\n");
+        let hosts = Hosts::parse(
+            "fe80::1%1 link\nfe80::2%lo named\nfe80::3%no-such-one lost\n",
+            |name| (name == "lo").then_some(7),
+        );
         let scope = |name: &str| {
             let found = hosts.find(&Name::parse(name).unwrap(), None)?;
             match found.addresses[0] {
@@ -141,8 +157,7 @@ mod tests {
             }
         };
         assert_eq!(scope("link"), Some(1));
-        #[cfg(target_os = "linux")]
-        assert_eq!(scope("named"), Some(1));
+        assert_eq!(scope("named"), Some(7));
         assert_eq!(scope("lost"), None);
     }
 }

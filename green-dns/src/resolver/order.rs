@@ -6,31 +6,22 @@
 //! order by which servers spread the load.
 
 use std::cmp::Reverse;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Any port would do.
-const DISCARD: u16 = 9;
-
-/// Sorts addresses. Nothing is sent; the system is asked from where it would send.
-pub(super) fn sort(addresses: &mut [SocketAddr]) {
-    sort_from(addresses, source);
-}
-
-/// Which address of this machine a datagram to `to` would come from. `None` if there is no way there.
-pub(super) fn source(to: SocketAddr) -> Option<IpAddr> {
-    let any = match to {
-        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
-    };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    let mut to = to;
-    // Not every system connects to port 0.
-    to.set_port(DISCARD);
-    socket.connect(to).ok()?;
-    Some(socket.local_addr().ok()?.ip())
-}
-
-fn sort_from(addresses: &mut [SocketAddr], source: impl Fn(SocketAddr) -> Option<IpAddr>) {
+/// Sorts addresses, the best first. `source` says from which address of this machine something for an address would be
+/// sent, if there is a way there.
+///
+/// ```
+/// use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+///
+/// let mut addresses = ["[2001:db8::1]:80", "192.0.2.1:80"].map(|text| text.parse().unwrap());
+/// // A machine without IPv6.
+/// green_dns::sort_addresses(&mut addresses, |to: SocketAddr| {
+///     to.is_ipv4().then_some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9)))
+/// });
+/// assert!(addresses[0].is_ipv4());
+/// ```
+pub fn sort_addresses(addresses: &mut [SocketAddr], source: impl Fn(SocketAddr) -> Option<IpAddr>) {
     if addresses.len() < 2 {
         return;
     }
@@ -109,7 +100,7 @@ mod tests {
         let own: Vec<IpAddr> = own.iter().map(|own| own.parse().unwrap()).collect();
         let to = to.iter().map(|to| SocketAddr::new(to.parse().unwrap(), 0));
         let mut to: Vec<_> = to.collect();
-        sort_from(&mut to, |to| {
+        sort_addresses(&mut to, |to| {
             let family = own.iter().filter(|own| own.is_ipv4() == to.is_ipv4());
             let to = six(to.ip());
             let differs = |own: Ipv6Addr| (scope(own) != scope(to), policy(own).1 != policy(to).1);
@@ -157,11 +148,5 @@ mod tests {
             sorted(&[], &["192.0.2.9", "2001:db8::1"]),
             ["2001:db8::1", "192.0.2.9"]
         );
-    }
-
-    #[test]
-    fn the_system_names_a_source() {
-        let loopback = source(([127, 0, 0, 1], 0).into());
-        assert!(loopback.is_some_and(|source| source.is_loopback()));
     }
 }

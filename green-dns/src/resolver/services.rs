@@ -3,21 +3,33 @@
 use std::collections::HashMap;
 
 /// What the services file says.
+///
+/// ```
+/// use green_dns::{Services, Transport};
+///
+/// let services = Services::parse("http 80/tcp www\n");
+/// assert_eq!(services.port("www", Transport::Tcp), Some(80));
+/// assert_eq!(services.name(80, Transport::Tcp), Some("http"));
+/// ```
 #[derive(Debug, Default)]
-pub(super) struct Services {
+pub struct Services {
     ports: HashMap<(String, Transport), u16>,
     names: HashMap<(u16, Transport), String>,
 }
 
+/// Over what a service is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Transport {
+pub enum Transport {
+    /// TCP.
     Tcp,
+    /// UDP.
     Udp,
 }
 
 impl Services {
-    /// Lines that cannot be understood, or are for other transports, are passed over. Of several the first counts.
-    pub(super) fn parse(text: &str) -> Services {
+    /// Reads the text of the file. Lines that cannot be understood, or are for other transports, are passed over. Of
+    /// several the first counts.
+    pub fn parse(text: &str) -> Services {
         let mut services = Services::default();
         for line in text.lines() {
             let line = line.split('#').next().unwrap_or_default();
@@ -44,11 +56,13 @@ impl Services {
         services
     }
 
-    pub(super) fn port(&self, name: &str, transport: Transport) -> Option<u16> {
+    /// The port of a service, by any of its names.
+    pub fn port(&self, name: &str, transport: Transport) -> Option<u16> {
         self.ports.get(&(name.to_owned(), transport)).copied()
     }
 
-    pub(super) fn name(&self, port: u16, transport: Transport) -> Option<&str> {
+    /// The first name of a port.
+    pub fn name(&self, port: u16, transport: Transport) -> Option<&str> {
         self.names.get(&(port, transport)).map(String::as_str)
     }
 }

@@ -1,10 +1,10 @@
 //! What was answered before.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::wire::{Answer, Question, Says};
+use crate::{Answer, Question, Says};
 
 /// However long the servers say that an answer is good for.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -12,28 +12,48 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The same for what does not exist: it may soon.
 const LONGEST_NOTHING: Duration = Duration::from_secs(15 * 60);
 
-/// Answers, each until its time is up.
+/// Answers, each until its time is up: as long as it says itself, but at most a day, and that there is nothing at most
+/// 15 minutes.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::{Duration, Instant};
+/// use green_dns::{Answer, Cache, Question, RecordKind, Says};
+///
+/// let question = Question::new("www.example", RecordKind::A);
+/// let answer = Answer {
+///     chain: vec!["www.example".to_owned()],
+///     says: Says::Addresses(vec![[192, 0, 2, 1].into()]),
+///     ttl: Duration::from_secs(60),
+/// };
+/// let (mut cache, now) = (Cache::new(100), Instant::now());
+/// cache.put(question.clone(), Arc::new(answer), now);
+/// assert!(cache.get(&question, now + Duration::from_secs(59)).is_some());
+/// assert!(cache.get(&question, now + Duration::from_secs(60)).is_none());
+/// ```
 #[derive(Debug)]
-pub(super) struct Cache {
-    answers: HashMap<Question, (Instant, Rc<Answer>)>,
+pub struct Cache {
+    answers: HashMap<Question, (Instant, Arc<Answer>)>,
     capacity: usize,
 }
 
 impl Cache {
-    pub(super) fn new(capacity: usize) -> Cache {
+    /// An empty cache for at most `capacity` answers; one of 0 keeps none.
+    pub fn new(capacity: usize) -> Cache {
         Cache {
             answers: HashMap::new(),
             capacity,
         }
     }
 
-    pub(super) fn get(&self, question: &Question, now: Instant) -> Option<Rc<Answer>> {
+    /// The answer that is good at `now`.
+    pub fn get(&self, question: &Question, now: Instant) -> Option<Arc<Answer>> {
         let (until, answer) = self.answers.get(question)?;
-        (*until > now).then(|| Rc::clone(answer))
+        (*until > now).then(|| Arc::clone(answer))
     }
 
-    /// In a full cache the answer that would go first goes now.
-    pub(super) fn put(&mut self, question: Question, answer: Rc<Answer>, now: Instant) {
+    /// Keeps an answer that came at `now`. In a full cache the one that would go first goes now.
+    pub fn put(&mut self, question: Question, answer: Arc<Answer>, now: Instant) {
         let longest = match answer.says {
             Says::NoName | Says::NoData => LONGEST_NOTHING,
             Says::Addresses(_) | Says::Names(_) | Says::Elsewhere => LONGEST,
@@ -56,24 +76,24 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::green::wire::Kind;
+    use crate::RecordKind;
 
     fn question(name: &str) -> Question {
         Question {
             name: name.to_owned(),
-            kind: Kind::A,
+            kind: RecordKind::A,
         }
     }
 
-    fn answer(says: Says, ttl: u64) -> Rc<Answer> {
-        Rc::new(Answer {
+    fn answer(says: Says, ttl: u64) -> Arc<Answer> {
+        Arc::new(Answer {
             chain: vec!["a".to_owned()],
             says,
             ttl: Duration::from_secs(ttl),
         })
     }
 
-    fn address(ttl: u64) -> Rc<Answer> {
+    fn address(ttl: u64) -> Arc<Answer> {
         answer(Says::Addresses(vec![[127, 0, 0, 1].into()]), ttl)
     }
 

@@ -3,42 +3,57 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hickory_proto::op::{Header, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::op::{Header, Message, MessageType, OpCode, Query as WireQuery, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name as WireName, RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, DecodeError};
 
-use super::name::Name;
+use crate::Name;
 
 /// How many names an answer may lead through: `a` is another name for `b`, `b` for `c`.
-pub(super) const LONGEST_CHAIN: usize = 16;
+pub const LONGEST_CHAIN: usize = 16;
 
-/// What is asked of a name.
+/// What is asked of a name: a type of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+#[non_exhaustive]
+pub enum RecordKind {
+    /// IPv4 addresses.
     A,
+    /// IPv6 addresses.
     Aaaa,
+    /// The name of an address.
     Ptr,
 }
 
 /// A question to a name server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Question {
-    /// As [`Name`] has it.
-    pub(super) name: String,
-    pub(super) kind: Kind,
+pub struct Question {
+    /// As [`Name::text`] has it.
+    pub name: String,
+    /// What is asked of it.
+    pub kind: RecordKind,
 }
 
 /// A question ready to be sent. Another one is made for each time that it is sent.
+///
+/// ```
+/// use green_dns::{Question, RecordKind};
+///
+/// let query = Question::new("www.example", RecordKind::A).query(4711)?;
+/// assert_eq!(query.bytes()[..2], 4711u16.to_be_bytes());
+/// assert!(query.reply(b"nonsense, perhaps from somebody else").is_none());
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug)]
-pub(super) struct Sent {
+pub struct Query {
     id: u16,
-    query: Query,
-    pub(super) bytes: Vec<u8>,
+    query: WireQuery,
+    bytes: Vec<u8>,
 }
 
 /// What a name server said.
 #[derive(Debug)]
-pub(super) enum Reply {
+pub enum Reply {
+    /// The answer, which may be that there is nothing.
     Answer(Answer),
     /// The whole answer must be fetched over TCP.
     Truncated,
@@ -52,63 +67,92 @@ pub(super) enum Reply {
 
 /// What is known of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub struct Answer {
     /// From the name that was asked for to the canonical one.
-    pub(super) chain: Vec<String>,
-    pub(super) says: Says,
+    pub chain: Vec<String>,
+    /// What it says of the last of them.
+    pub says: Says,
     /// For how long that is so.
-    pub(super) ttl: Duration,
+    pub ttl: Duration,
 }
 
+impl Answer {
+    /// True if it has addresses.
+    pub fn has_addresses(&self) -> bool {
+        matches!(self.says, Says::Addresses(_))
+    }
+}
+
+/// What an answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Says {
+pub enum Says {
+    /// These addresses, each once.
     Addresses(Vec<IpAddr>),
+    /// These names.
     Names(Vec<String>),
     /// The last name of the chain must be asked for.
     Elsewhere,
+    /// No such name exists.
     NoName,
+    /// The name exists, and has nothing of the kind.
     NoData,
 }
 
 /// The name under which the names of an address are kept.
-pub(super) fn reverse_name(address: IpAddr) -> String {
+///
+/// ```
+/// assert_eq!(green_dns::reverse_name([192, 0, 2, 1].into()), "1.2.0.192.in-addr.arpa");
+/// ```
+pub fn reverse_name(address: IpAddr) -> String {
     text(&WireName::from(address))
 }
 
 impl Question {
-    /// With a random number.
+    /// Asks for the records of this kind that `name` has.
+    pub fn new(name: impl Into<String>, kind: RecordKind) -> Question {
+        let name = name.into();
+        Question { name, kind }
+    }
+
+    /// The message, with `id` as its number. Draw that anew for each, so that nobody else knows it: an answer counts
+    /// only if it has the same.
     ///
     /// # Errors
-    /// If the name does not fit into a message.
-    pub(super) fn send(&self) -> Result<Sent, String> {
+    /// Says why the name does not fit into a message.
+    pub fn query(&self, id: u16) -> Result<Query, String> {
         let labels = self.name.split('.').map(str::as_bytes);
         let name = WireName::from_labels(labels).map_err(|error| error.to_string())?;
-        let query = Query::query(name, self.kind.record_type());
-        let mut message = Message::query();
+        let query = WireQuery::query(name, self.kind.record_type());
+        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = true;
         message.add_query(query.clone());
-        Ok(Sent {
-            id: message.metadata.id,
+        Ok(Query {
+            id,
             bytes: message.to_vec().map_err(|error| error.to_string())?,
             query,
         })
     }
 }
 
-impl Kind {
+impl RecordKind {
     fn record_type(self) -> RecordType {
         match self {
-            Kind::A => RecordType::A,
-            Kind::Aaaa => RecordType::AAAA,
-            Kind::Ptr => RecordType::PTR,
+            RecordKind::A => RecordType::A,
+            RecordKind::Aaaa => RecordType::AAAA,
+            RecordKind::Ptr => RecordType::PTR,
         }
     }
 }
 
-impl Sent {
+impl Query {
+    /// What is to be sent. Over TCP its length goes before it, in two bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Reads what came back. `None` says that it is no answer to this question, or none that anybody can read: it may
     /// come from anyone.
-    pub(super) fn reply(&self, bytes: &[u8]) -> Option<Reply> {
+    pub fn reply(&self, bytes: &[u8]) -> Option<Reply> {
         let mut decoder = BinDecoder::new(bytes);
         let Header { metadata, counts } = Header::read(&mut decoder).ok()?;
         if metadata.id != self.id
@@ -118,7 +162,7 @@ impl Sent {
         {
             return None;
         }
-        let query = Query::read(&mut decoder).ok()?;
+        let query = WireQuery::read(&mut decoder).ok()?;
         if query != self.query {
             return None;
         }

@@ -27,14 +27,32 @@
 //!
 //! or, in code and under a debugger, with [`run`]`(17, || ..)`.
 //!
-//! What the run depends on must be inside it: other OS threads (thread pools among them), other processes and real
-//! time are not simulated. [`time::now`](crate::time::now) is the time of the run. Sockets between the run's own greenthreads are fine.
+//! # What it depends on
+//!
+//! What the run depends on must be inside it: other OS threads (thread pools among them, and with them the system's
+//! resolver, files and `tpool`), other processes, other machines and real time are not simulated.
+//! [`time::now`](crate::time::now) is the time of the run.
+//!
+//! Sockets and pipes between the run's own greenthreads work, but they are the system's. Time does not jump while the
+//! system still has something under way to a descriptor that anybody waits for: what was sent is awaited in real time, so
+//! that no timeout fires over data that is about to arrive. On Linux a TCP connection counts as stuck if nothing has moved
+//! on it for 1.2 s of real time while nobody reads at its other end; elsewhere a jump waits for 10 ms of real time
+//! instead if anybody waits for a TCP connection.
+//!
+//! A seed gives the same run for everything but what the system decides about sockets: in how large pieces bulk data
+//! arrives, which numbers ports and descriptors get, and, where more data is under way than the system's buffers hold, in
+//! which turn of the hub a socket is ready. Queues, events, locks, timers, greenthreads, and messages over sockets that
+//! fit into the buffers and wait for each other are always the same.
+
+mod tcp_diag;
+mod under_way;
 
 use std::panic::{self, AssertUnwindSafe};
 
 use hub_core::{Clock, VirtualClock};
 
 use crate::runtime::{Runtime, message};
+use under_way::UnderWay;
 
 /// The environment variable that makes [`check`] run one seed only.
 pub const GREEN_SEED: &str = "GREEN_SEED";
@@ -83,7 +101,9 @@ fn simulate<T: Send>(seed: Option<u64>, f: impl FnOnce() -> T + Send) -> T {
             if let Some(seed) = seed {
                 runtime.shuffle(seed);
             }
-            runtime.reactor(|reactor| reactor.set_clock(Clock::Virtual(VirtualClock::new())));
+            let under_way = UnderWay::default();
+            let clock = VirtualClock::asking(move |awaited| under_way.ask(awaited));
+            runtime.reactor(|reactor| reactor.set_clock(Clock::Virtual(clock)));
         });
         f()
     };

@@ -1,3 +1,5 @@
+//! What a lookup that gave nothing says.
+
 use std::error;
 use std::fmt;
 use std::io;
@@ -30,7 +32,7 @@ impl ErrorKind {
     /// The name of the constant that C programs know it by.
     ///
     /// ```
-    /// assert_eq!(green::dns::ErrorKind::NotFound.eai(), "EAI_NONAME");
+    /// assert_eq!(green_dns::ErrorKind::NotFound.eai(), "EAI_NONAME");
     /// ```
     pub fn eai(self) -> &'static str {
         match self {
@@ -48,6 +50,16 @@ impl ErrorKind {
 }
 
 /// Why a lookup gave nothing, made afresh for every lookup.
+///
+/// ```
+/// use green_dns::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::NotFound, "no.example", "there is no such name");
+/// assert_eq!(error.to_string(), "cannot resolve \"no.example\": there is no such name");
+/// let error = std::io::Error::from(error);
+/// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+/// assert!(error.get_ref().is_some_and(|inner| inner.is::<Error>()));
+/// ```
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -57,7 +69,8 @@ pub struct Error {
 }
 
 impl Error {
-    pub(super) fn new(kind: ErrorKind, asked: &str, why: impl fmt::Display) -> Error {
+    /// Says that `asked` gave nothing, and why.
+    pub fn new(kind: ErrorKind, asked: &str, why: impl fmt::Display) -> Error {
         Error {
             kind,
             asked: asked.to_owned(),
@@ -66,9 +79,8 @@ impl Error {
         }
     }
 
-    /// The time of a lookup was up.
-    #[cfg(feature = "dns")]
-    pub(super) fn timed_out(asked: &str, why: impl fmt::Display) -> Error {
+    /// Says that the time of the lookup of `asked` was up: of kind `TryAgain`, and as an `io::Error` of kind `TimedOut`.
+    pub fn timed_out(asked: &str, why: impl fmt::Display) -> Error {
         Error {
             timed_out: true,
             ..Error::new(ErrorKind::TryAgain, asked, why)

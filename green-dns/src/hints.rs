@@ -1,6 +1,6 @@
 //! What a lookup is asked and what it gives.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A family of internet addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,6 +9,23 @@ pub enum Family {
     V4,
     /// IPv6 (`AF_INET6`).
     V6,
+}
+
+impl Family {
+    /// The family of an address.
+    ///
+    /// ```
+    /// use green_dns::Family;
+    ///
+    /// assert_eq!(Family::of("::1".parse()?), Family::V6);
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn of(address: IpAddr) -> Family {
+        match address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        }
+    }
 }
 
 /// A type of sockets.
@@ -22,20 +39,39 @@ pub enum SockType {
     Raw,
 }
 
-/// What [`getaddrinfo`](super::getaddrinfo) is to look for: the hints of the C function, each under its name there
+/// What `getaddrinfo` is to look for: the hints of the C function, each under its name there
 /// without the prefix. At first everything is wanted, and no flag is set.
+///
+/// The fields say what is set; the methods of the same names set it and say what it means.
+///
+/// ```
+/// use green_dns::{Family, Hints};
+///
+/// let hints = Hints::new().family(Family::V6).v4mapped(true);
+/// assert!(hints.v4mapped && !hints.all);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use]
 pub struct Hints {
-    pub(super) family: Option<Family>,
-    pub(super) socktype: Option<SockType>,
-    pub(super) passive: bool,
-    pub(super) canonical_name: bool,
-    pub(super) numeric_host: bool,
-    pub(super) numeric_service: bool,
-    pub(super) v4mapped: bool,
-    pub(super) all: bool,
-    pub(super) addrconfig: bool,
+    /// Set by [`Hints::family`].
+    pub family: Option<Family>,
+    /// Set by [`Hints::socktype`].
+    pub socktype: Option<SockType>,
+    /// Set by [`Hints::passive`].
+    pub passive: bool,
+    /// Set by [`Hints::canonical_name`].
+    pub canonical_name: bool,
+    /// Set by [`Hints::numeric_host`].
+    pub numeric_host: bool,
+    /// Set by [`Hints::numeric_service`].
+    pub numeric_service: bool,
+    /// Set by [`Hints::v4mapped`].
+    pub v4mapped: bool,
+    /// Set by [`Hints::all`].
+    pub all: bool,
+    /// Set by [`Hints::addrconfig`].
+    pub addrconfig: bool,
 }
 
 impl Hints {
@@ -100,7 +136,14 @@ impl Hints {
     }
 }
 
-/// One result of [`getaddrinfo`](super::getaddrinfo).
+/// One result of `getaddrinfo`.
+///
+/// ```
+/// use green_dns::{AddrInfo, SockType};
+///
+/// let info = AddrInfo::new(([127, 0, 0, 1], 80).into(), SockType::Stream, 6);
+/// assert_eq!(info.canonical_name, None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct AddrInfo {
@@ -114,7 +157,24 @@ pub struct AddrInfo {
     pub canonical_name: Option<String>,
 }
 
-/// What [`gethostbyname_ex`](super::gethostbyname_ex) knows of a host.
+impl AddrInfo {
+    /// A result without a canonical name.
+    pub fn new(address: SocketAddr, socktype: SockType, protocol: i32) -> AddrInfo {
+        AddrInfo {
+            address,
+            socktype,
+            protocol,
+            canonical_name: None,
+        }
+    }
+}
+
+/// What `gethostbyname_ex` knows of a host.
+///
+/// ```
+/// let entry = green_dns::HostEntry::new("printer.example", vec![], vec![[192, 0, 2, 1].into()]);
+/// assert_eq!(entry.addresses.len(), 1);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct HostEntry {
@@ -126,14 +186,39 @@ pub struct HostEntry {
     pub addresses: Vec<Ipv4Addr>,
 }
 
-/// What [`getnameinfo`](super::getnameinfo) is to do: the flags of the C function.
+impl HostEntry {
+    /// An entry of these.
+    pub fn new(
+        name: impl Into<String>,
+        aliases: Vec<String>,
+        addresses: Vec<Ipv4Addr>,
+    ) -> HostEntry {
+        HostEntry {
+            name: name.into(),
+            aliases,
+            addresses,
+        }
+    }
+}
+
+/// What `getnameinfo` is to do: the flags of the C function.
+///
+/// ```
+/// let flags = green_dns::NameFlags::new().numeric_host(true);
+/// assert!(flags.numeric_host && !flags.datagram);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use]
 pub struct NameFlags {
-    pub(super) numeric_host: bool,
-    pub(super) numeric_service: bool,
-    pub(super) name_required: bool,
-    pub(super) datagram: bool,
+    /// Set by [`NameFlags::numeric_host`].
+    pub numeric_host: bool,
+    /// Set by [`NameFlags::numeric_service`].
+    pub numeric_service: bool,
+    /// Set by [`NameFlags::name_required`].
+    pub name_required: bool,
+    /// Set by [`NameFlags::datagram`].
+    pub datagram: bool,
 }
 
 impl NameFlags {

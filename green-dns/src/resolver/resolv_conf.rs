@@ -3,32 +3,48 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::literal;
+use crate::{Name, parse_literal};
 
-pub(super) const PORT: u16 = 53;
+const PORT: u16 = 53;
 
 /// As many as the system's resolver takes.
 const MOST_SERVERS: usize = 3;
 
-/// What resolv.conf(5) says.
+/// What resolv.conf(5) says, or somebody else in its place.
+///
+/// ```
+/// use green_dns::ResolvConf;
+///
+/// let conf = ResolvConf::parse("nameserver 192.0.2.1\nsearch example\n", || None, |_| None);
+/// assert_eq!(conf.servers, [([192, 0, 2, 1], 53).into()]);
+/// assert_eq!(conf.search, ["example"]);
+/// assert_eq!(conf.attempts, 2);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ResolvConf {
-    pub(super) servers: Vec<SocketAddr>,
+pub struct ResolvConf {
+    /// The name servers, the first to be asked first. At least one after [`ResolvConf::parse`].
+    pub servers: Vec<SocketAddr>,
     /// Domains for names that are not whole.
-    pub(super) search: Vec<String>,
+    pub search: Vec<String>,
     /// A name with as many dots is first looked up as it is.
-    pub(super) ndots: usize,
+    pub ndots: usize,
     /// How long one server is waited for.
-    pub(super) timeout: Duration,
+    pub timeout: Duration,
     /// How often all servers are asked.
-    pub(super) attempts: usize,
-    /// Whether the servers take turns at being the first.
-    pub(super) rotate: bool,
+    pub attempts: usize,
+    /// True if the servers take turns at being the first.
+    pub rotate: bool,
 }
 
 impl ResolvConf {
-    /// Lines that cannot be understood are passed over. `hostname` is asked if the file names no domain.
-    pub(super) fn parse(text: &str, hostname: impl FnOnce() -> Option<String>) -> ResolvConf {
+    /// Reads the text of the file. Lines that cannot be understood are passed over. If it names no server, that of this
+    /// machine is the one. `hostname` is asked if it names no domain; `interface` gives the number of a network
+    /// interface, as for [`parse_literal`].
+    pub fn parse(
+        text: &str,
+        hostname: impl FnOnce() -> Option<String>,
+        interface: impl Fn(&str) -> Option<u32>,
+    ) -> ResolvConf {
         let mut conf = ResolvConf {
             servers: Vec::new(),
             search: Vec::new(),
@@ -42,7 +58,9 @@ impl ResolvConf {
             let mut words = line.split_whitespace();
             match words.next() {
                 Some("nameserver") => {
-                    let server = words.next().and_then(literal::parse);
+                    let server = words
+                        .next()
+                        .and_then(|word| parse_literal(word, &interface));
                     let room = conf.servers.len() < MOST_SERVERS;
                     conf.servers.extend(server.filter(|_| room).map(with_port));
                 }
@@ -56,9 +74,9 @@ impl ResolvConf {
             conf.servers.push(SocketAddr::from(([127, 0, 0, 1], PORT)));
         }
         conf.search = match search {
-            Some(domains) => domains.into_iter().filter_map(domain).collect(),
+            Some(domains) => domains.into_iter().filter_map(search_domain).collect(),
             None => hostname()
-                .and_then(|name| domain(name.split_once('.')?.1))
+                .and_then(|name| search_domain(name.split_once('.')?.1))
                 .into_iter()
                 .collect(),
         };
@@ -86,9 +104,17 @@ fn with_port(mut server: SocketAddr) -> SocketAddr {
     server
 }
 
-/// As it is appended to a name. `None` for the root, which adds nothing, and for what is no domain.
-pub(super) fn domain(text: &str) -> Option<String> {
-    let name = super::name::Name::parse(text).ok()?;
+/// A domain of a search list as it is appended to a name. `None` for the root, which adds nothing, and for what is no
+/// domain.
+///
+/// ```
+/// use green_dns::search_domain;
+///
+/// assert_eq!(search_domain("Example.").as_deref(), Some("example"));
+/// assert_eq!(search_domain("."), None);
+/// ```
+pub fn search_domain(text: &str) -> Option<String> {
+    let name = Name::parse(text).ok()?;
     Some(name.text().to_owned())
 }
 
@@ -97,7 +123,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> ResolvConf {
-        ResolvConf::parse(text, || Some("me.home.example".to_owned()))
+        ResolvConf::parse(text, || Some("me.home.example".to_owned()), |_| None)
     }
 
     #[test]
@@ -108,7 +134,7 @@ mod tests {
         assert_eq!((conf.ndots, conf.attempts), (1, 2));
         assert_eq!(conf.timeout, Duration::from_secs(5));
         assert!(!conf.rotate);
-        let alone = ResolvConf::parse("", || Some("me".to_owned()));
+        let alone = ResolvConf::parse("", || Some("me".to_owned()), |_| None);
         assert!(alone.search.is_empty());
     }
 
