@@ -5,7 +5,7 @@
 //! Neither knows what waits: a waiter is any value `W` that the reactor keeps and gives back.
 #![forbid(unsafe_code)]
 
-mod always;
+pub mod backend;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -14,19 +14,17 @@ mod parking;
 mod reactor;
 mod ready;
 mod sources;
-mod table;
 mod timers;
 mod token;
 mod waker;
 
-pub use always::AlwaysReady;
+pub use backend::{AlwaysReady, FdTable};
 pub use clock::{Clock, VirtualClock};
 pub use hub::{Event, Hub, LONGEST_WAIT, Trigger};
 pub use parking::{Cause, NotReady, ParkError, Turn, Wakeup};
 pub use reactor::Reactor;
 pub use ready::{Direction, Interest, Ready};
 pub use sources::Removed;
-pub use table::FdTable;
 pub use timers::{TimerKey, Timers};
 pub use token::Token;
-pub use waker::{Ear, Waker};
+pub use waker::{WakeFd, Waker};

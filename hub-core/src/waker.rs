@@ -97,43 +97,43 @@ impl fmt::Debug for Waker {
     }
 }
 
-/// The other end of [`Waker`]s: a descriptor like any other, readable when one has rung. A
+/// A descriptor that is readable when a [`Waker`] of it has rung, to be registered like any other. A
 /// [`Reactor`](crate::Reactor) has its own; this is for who uses a hub without one.
 ///
 /// ```
-/// use hub_core::{Ear, Hub, Interest, Token, Trigger};
+/// use hub_core::{WakeFd, Hub, Interest, Token, Trigger};
 /// use std::{os::fd::AsFd, thread, time::Duration};
 /// let mut hub = hub_poll::Poll::new()?;
-/// let (ear, token) = (Ear::new()?, Token::from_raw(0));
-/// hub.add(ear.as_fd(), token, Trigger::Level)?;
-/// hub.arm(ear.as_fd(), token, Interest::READ)?;
+/// let (wake_fd, token) = (WakeFd::new()?, Token::from_raw(0));
+/// hub.add(wake_fd.as_fd(), token, Trigger::Level)?;
+/// hub.arm(wake_fd.as_fd(), token, Interest::READ)?;
 ///
-/// let waker = ear.waker();
+/// let waker = wake_fd.waker();
 /// thread::spawn(move || waker.wake());
 /// let mut events = Vec::new();
 /// hub.wait(None, &mut events)?;
 /// assert_eq!(events[0].token, token);
-/// ear.answer();
+/// wake_fd.reset();
 ///
 /// events.clear();
 /// hub.wait(Some(Duration::ZERO), &mut events)?;
 /// assert!(events.is_empty());
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct Ear(Arc<Bell<AtomicBool, Wire>>);
+pub struct WakeFd(Arc<Bell<AtomicBool, Wire>>);
 
-impl Ear {
+impl WakeFd {
     /// A bell that has not rung.
     ///
     /// # Errors
     /// Too many descriptors are open.
-    pub fn new() -> io::Result<Ear> {
+    pub fn new() -> io::Result<WakeFd> {
         let (button, end) = UnixStream::pair()?;
         button.set_nonblocking(true)?;
         end.set_nonblocking(true)?;
         let rung = AtomicBool::new(false);
         let wire = Wire { button, end };
-        Ok(Ear(Arc::new(Bell { rung, wire })))
+        Ok(WakeFd(Arc::new(Bell { rung, wire })))
     }
 
     /// A waker that rings it.
@@ -141,7 +141,7 @@ impl Ear {
         Waker(self.0.clone())
     }
 
-    /// Whether a waker exists outside the reactor.
+    /// True if a waker exists outside the reactor.
     pub(crate) fn is_held(&self) -> bool {
         let held = Arc::strong_count(&self.0) > 1;
         // Who sees that the last waker is gone also sees what it did before.
@@ -149,21 +149,22 @@ impl Ear {
         held
     }
 
-    /// Silences the bell. Only then look for what the ring was about: no ring is lost.
-    pub fn answer(&self) {
+    /// Makes it unreadable until it is rung again. Only then look for what the ring was about: no
+    /// ring is lost.
+    pub fn reset(&self) {
         self.0.answer();
     }
 }
 
-impl AsFd for Ear {
+impl AsFd for WakeFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.wire.end.as_fd()
     }
 }
 
-impl fmt::Debug for Ear {
+impl fmt::Debug for WakeFd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ear")
+        f.debug_struct("WakeFd")
             .field("rung", &self.0.has_rung())
             .finish()
     }
