@@ -26,9 +26,10 @@
 mod abi;
 mod backend;
 mod errno;
+mod event;
 mod fork;
-mod line;
-mod room;
+mod lock;
+mod output;
 mod slot;
 mod system;
 mod timers;
@@ -36,3 +37,7 @@ mod wait;
 mod watch;
 
 pub use abi::*;
+pub use event::{
+    HUB_EDGE, HUB_ERR, HUB_HUP, HUB_NVAL, HUB_ONESHOT, HUB_PRI, HUB_RDHUP, HUB_READ, HUB_WRITE,
+    HubEvent,
+};
