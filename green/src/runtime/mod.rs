@@ -182,6 +182,16 @@ thread_local! {
     static GUARD: Guard = const { Guard };
 }
 
+/// The reactor is borrowed by a turn, and the hub runs code of the user in its `wait`.
+#[cold]
+fn called_from_hub() -> ! {
+    panic!(
+        "this call may wait or sets a timer, and was made by a callback that the hub itself runs inside its wait; let \
+         the callback take note of what is to be done, and do it in a greenthread when the wait is over, or send it \
+         there by HubHandle::spawn"
+    );
+}
+
 /// Unwinds the thread's greenthreads when the thread ends.
 struct Guard;
 
@@ -211,8 +221,18 @@ impl Runtime {
         RUNTIME.with(|cell| cell.get().map(f))
     }
 
+    /// As `with`, for a caller that brings a hub: what `GREEN_HUB` names does not matter then.
+    pub(crate) fn with_chosen_hub<R>(f: impl FnOnce(&Runtime) -> R) -> R {
+        RUNTIME.with(|cell| f(cell.get_or_init(Runtime::without_check)))
+    }
+
     #[cold]
     fn new() -> Runtime {
+        crate::hubs::check();
+        Runtime::without_check()
+    }
+
+    fn without_check() -> Runtime {
         // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
         let main = greenlet::main_greenlet();
         GUARD.with(|_| ());
@@ -336,7 +356,9 @@ impl Runtime {
         if self.is_forked() {
             self.refuse_fork();
         }
-        let mut slot = self.reactor.borrow_mut();
+        let Ok(mut slot) = self.reactor.try_borrow_mut() else {
+            called_from_hub();
+        };
         if let Some(reactor) = slot.as_mut() {
             return f(reactor);
         }
