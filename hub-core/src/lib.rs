@@ -28,3 +28,8 @@ pub use sources::Removed;
 pub use timers::{TimerKey, Timers};
 pub use token::Token;
 pub use waker::{WakeFd, Waker};
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -265,3 +265,8 @@ fn ready(mask: u32) -> Ready {
         (has(libc::EPOLLPRI), Ready::PRI),
     ])
 }
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -250,3 +250,8 @@ fn poll(polled: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
     // SAFETY: list and length are those of one slice.
     Ok(check(unsafe { libc::poll(list, length, limit) })? as usize)
 }
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

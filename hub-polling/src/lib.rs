@@ -240,3 +240,8 @@ fn ready(report: &Report) -> Ready {
         (report.is_priority(), Ready::PRI),
     ])
 }
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -231,3 +231,8 @@ impl fmt::Debug for Select {
             .finish_non_exhaustive()
     }
 }
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

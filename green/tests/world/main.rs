@@ -1,0 +1,12 @@
+//! What belongs to the whole process: files, descriptors, children, signals, forks.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod descriptors;
+mod fork;
+mod fs;
+mod hubs;
+mod os;
+mod process;
+mod signal;
