@@ -13,10 +13,9 @@ mod window;
 
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use hub_core::{Direction, Event, Hub, Interest, ParkError, Reactor, Token, Trigger};
+use hub_core::{Direction, Hub, ParkError, Reactor, Token};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Places;

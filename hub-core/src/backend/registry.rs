@@ -144,13 +144,14 @@ impl Registry {
         &mut self,
         fd: RawFd,
         token: Token,
-        change: impl FnOnce(Change, &Watch) -> io::Result<()>,
+        mut change: impl FnMut(Change, &Watch) -> io::Result<()>,
     ) -> io::Result<()> {
         if self.files.holds(fd) {
             return self.files.remove(fd, token);
         }
         let watch = self.table.remove(fd, token)?;
-        match change(Change::Remove, &watch).map_err(forgotten) {
+        let removed = retry(self.hub, "removing", || change(Change::Remove, &watch));
+        match removed.map_err(forgotten) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             removed => removed,
         }
