@@ -71,8 +71,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .map_err(|error| error.error)?;
 
-    while done.get() < CLIENTS {
+    loop {
         let timeout = green::hubs::run_once();
+        if done.get() == CLIENTS {
+            break;
+        }
         calloop.dispatch(timeout, &mut ())?;
     }
     println!(

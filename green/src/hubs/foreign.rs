@@ -47,8 +47,11 @@ pub fn descriptor() -> io::Result<OwnedFd> {
 /// // Another library's loop, which here waits for nothing of its own.
 /// let descriptor = green::hubs::descriptor()?;
 /// let sleeper = green::spawn(|| green::sleep(Duration::from_millis(5)));
-/// while !sleeper.is_dead() {
+/// loop {
 ///     let timeout = green::hubs::run_once();
+///     if sleeper.is_dead() {
+///         break;
+///     }
 ///     let timeout = timeout.map(|timeout| Timespec::try_from(timeout).unwrap());
 ///     poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], timeout.as_ref())?;
 /// }
