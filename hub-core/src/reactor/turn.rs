@@ -111,10 +111,29 @@ impl<W> Reactor<W> {
         if turn.rang {
             self.reset_waker();
         }
-        if !self.timers.is_empty() || !self.paused.is_empty() {
-            self.expire(woken);
-        }
+        self.expire(woken);
         Ok(turn)
+    }
+
+    /// Appends those whose deadline is over to `woken`, as a turn does, without a look at the hub.
+    pub fn expire(&mut self, woken: &mut Vec<Wakeup<W>>) {
+        if self.timers.is_empty() && self.paused.is_empty() {
+            return;
+        }
+        let now = self.since_epoch(self.now());
+        while let Some((_, waiter)) = self.timers.expire(now) {
+            let cause = Cause::Expired;
+            woken.push(Wakeup { waiter, cause });
+        }
+        while let Some((_, (token, direction))) = self.paused.expire(now) {
+            let source = self.sources.get(token);
+            let Some(source) = source.filter(|source| source.waiter(direction).is_some()) else {
+                continue;
+            };
+            if let Err(error) = self.hub.arm(source.fd(), token, direction.into()) {
+                log::error!("hub {}: arming {:?}: {error}", self.hub.name(), source.fd());
+            }
+        }
     }
 
     /// A handle that ends a wait of this reactor from any thread.
@@ -186,24 +205,6 @@ impl<W> Reactor<W> {
             self.arm_after(pause, token, direction);
         }
         due
-    }
-
-    /// Takes out who is due by now, and asks again for what was paused.
-    fn expire(&mut self, woken: &mut Vec<Wakeup<W>>) {
-        let now = self.since_epoch(self.now());
-        while let Some((_, waiter)) = self.timers.expire(now) {
-            let cause = Cause::Expired;
-            woken.push(Wakeup { waiter, cause });
-        }
-        while let Some((_, (token, direction))) = self.paused.expire(now) {
-            let source = self.sources.get(token);
-            let Some(source) = source.filter(|source| source.waiter(direction).is_some()) else {
-                continue;
-            };
-            if let Err(error) = self.hub.arm(source.fd(), token, direction.into()) {
-                log::error!("hub {}: arming {:?}: {error}", self.hub.name(), source.fd());
-            }
-        }
     }
 
     /// Asks for a direction after a pause.
