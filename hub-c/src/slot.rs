@@ -90,6 +90,14 @@ pub(crate) struct Slot {
 // hold may be used from any thread.
 unsafe impl Sync for Slot {}
 
+/// What the text above says of the two cells, and what the compiler would not look at.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Watch>();
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<Waker>();
+};
+
 /// Slots come in chunks, each twice as large as the one before, which never move.
 static CHUNKS: [OnceLock<Box<[Slot]>>; 20] = [const { OnceLock::new() }; 20];
 

@@ -137,7 +137,7 @@ impl Watch {
         let begins_anew = adds_up && !armed.without(wanted.interest).is_none();
         if begins_anew || before.trigger != wanted.trigger {
             self.arm(fd, token, armed)?;
-            let data = self.remove(fd)?.data;
+            let data = self.remove(fd)?;
             return self.add(fd, wanted, data);
         }
         self.arm(fd, token, wanted.interest)?;
@@ -153,12 +153,13 @@ impl Watch {
         Ok(())
     }
 
-    pub(crate) fn remove(&mut self, fd: RawFd) -> Result<Removed> {
+    /// Ends a registration; says with what data it was added.
+    pub(crate) fn remove(&mut self, fd: RawFd) -> Result<u64> {
         let (token, _) = self.table.by_fd(fd).ok_or(Errno(libc::ENOENT))?;
         let entry = self.table.remove(fd, token)?;
         self.detailed -= usize::from(entry.wanted.shown != 0);
         self.hub.remove(system::descriptor(fd)?, token)?;
-        Ok(Removed { data: entry.data })
+        Ok(entry.data)
     }
 
     /// Arms a registration whose number still belongs to the file that was registered; another is
@@ -174,7 +175,9 @@ impl Watch {
         };
         match armed {
             Ok(()) => entry.armed = interest,
-            Err(Errno(libc::ENOENT)) => drop(self.remove(fd)),
+            Err(Errno(libc::ENOENT)) => {
+                let _ = self.remove(fd);
+            }
             Err(_) => {}
         }
         armed
@@ -312,11 +315,6 @@ impl Watch {
     pub(crate) fn abandon(self) {
         self.hub.abandon();
     }
-}
-
-/// What was registered.
-pub(crate) struct Removed {
-    data: u64,
 }
 
 fn register(hub: &mut Backend, fd: BorrowedFd<'_>, token: Token, wanted: Wanted) -> Result<()> {

@@ -143,7 +143,21 @@ pub trait Hub {
     }
 }
 
-/// A hub that was chosen at run time.
+/// A hub that was chosen at run time. `Box<dyn Hub>` stays in its thread; for one that goes to
+/// another take `Box<dyn Hub + Send>`, which the hubs of this workspace all fit into.
+///
+/// ```
+/// use hub_core::{Hub, Reactor};
+/// use std::{thread, time::Duration};
+///
+/// let hub: Box<dyn Hub + Send> = Box::new(hub_poll::Poll::new()?);
+/// let loops = thread::spawn(move || {
+///     let mut reactor = Reactor::<&str>::new(Box::new(hub));
+///     reactor.turn(Some(Duration::from_millis(1)), &mut Vec::new()).is_ok()
+/// });
+/// assert!(loops.join().unwrap());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 impl<H: Hub + ?Sized> Hub for Box<H> {
     fn name(&self) -> &'static str {
         (**self).name()

@@ -31,7 +31,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
-use hub_core::backend::{Change, Registry, Watch, check, millis, wait};
+use hub_core::backend::{Change, Registry, Registered, check, millis, wait};
 use hub_core::{Direction, Event, Hub, Interest, Ready, Token, Trigger};
 use libc::{c_int, epoll_event};
 
@@ -226,7 +226,7 @@ fn create() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(epoll) })
 }
 
-fn control(epoll: &OwnedFd, fd: RawFd, change: Change, watch: &Watch) -> io::Result<()> {
+fn control(epoll: &OwnedFd, fd: RawFd, change: Change, watch: &Registered) -> io::Result<()> {
     const READ: c_int = libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI;
     let operation = match change {
         Change::Add => libc::EPOLL_CTL_ADD,

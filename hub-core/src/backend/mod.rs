@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use always::AlwaysReady;
-pub use registry::{Change, Registry, Watch};
+pub use registry::{Change, Registered, Registry};
 pub use table::FdTable;
 
 /// How often a call is tried that the system refuses for want of something, a second in all.

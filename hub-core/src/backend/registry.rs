@@ -22,7 +22,7 @@ pub enum Change {
 
 /// What a system is told of one registration.
 #[derive(Clone, Copy, Debug)]
-pub struct Watch {
+pub struct Registered {
     /// Tells this registration from an earlier one of the same number in the system's reports.
     seq: u32,
     /// The trigger that it was added with.
@@ -31,7 +31,7 @@ pub struct Watch {
     pub interest: Interest,
 }
 
-impl Watch {
+impl Registered {
     /// What the system is given to name this registration by in its reports.
     #[inline]
     pub fn key(&self, fd: RawFd) -> u64 {
@@ -51,7 +51,7 @@ pub struct Registry {
     hub: &'static str,
     /// True if the system has edges, and levels; false if it disarms what it has reported.
     has_triggers: bool,
-    table: FdTable<Watch>,
+    table: FdTable<Registered>,
     next_seq: u32,
     files: AlwaysReady,
 }
@@ -79,7 +79,7 @@ impl Registry {
         fd: RawFd,
         token: Token,
         trigger: Trigger,
-        mut change: impl FnMut(Change, &Watch) -> io::Result<()>,
+        mut change: impl FnMut(Change, &Registered) -> io::Result<()>,
     ) -> io::Result<()> {
         self.table.vacant(fd)?;
         self.files.vacant(fd)?;
@@ -107,7 +107,7 @@ impl Registry {
         fd: RawFd,
         token: Token,
         interest: Interest,
-        mut change: impl FnMut(Change, &Watch) -> io::Result<()>,
+        mut change: impl FnMut(Change, &Registered) -> io::Result<()>,
     ) -> io::Result<()> {
         let unwatched = self.watch(Trigger::Level);
         let watch = match self.table.get_mut(fd, token) {
@@ -144,7 +144,7 @@ impl Registry {
         &mut self,
         fd: RawFd,
         token: Token,
-        mut change: impl FnMut(Change, &Watch) -> io::Result<()>,
+        mut change: impl FnMut(Change, &Registered) -> io::Result<()>,
     ) -> io::Result<()> {
         if self.files.holds(fd) {
             return self.files.remove(fd, token);
@@ -175,7 +175,7 @@ impl Registry {
         key: u64,
         ready: Ready,
         events: &mut Vec<Event>,
-        rearm: impl FnOnce(RawFd, &Watch),
+        rearm: impl FnOnce(RawFd, &Registered),
     ) -> bool {
         let fd = key as u32 as RawFd;
         let (token, watch) = match self.table.by_fd_mut(fd) {
@@ -204,7 +204,7 @@ impl Registry {
     pub fn report_files(
         &mut self,
         events: &mut Vec<Event>,
-        change: impl Fn(RawFd, Change, &Watch) -> io::Result<()>,
+        change: impl Fn(RawFd, Change, &Registered) -> io::Result<()>,
     ) {
         if self.files.is_due() {
             let watch = self.watch(Trigger::Level);
@@ -214,7 +214,7 @@ impl Registry {
     }
 
     /// What the system watches.
-    pub fn watched(&self) -> impl Iterator<Item = (RawFd, &Watch)> {
+    pub fn watched(&self) -> impl Iterator<Item = (RawFd, &Registered)> {
         self.table.iter().map(|(fd, _, watch)| (fd, watch))
     }
 
@@ -224,8 +224,8 @@ impl Registry {
         Some(watch.key(fd))
     }
 
-    fn watch(&self, trigger: Trigger) -> Watch {
-        Watch {
+    fn watch(&self, trigger: Trigger) -> Registered {
+        Registered {
             seq: self.next_seq,
             trigger,
             interest: Interest::NONE,
