@@ -133,8 +133,11 @@ fn a_box_is_a_hub() {
     hubs::use_hub(before).unwrap();
 }
 
+/// What is to run inside of the next wait.
+type Calls = Rc<RefCell<Vec<Box<dyn FnOnce()>>>>;
+
 /// A hub that runs other people's code while it waits.
-struct Callbacks(hub_poll::Poll, Rc<RefCell<Vec<Box<dyn FnOnce()>>>>);
+struct Callbacks(hub_poll::Poll, Calls);
 
 impl Hub for Callbacks {
     fn name(&self) -> &'static str {
@@ -161,7 +164,7 @@ impl Hub for Callbacks {
 fn a_callback_inside_of_the_wait_is_told_what_to_do() {
     bounded(|| {
         let before = hubs::get_hub();
-        let callbacks = Rc::new(RefCell::new(Vec::<Box<dyn FnOnce()>>::new()));
+        let callbacks = Calls::default();
         hubs::use_hub_with(Callbacks(
             hub_poll::Poll::new().unwrap(),
             Rc::clone(&callbacks),
@@ -173,11 +176,8 @@ fn a_callback_inside_of_the_wait_is_told_what_to_do() {
             let said = Rc::clone(&said);
             callbacks.borrow_mut().push(Box::new(move || {
                 let panic = std::panic::catch_unwind(call).unwrap_err();
-                said.borrow_mut()
-                    .push(*panic.downcast::<String>().map_or_else(
-                        |other| Box::new(other.downcast::<&str>().unwrap().to_string()),
-                        |text| text,
-                    ));
+                let text = panic.downcast_ref::<&str>().copied().unwrap_or_default();
+                said.borrow_mut().push(text.to_owned());
             }));
         }
         let runs = Rc::new(Cell::new(false));

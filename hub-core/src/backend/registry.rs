@@ -190,7 +190,8 @@ impl Registry {
             if !is_level {
                 watch.interest = watch.interest.without(Interest::answered_by(ready));
             }
-            if !watch.interest.is_none() && !(is_level && self.has_triggers) {
+            let is_kept = is_level && self.has_triggers;
+            if !is_kept && !watch.interest.is_none() {
                 rearm(fd, watch);
             }
         }
