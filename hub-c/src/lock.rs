@@ -1,18 +1,18 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Who may touch a hub: one at a time, in the order they came.
+/// The lock of a hub. It goes to one thread after another, in the order in which they asked.
 ///
-/// The thread that waits in the system has its turn all the while. Whoever comes then wakes it;
-/// it goes to the end of the lock, behind those that came, and waits on when its turn is back.
-/// Because it is one of tickets nobody is overtaken for ever, the waiting thread included:
+/// The thread that waits in the system holds it meanwhile. A thread that asks for it then wakes
+/// that one, which gives it up, asks again, and goes on waiting when it has it back. No thread is
+/// overtaken for ever, since each draws a ticket:
 ///
-/// - Who comes draws a ticket (`next`), and only then looks whether the one in front is `asleep`.
-/// - Who wants to sleep says so (`asleep`), and only then looks whether anyone has drawn a ticket
-///   behind its own; if so it must not sleep.
+/// - A thread that asks draws a ticket (`next`), and only then looks if the holder is `asleep`.
+/// - A holder that wants to sleep says so (`asleep`), and only then looks if a ticket behind its
+///   own was drawn; if so it must not sleep.
 ///
-/// All four are sequentially consistent, so that at least one of the two sees the other: nobody
-/// sleeps while another stands in line unheard.
+/// All four are sequentially consistent, so that at least one of the two sees the other: no holder
+/// sleeps while a thread that has not woken it waits for the lock.
 #[derive(Debug, Default)]
 pub(crate) struct TicketLock {
     next: AtomicUsize,
@@ -46,13 +46,13 @@ impl TicketLock {
         }
     }
 
-    /// Whether it is nobody's turn, or the turn of one that sleeps in the system: nothing is half
+    /// True if it is nobody's turn, or the turn of one that sleeps in the system: nothing is half
     /// done. For the child after a fork, where those in line do not exist.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.is_empty() || self.asleep.load(SeqCst)
     }
 
-    /// Whether it is nobody's turn.
+    /// True if it is nobody's turn.
     pub(crate) fn is_empty(&self) -> bool {
         self.next.load(SeqCst) == self.serving.load(SeqCst)
     }

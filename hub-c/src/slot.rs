@@ -74,7 +74,7 @@ pub(crate) struct Slot {
     last: AtomicUsize,
     /// Who is inside [`wake`](Slot::wake), which has no turn.
     waking: AtomicUsize,
-    /// Whether the caller wants the wait to end.
+    /// True if the caller wants the wait to end.
     pub(crate) is_notified: AtomicBool,
     process: AtomicI32,
     forks: AtomicUsize,
@@ -196,7 +196,7 @@ impl Slot {
         self.name.load(SeqCst)
     }
 
-    /// Whether the hub is the parent process's.
+    /// True if the hub is the parent process's.
     pub(crate) fn is_inherited(&self) -> bool {
         self.forks.load(SeqCst) != fork::count() || self.process.load(SeqCst) != system::process()
     }

@@ -31,7 +31,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
-use hub_core::backend::{Change, Registry, Registered, check, millis, wait};
+use hub_core::backend::{Change, Registered, Registry, check, millis, wait};
 use hub_core::{Direction, Event, Hub, Interest, Ready, Token, Trigger};
 use libc::{c_int, epoll_event};
 

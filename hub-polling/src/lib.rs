@@ -23,7 +23,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use hub_core::backend::{Change, Registry, Registered, wait};
+use hub_core::backend::{Change, Registered, Registry, wait};
 use hub_core::{Direction, Event, Hub, Interest, Ready, Token, Trigger};
 use polling::{Event as Report, Events as Reports, Poller};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -201,7 +201,12 @@ impl fmt::Debug for Polling {
     }
 }
 
-fn control(poller: &Poller, fd: BorrowedFd<'_>, change: Change, watch: &Registered) -> io::Result<()> {
+fn control(
+    poller: &Poller,
+    fd: BorrowedFd<'_>,
+    change: Change,
+    watch: &Registered,
+) -> io::Result<()> {
     // Where the system would watch a regular file, and say that its end is not readable, it is
     // not asked. epoll refuses it by itself.
     if !IS_EPOLL && change != Change::Remove && is_file(fd)? {

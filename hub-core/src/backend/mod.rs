@@ -35,6 +35,12 @@ const ENOBUFS: i32 = match cfg!(any(target_os = "linux", target_os = "android"))
 ///
 /// # Errors
 /// What `errno` says, if the result is negative.
+///
+/// ```
+/// use hub_core::backend::check;
+/// assert_eq!(check(3).unwrap(), 3);
+/// assert!(check(-1).is_err());
+/// ```
 #[inline]
 pub fn check(result: i32) -> io::Result<i32> {
     if result < 0 {
@@ -68,6 +74,14 @@ pub fn closed() -> io::Error {
 ///
 /// # Errors
 /// What the call says, if it goes on saying so for a second.
+///
+/// ```
+/// use hub_core::backend::wait;
+/// use std::io::{Error, ErrorKind};
+/// let mut answers = [Err(ErrorKind::OutOfMemory), Err(ErrorKind::Interrupted)].into_iter();
+/// let ready = wait("mine", || answers.next().unwrap().map_err(Error::from));
+/// assert_eq!(ready.unwrap(), None::<usize>, "a signal, after a shortage");
+/// ```
 #[inline]
 pub fn wait<T>(hub: &str, mut call: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
     match call() {

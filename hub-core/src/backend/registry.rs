@@ -46,6 +46,29 @@ impl Registered {
 /// The hub's own method is given to each as a closure: it makes one [`Change`] to one descriptor.
 /// It says `PermissionDenied` for what the system refuses to watch since it never blocks, which
 /// then is always ready; `AlreadyExists` and `NotFound` as the system does.
+///
+/// ```
+/// use hub_core::backend::{Change, Registry};
+/// use hub_core::{Interest, Ready, Token, Trigger};
+///
+/// let (mut registry, token) = (Registry::new("mine", true), Token::from_raw(7));
+/// let mut told = Vec::new(); // What a system would be told of descriptor 5.
+/// registry.add(5, token, Trigger::Oneshot, |change, watch| {
+///     told.push((change, watch.interest));
+///     Ok(())
+/// })?;
+/// registry.arm(5, token, Interest::READ, |change, watch| {
+///     told.push((change, watch.interest));
+///     Ok(())
+/// })?;
+/// assert_eq!(told, [(Change::Add, Interest::NONE), (Change::Modify, Interest::READ)]);
+///
+/// let (key, mut events) = (registry.key_of(5).unwrap(), Vec::new());
+/// let nothing_left = |_, _: &_| unreachable!("one report for each `arm`");
+/// assert!(registry.report(key, Ready::READ, &mut events, nothing_left));
+/// assert_eq!((events[0].token, events[0].ready), (token, Ready::READ));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Registry {
     hub: &'static str,
