@@ -83,11 +83,11 @@ pub(super) fn known_names() -> Vec<String> {
 /// ```
 /// // A hub of one's own: here one that is there already, in another mode perhaps.
 /// let descriptors_at_most = 1000;
-/// green::hubs::register("mine", move || {
+/// green::hubs::register("thousand", move || {
 ///     assert!(descriptors_at_most > 0);
 ///     hub_poll::Poll::new()
 /// })?;
-/// green::hubs::use_hub("mine")?;
+/// green::hubs::use_hub("thousand")?;
 /// green::sleep(std::time::Duration::from_millis(1));
 /// # Ok::<(), green::hubs::HubError>(())
 /// ```
