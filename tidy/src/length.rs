@@ -28,10 +28,6 @@ pub const LONGER: &[(&str, &str)] = &[
         "green/src/primitives/sharing/model.rs",
         "one model for loom, with the defects that it must find",
     ),
-    (
-        "hub-core/src/reactor.rs",
-        "a third is documentation and examples of one type",
-    ),
 ];
 
 /// Longer files that are to be divided. Nothing may be added.

@@ -192,8 +192,18 @@ impl Runtime {
         RUNTIME.with(|cell| cell.get().map(f))
     }
 
+    /// As `with`, for a caller that brings a hub: what `GREEN_HUB` names does not matter then.
+    pub(crate) fn with_chosen_hub<R>(f: impl FnOnce(&Runtime) -> R) -> R {
+        RUNTIME.with(|cell| f(cell.get_or_init(Runtime::without_check)))
+    }
+
     #[cold]
     fn new() -> Runtime {
+        crate::hubs::check();
+        Runtime::without_check()
+    }
+
+    fn without_check() -> Runtime {
         // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
         let main = greenlet::main_greenlet();
         GUARD.with(|_| ());

@@ -42,6 +42,11 @@ impl Runtime {
         }
     }
 
+    /// True if others than the current greenthread can run now.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.run_queue.borrow().len() > 0
+    }
+
     /// Goes to the end of the run queue. Does nothing while the thread unwinds.
     #[inline]
     pub(crate) fn yield_now(&self) {

@@ -6,6 +6,7 @@ mod common;
 mod descriptors;
 mod fork;
 mod fs;
+mod hubs;
 mod os;
 mod process;
 mod signal;

@@ -166,6 +166,18 @@ impl<T: AsFd + 'static> Io<T> {
     pub(super) fn once<R>(
         &self,
         direction: Direction,
+        op: impl FnMut(&T) -> io::Result<R>,
+        used_up: impl Fn(&R) -> bool,
+    ) -> io::Result<R> {
+        self.once_as(direction, NotReady::WouldBlock, op, used_up)
+    }
+
+    /// As `once`; `why` is what `WouldBlock` says here.
+    #[inline]
+    fn once_as<R>(
+        &self,
+        direction: Direction,
+        why: NotReady,
         mut op: impl FnMut(&T) -> io::Result<R>,
         used_up: impl Fn(&R) -> bool,
     ) -> io::Result<R> {
@@ -176,7 +188,7 @@ impl<T: AsFd + 'static> Io<T> {
                 Ok(done) if used_up(done) => self.note(direction, NotReady::ShortTransfer),
                 Ok(_) => {}
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => self.note(direction, NotReady::WouldBlock),
+                    io::ErrorKind::WouldBlock => self.note(direction, why),
                     io::ErrorKind::Interrupted => continue,
                     _ => {}
                 },
@@ -219,7 +231,7 @@ impl<T: AsFd + 'static> Io<T> {
             let deadline = deadline(runtime);
             loop {
                 self.park(runtime, direction, deadline)?;
-                match self.once(direction, &mut op, used_up) {
+                match self.once_as(direction, NotReady::InVain, &mut op, used_up) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     result => return result,
                 }

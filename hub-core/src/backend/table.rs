@@ -22,12 +22,16 @@ use crate::Token;
 #[derive(Debug)]
 pub struct FdTable<T> {
     slots: Vec<Option<(Token, T)>>,
+    len: usize,
 }
 
 impl<T> FdTable<T> {
     /// An empty table.
     pub const fn new() -> FdTable<T> {
-        FdTable { slots: Vec::new() }
+        FdTable {
+            slots: Vec::new(),
+            len: 0,
+        }
     }
 
     /// Enters a descriptor.
@@ -41,10 +45,11 @@ impl<T> FdTable<T> {
             self.slots.resize_with(index + 1, || None);
         }
         self.slots[index] = Some((token, entry));
+        self.len += 1;
         Ok(())
     }
 
-    /// Whether a descriptor could be entered; to be asked before the system is.
+    /// Says if a descriptor could be entered; to be asked before the system is.
     ///
     /// # Errors
     /// `AlreadyExists` if this number is taken.
@@ -89,6 +94,7 @@ impl<T> FdTable<T> {
     pub fn remove(&mut self, fd: RawFd, token: Token) -> io::Result<T> {
         self.get(fd, token)?;
         let (_, entry) = self.slots[fd as usize].take().expect("it was found");
+        self.len -= 1;
         Ok(entry)
     }
 
@@ -108,6 +114,16 @@ impl<T> FdTable<T> {
             Some(Some((token, entry))) => Some((*token, entry)),
             _ => None,
         }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Every entry, by descriptor.

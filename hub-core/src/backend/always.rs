@@ -1,7 +1,8 @@
 use std::io;
 use std::os::fd::RawFd;
 
-use crate::{Event, FdTable, Interest, Ready, Token, Trigger};
+use super::FdTable;
+use crate::{Event, Interest, Ready, Token, Trigger};
 
 /// The descriptors of a hub that are always ready: those that its system refuses to watch because
 /// they never block, as epoll does with regular files. poll and select call them ready; with this
@@ -24,12 +25,12 @@ impl AlwaysReady {
         }
     }
 
-    /// Whether this number is one of them.
+    /// True if this number is one of them.
     pub fn holds(&self, fd: RawFd) -> bool {
         self.table.by_fd(fd).is_some()
     }
 
-    /// Whether a descriptor could be entered.
+    /// Says if a descriptor could be entered.
     ///
     /// # Errors
     /// `AlreadyExists` if this number is one of them.
@@ -73,7 +74,7 @@ impl AlwaysReady {
         Ok(())
     }
 
-    /// Whether any is armed: then a wait must not sleep.
+    /// True if any is armed: then a wait must not sleep.
     #[inline]
     pub fn is_due(&self) -> bool {
         !self.armed.is_empty()
