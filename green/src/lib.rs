@@ -47,6 +47,7 @@ pub use greenthread::{
 pub use groups::{
     GreenPile, GreenPool, Imap, ImapUnordered, InsidePool, PileResults, Star, dagpool, pools,
 };
+pub use io::error::{OsError, raw_os_error};
 #[cfg(feature = "ureq")]
 pub use io::ureq;
 pub use io::{connect, connect_from, dns, fs, listen, net, os, process, select, signal};

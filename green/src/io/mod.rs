@@ -1,6 +1,7 @@
 //! Everything with a descriptor: sockets, pipes, files, processes, signals, names.
 
 pub mod dns;
+pub(crate) mod error;
 pub mod fs;
 pub mod net;
 pub mod os;
