@@ -1,9 +1,12 @@
 //! Files with std's face, in threads of the pool: who knows [`std::fs`] knows these.
 //!
 //! No system has readiness for regular files: a read from a slow disk blocks whoever makes it. So each call is a job
-//! of the [thread pool](crate::tpool), and other greenthreads run meanwhile. That costs some microseconds a call:
-//! read and write much at once, or through a [`BufReader`](std::io::BufReader) and a
+//! of a [thread pool](crate::tpool) for files, and other greenthreads run meanwhile. That costs some microseconds a
+//! call: read and write much at once, or through a [`BufReader`](std::io::BufReader) and a
 //! [`BufWriter`](std::io::BufWriter) with large buffers.
+//!
+//! A named pipe (FIFO) that is opened here takes no thread: the open waits for the other side, and reads and writes
+//! wait for the hub.
 //!
 //! ```
 //! use std::io::{Read, Seek, Write};
@@ -25,19 +28,24 @@
 //!
 //! While the thread unwinds a call runs in the thread itself, and blocks it.
 
+mod fifo;
 mod file;
+mod options;
+mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::tpool;
+use crate::tpool::{self, Lane};
 
-pub use file::{File, OpenOptions};
+pub use file::File;
+pub use options::OpenOptions;
 pub use std::fs::{DirEntry, FileTimes, FileType, Metadata, Permissions};
+pub use watch::{Change, Watch, watch};
 
-/// Runs one of std's functions on the pool.
+/// Runs one of std's functions in a thread for files.
 fn run<T: Send + 'static>(f: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tpool::execute(f)?
+    tpool::execute_in(Lane::Files, f)?
 }
 
 macro_rules! of_path {

@@ -5,12 +5,15 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use greenlet::fork_count;
 
+use super::pool::Shared;
 use crate::greenthread::Panic;
+use crate::primitives::sharing::{self, Reach};
 use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake, contain, resume_if_control};
 
 /// Why a job has no value.
@@ -19,7 +22,7 @@ use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake, contain, resume_if_con
 pub enum JobError {
     /// It panicked.
     Panicked(Panic),
-    /// It was not run, or not waited for: the error says why.
+    /// It was not run, or it was and its value cannot be had: the error says why.
     Refused(io::Error),
 }
 
@@ -85,6 +88,9 @@ struct Slot<T> {
 /// Dropping it detaches: the job runs, and its value is dropped. It may go to another thread and be joined there.
 pub struct Job<T> {
     slot: Arc<Mutex<Slot<T>>>,
+    /// Where it runs, if not here and now; and that its caller has left.
+    pool: Option<Arc<Shared>>,
+    deserted: Arc<AtomicBool>,
     /// In the child of a fork nobody runs it any more, and the lock may be held by a thread of the parent.
     forks: usize,
 }
@@ -98,6 +104,7 @@ impl<T: Send + 'static> Job<T> {
     /// A handle, and what a thread of the pool has to call. That never unwinds.
     pub(super) fn new(
         f: impl FnOnce() -> T + Send + 'static,
+        pool: &Arc<Shared>,
     ) -> (Job<T>, Box<dyn FnOnce() + Send>) {
         let slot = Arc::new(Mutex::new(Slot {
             stage: Stage::Queued,
@@ -105,6 +112,8 @@ impl<T: Send + 'static> Job<T> {
         }));
         let job = Job {
             slot: Arc::clone(&slot),
+            pool: Some(Arc::clone(pool)),
+            deserted: Arc::default(),
             forks: fork_count(),
         };
         let run = Box::new(move || {
@@ -125,6 +134,8 @@ impl<T: Send + 'static> Job<T> {
                 stage: Stage::Done(result),
                 waiter: None,
             })),
+            pool: None,
+            deserted: Arc::default(),
             forks: fork_count(),
         }
     }
@@ -157,9 +168,9 @@ impl<T> Job<T> {
     ///
     /// # Errors
     /// [`JobError::Panicked`] with what the job panicked with. [`JobError::Refused`] if [`Job::poll`] or
-    /// [`Job::join_timeout`] has given the value before, if the hub can have no wake-up channel, or, with kind
-    /// `WouldBlock`, if the job has not ended and the calling thread is unwinding: nothing waits then. Also in a child
-    /// of a fork that was made before the job had ended: it ends in the parent.
+    /// [`Job::join_timeout`] has given the value before, or, with kind `WouldBlock`, if the job has not ended and the
+    /// calling thread is unwinding: nothing waits then. Also in a child of a fork that was made before the job had
+    /// ended: it ends in the parent.
     pub fn join(mut self) -> Result<T, JobError> {
         self.join_here()
     }
@@ -205,6 +216,20 @@ impl<T> Job<T> {
         let is_over =
             |slot: MutexGuard<'_, Slot<T>>| matches!(slot.stage, Stage::Done(_) | Stage::Over);
         self.is_gone() || self.lock().is_none_or(is_over)
+    }
+
+    pub(super) fn deserted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.deserted)
+    }
+
+    /// Whoever waited for it was killed or timed out: its thread is not waited for either.
+    fn desert(&self) {
+        if let Some(pool) = &self.pool
+            && !self.is_gone()
+            && !self.deserted.swap(true, Ordering::Relaxed)
+        {
+            pool.deserted();
+        }
     }
 
     fn is_gone(&self) -> bool {
@@ -260,31 +285,33 @@ impl<T> Job<T> {
                     return Some(result);
                 }
                 deadline = deadline.or_else(|| runtime.deadline(timeout));
-                let waiter = match runtime.remote_waiter() {
-                    Ok(waiter) => waiter,
-                    Err(error) => return Some(Err(error.into())),
-                };
-                {
+                let (waiter, receipt) = sharing::Shared::waiter(runtime);
+                let has_ended = {
                     let mut slot = lock(&self.slot);
-                    if let Stage::Queued | Stage::Running = slot.stage {
-                        slot.waiter = Some(waiter.clone());
-                    } else {
-                        // It ended just now.
-                        drop(slot);
-                        runtime.forget(&waiter);
-                        continue;
+                    let under_way = matches!(slot.stage, Stage::Queued | Stage::Running);
+                    if under_way {
+                        slot.waiter = waiter;
                     }
+                    !under_way
+                };
+                if has_ended {
+                    sharing::Shared::give_back(runtime, receipt);
+                    continue;
                 }
-                let wake = runtime.park(Reason::Outside("a job of the thread pool"), deadline);
+                let reason = Reason::Outside("a job of the thread pool");
+                let wake = sharing::Shared::park(runtime, &receipt, reason, deadline);
                 let left = self.lock().and_then(|mut slot| slot.waiter.take());
                 drop(left);
-                runtime.forget(&waiter);
+                sharing::Shared::give_back(runtime, receipt);
                 match wake {
                     Wake::Event => {}
                     Wake::Expired => return self.poll(),
                     // A result that came with the deadline wins.
                     Wake::Interrupted(interrupt) if !interrupt.is_kill() && self.is_finished() => {}
-                    Wake::Interrupted(interrupt) => interrupt.raise(),
+                    Wake::Interrupted(interrupt) => {
+                        self.desert();
+                        interrupt.raise()
+                    }
                     Wake::Unwinding => {
                         return Some(Err(JobError::Refused(io::Error::new(
                             io::ErrorKind::WouldBlock,

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 use greenlet::fork_count;
 
 use super::{Job, JobError};
+use crate::io::error::failed;
+use crate::primitives::sharing::{self, Reach};
 use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake};
 
 /// The idle timeout, if nothing else is said.
@@ -37,6 +40,10 @@ pub(super) fn leave() {
 /// It may be shared between threads. Dropping it lets the jobs that it was given run to their end; nobody waits for
 /// that.
 ///
+/// A job cannot be ended from outside. One whose caller was killed or timed out while it ran might go on for ever, and
+/// in the end all threads might be taken by such. So when a job finds every thread at work, each of those that run for a
+/// caller who has left is replaced by a further one, up to as many again as the pool may have; the log says so.
+///
 /// ```
 /// use green::tpool::ThreadPool;
 ///
@@ -51,9 +58,15 @@ pub struct ThreadPool {
     forks: usize,
 }
 
-type Work = Box<dyn FnOnce() + Send>;
+/// A job in the queue, or at work.
+struct Work {
+    run: Box<dyn FnOnce() + Send>,
+    /// True once its caller was killed or timed out.
+    deserted: Arc<AtomicBool>,
+}
 
-struct Shared {
+pub(super) struct Shared {
+    name: &'static str,
     size: usize,
     state: Mutex<State>,
     work: Condvar,
@@ -66,11 +79,15 @@ struct State {
     /// Threads that are alive, and those of them that wait for work.
     threads: usize,
     idle: usize,
+    /// Of the jobs at work: see [`Work::deserted`].
+    at_work: Vec<Arc<AtomicBool>>,
     handles: Vec<JoinHandle<()>>,
     /// No more jobs are taken; threads end when the queue is empty.
     closed: bool,
-    /// Who waits for the last thread to end.
-    leavers: Vec<RemoteWaiter>,
+    /// It was said that even the replacements are taken.
+    exhausted: bool,
+    /// Who waits for the last thread to end. `None` looks by itself.
+    leavers: Vec<Option<RemoteWaiter>>,
 }
 
 impl State {
@@ -80,10 +97,20 @@ impl State {
             queue: VecDeque::new(),
             threads: 0,
             idle: 0,
+            at_work: Vec::new(),
             handles: Vec::new(),
             closed: false,
+            exhausted: false,
             leavers: Vec::new(),
         }
+    }
+
+    /// How many jobs are at work whose callers have left.
+    fn deserted(&self) -> usize {
+        let deserted = self.at_work.iter();
+        deserted
+            .filter(|deserted| deserted.load(Ordering::Relaxed))
+            .count()
     }
 }
 
@@ -92,17 +119,73 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// How many threads there may be at this moment.
+    fn limit(&self, state: &State) -> usize {
+        self.size + state.deserted().min(self.size)
+    }
+
+    /// Starts a thread if a job waits that no idle one will take, and there may be one more.
+    ///
+    /// # Errors
+    /// If the system has none. Others may be at work, and will come to it.
+    fn grow(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        if state.queue.len() <= state.idle {
+            return Ok(());
+        }
+        if state.threads >= self.size {
+            let (deserted, limit) = (state.deserted(), self.limit(state));
+            if deserted >= limit && !state.exhausted {
+                state.exhausted = true;
+                log::error!(
+                    "{}: all {limit} threads are taken by jobs whose callers have left; \
+                     no further job runs until one of them ends",
+                    self.name
+                );
+            }
+            if state.threads >= limit {
+                return Ok(());
+            }
+            log::warn!(
+                "{}: {deserted} of {} jobs at work go on though their callers have left: one more thread is started",
+                self.name,
+                state.threads
+            );
+        }
+        let shared = Arc::clone(self);
+        let handle = thread::Builder::new()
+            .name(self.name.to_owned())
+            .spawn(move || shared.work())?;
+        state.handles.retain(|handle| !handle.is_finished());
+        state.handles.push(handle);
+        state.threads += 1;
+        Ok(())
+    }
+
+    /// The caller of a job has left: somebody may wait for its thread.
+    pub(super) fn deserted(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if let Err(error) = self.grow(&mut state) {
+            log::warn!("{}: it cannot grow: {error}", self.name);
+        }
+    }
 }
 
 impl ThreadPool {
     /// A pool of at most `threads` threads, each started when there is work for it. 0 runs every job in the calling
     /// thread, with a warning.
     pub fn new(threads: usize) -> ThreadPool {
+        ThreadPool::named("green-pool", threads)
+    }
+
+    /// As `new`, with a name for its threads.
+    pub(super) fn named(name: &'static str, threads: usize) -> ThreadPool {
         if threads == 0 {
             log::warn!("a thread pool of size 0: every job blocks the thread that calls it");
         }
         ThreadPool {
             shared: Arc::new(Shared {
+                name,
                 size: threads,
                 state: Mutex::new(State::new()),
                 work: Condvar::new(),
@@ -111,7 +194,7 @@ impl ThreadPool {
         }
     }
 
-    /// The number of threads that it may have.
+    /// The number of threads that it may have, replacements not counted.
     pub fn size(&self) -> usize {
         self.shared.size
     }
@@ -173,7 +256,8 @@ impl ThreadPool {
                 "the threads of the pool are the parent's: this process was forked; make a new pool",
             )));
         }
-        let (job, work) = Job::new(f);
+        let (job, run) = Job::new(f, &self.shared);
+        let deserted = job.deserted();
         let mut state = self.shared.lock();
         if state.closed {
             drop(state);
@@ -182,48 +266,31 @@ impl ThreadPool {
                 "the thread pool was ended by killall",
             )));
         }
-        let waiting = state.queue.len() + 1;
-        if waiting > state.idle && state.threads < self.shared.size {
-            match self.start() {
-                Ok(handle) => {
-                    state.handles.retain(|handle| !handle.is_finished());
-                    state.handles.push(handle);
-                    state.threads += 1;
-                }
-                // A thread that is at work will come to it.
-                Err(error) if state.threads > 0 => {
-                    log::warn!(
-                        "the thread pool cannot grow beyond {}: {error}",
-                        state.threads
-                    );
-                }
-                Err(error) => {
-                    drop(state);
-                    return Err(JobError::Refused(io::Error::new(
-                        error.kind(),
-                        format!("cannot start a thread for a job: {error}"),
-                    )));
-                }
+        state.queue.push_back(Work { run, deserted });
+        if let Err(error) = self.shared.grow(&mut state) {
+            // A thread that is at work will come to it.
+            if state.threads > 0 {
+                log::warn!(
+                    "the thread pool cannot grow beyond {}: {error}",
+                    state.threads
+                );
+            } else {
+                let work = state.queue.pop_back();
+                drop(state);
+                drop(work);
+                return Err(failed("cannot start a thread for a job", error).into());
             }
         }
-        state.queue.push_back(work);
         drop(state);
         self.shared.work.notify_one();
         Ok(job)
-    }
-
-    fn start(&self) -> io::Result<JoinHandle<()>> {
-        let shared = Arc::clone(&self.shared);
-        thread::Builder::new()
-            .name("green-pool".into())
-            .spawn(move || shared.work())
     }
 
     fn is_gone(&self) -> bool {
         fork_count() != self.forks
     }
 
-    fn close(&self) {
+    pub(super) fn close(&self) {
         self.shared.lock().closed = true;
         self.shared.work.notify_all();
     }
@@ -234,7 +301,14 @@ impl ThreadPool {
             return true;
         }
         self.close();
-        let deadline = Runtime::with(|runtime| runtime.deadline(timeout.into()));
+        self.wait_end(Runtime::with(|runtime| runtime.deadline(timeout.into())))
+    }
+
+    /// Waits for the end of the threads of a closed pool. False if that did not happen by the deadline.
+    pub(super) fn wait_end(&self, deadline: Option<Instant>) -> bool {
+        if self.is_gone() {
+            return true;
+        }
         if !self.wait_idle(deadline) {
             return false;
         }
@@ -263,32 +337,32 @@ impl ThreadPool {
                 if IN_POOL.get() {
                     return false;
                 }
-                let waiter = match runtime.remote_waiter() {
-                    Ok(waiter) => waiter,
-                    Err(error) => {
-                        log::error!("cannot wait for the end of a thread pool: {error}");
-                        return false;
-                    }
-                };
-                {
+                let (waiter, receipt) = sharing::Shared::waiter(runtime);
+                let is_idle = {
                     let mut state = self.shared.lock();
                     if state.threads > 0 {
                         state.leavers.push(waiter.clone());
-                    } else {
-                        drop(state);
-                        runtime.forget(&waiter);
-                        return true;
                     }
+                    state.threads == 0
+                };
+                if is_idle {
+                    sharing::Shared::give_back(runtime, receipt);
+                    return true;
                 }
-                let wake = runtime.park(Reason::Outside("the end of a thread pool"), deadline);
+                let reason = Reason::Outside("the end of a thread pool");
+                let wake = sharing::Shared::park(runtime, &receipt, reason, deadline);
+                sharing::Shared::give_back(runtime, receipt);
                 if self.is_gone() {
                     return true;
                 }
                 let mut state = self.shared.lock();
-                state.leavers.retain(|leaver| !leaver.is_same(&waiter));
+                let is_me = |leaver: &Option<RemoteWaiter>| match (leaver, &waiter) {
+                    (Some(leaver), Some(waiter)) => leaver.is_same(waiter),
+                    (leaver, waiter) => leaver.is_none() && waiter.is_none(),
+                };
+                state.leavers.retain(|leaver| !is_me(leaver));
                 let idle = state.threads == 0;
                 drop(state);
-                runtime.forget(&waiter);
                 match wake {
                     Wake::Event => {}
                     Wake::Expired | Wake::Unwinding => return idle,
@@ -305,10 +379,17 @@ impl Shared {
         IN_POOL.set(true);
         let mut state = self.lock();
         loop {
-            if let Some(job) = state.queue.pop_front() {
+            // One that took the place of another, which has come back.
+            if state.threads > self.limit(&state) {
+                break;
+            }
+            if let Some(Work { run, deserted }) = state.queue.pop_front() {
+                state.at_work.push(Arc::clone(&deserted));
                 drop(state);
-                job();
+                run();
                 state = self.lock();
+                state.at_work.retain(|other| !Arc::ptr_eq(other, &deserted));
+                state.exhausted = false;
                 continue;
             }
             if state.closed {
@@ -332,7 +413,7 @@ impl Shared {
             leavers = std::mem::take(&mut state.leavers);
         }
         drop(state);
-        for leaver in leavers {
+        for leaver in leavers.into_iter().flatten() {
             leaver.wake();
         }
     }
