@@ -188,6 +188,7 @@ fn restart(
     })?;
     crate::tpool::after_fork();
     crate::signal::after_fork();
+    crate::debug::after_fork();
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Who keeps the others from running: a watchdog thread names it, and never touches it.
 
+use std::cell::Cell;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -67,6 +68,18 @@ impl Heartbeat {
     }
 }
 
+thread_local! {
+    /// What `blocking_detection` said last.
+    static RESOLUTION: Cell<Option<Duration>> = const { Cell::new(None) };
+}
+
+/// In the child of a fork: the watchdog has stayed in the parent.
+pub(crate) fn after_fork() {
+    if let Some(resolution) = RESOLUTION.get() {
+        blocking_detection(resolution);
+    }
+}
+
 /// Watches this thread: a greenthread that runs for longer than `resolution` without a switch is named in the log, by
 /// id and by the place of its spawn, while it still runs; when it next waits, its stack there is logged too. It is
 /// never interrupted. `None` turns the detector off.
@@ -81,11 +94,12 @@ impl Heartbeat {
 /// green::debug::blocking_detection(None);
 /// ```
 pub fn blocking_detection(resolution: impl Into<Option<Duration>>) {
-    let resolution = resolution.into();
+    let resolution: Option<Duration> = resolution.into();
     assert!(
         resolution != Some(Duration::ZERO),
         "the resolution of the blocking detector must not be zero"
     );
+    RESOLUTION.set(resolution);
     let heartbeat = resolution.map(|resolution| {
         let heartbeat = Arc::new(Heartbeat::new());
         watch(Arc::downgrade(&heartbeat), resolution);

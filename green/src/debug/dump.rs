@@ -13,6 +13,7 @@ use hub_core::Direction;
 
 use crate::Builder;
 use crate::GreenThread;
+use crate::os::Stderr;
 use crate::runtime::{Alarm, Runtime, Task};
 use crate::signal::Signals;
 
@@ -299,11 +300,12 @@ pub fn dump_all() -> String {
 /// Prints [`dump_all`] to the standard error whenever `signal` comes, in a greenthread of this thread that waits for it.
 /// Killing that one ends this; dropping the handle does not. It does not keep a deadlock from being reported.
 ///
-/// A greenthread that does not let the others run delays the dump: for that there is
+/// While nobody reads the standard error that greenthread waits, and the others run on; signals that come meanwhile bring
+/// one more dump. A greenthread that does not let the others run delays the dump: for that there is
 /// [`blocking_detection`](super::blocking_detection).
 ///
 /// # Errors
-/// As [`Signals::new`].
+/// As [`Signals::new`], and [`os::stderr`](crate::os::stderr).
 ///
 /// ```
 /// use green::signal::SIGUSR1;
@@ -314,16 +316,35 @@ pub fn dump_all() -> String {
 /// ```
 pub fn dump_on_signal(signal: i32) -> io::Result<GreenThread<()>> {
     let signals = Signals::new([signal])?;
+    // Not std's, which blocks the thread; and made now, when a descriptor is left.
+    let mut stderr = crate::os::stderr()?;
     let dumper = move || {
-        loop {
-            match Runtime::with(|runtime| runtime.in_background(|| signals.wait())) {
-                // Nobody is left to be told that the standard error is closed.
-                Ok(_) => drop(io::stderr().write_all(dump_all().as_bytes())),
-                Err(error) => return log::error!("no dumps on signal {signal} any more: {error}"),
+        Runtime::with(|runtime| {
+            loop {
+                match runtime.in_background(|| signals.wait()) {
+                    // Nobody is left to be told that the standard error is closed.
+                    Ok(_) => drop(write(runtime, &mut stderr, dump_all().as_bytes())),
+                    Err(error) => {
+                        return log::error!("no dumps on signal {signal} any more: {error}");
+                    }
+                }
             }
-        }
+        })
     };
     Builder::new().name("dump on a signal").spawn(dumper)
+}
+
+/// A reader of the standard error wakes nobody but this one.
+fn write(runtime: &Runtime, stderr: &mut Stderr, mut text: &[u8]) -> io::Result<()> {
+    while !text.is_empty() {
+        match runtime.in_background(|| stderr.write(text)) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => text = &text[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl Alarm {
