@@ -40,7 +40,7 @@ mod threads;
 
 pub use greenthread::{
     AnyGreenThread, Builder, Deadline, Elapsed, Exit, GreenThread, Iwait, LinkId, LocalKey, Panic,
-    Scope, ScopedGreenThread, Timeout, current, get_ident, is_timeout, iwait, joinall,
+    Scope, ScopedGreenThread, Timeout, current, exit, get_ident, is_timeout, iwait, joinall,
     joinall_timeout, killall, killall_wait, scope, sleep, sleep_until, spawn, spawn_after,
     spawn_after_local, spawn_n, time, try_joinall, wait_any, with_timeout, yield_now,
 };

@@ -6,6 +6,7 @@ mod builder;
 mod end;
 mod exit;
 mod group;
+pub(crate) mod leave;
 pub(crate) mod local;
 mod scope;
 pub mod time;
@@ -32,6 +33,7 @@ pub use group::{
     Iwait, iwait, joinall, joinall_timeout, killall, killall_wait, try_joinall, wait_any,
 };
 
+pub use leave::exit;
 pub use local::{LocalKey, get_ident};
 pub(crate) use scope::Children;
 pub use scope::{Scope, ScopedGreenThread, scope};

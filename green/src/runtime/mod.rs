@@ -38,7 +38,7 @@ use observe::Observer;
 pub(crate) use parker::Parker;
 use parker::Unparker;
 pub use remote::{HubClosed, HubHandle};
-pub(crate) use remote::{Remote, RemoteWaiter};
+pub(crate) use remote::{Remote, RemoteWaiter, main_hub};
 pub(crate) use scope::ScopeId;
 use task::Cause;
 pub(crate) use task::{Reason, State, Task, Waiter};

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use hub_core::Waker;
 
+use super::per_process::PerProcess;
 use super::{Runtime, contain};
 
 enum Message {
@@ -226,6 +227,18 @@ impl RemoteWaiter {
     }
 }
 
+/// The hub of the main thread, once others know it.
+static MAIN: PerProcess<Mutex<Weak<Remote>>> = PerProcess::new();
+
+fn main_remote() -> MutexGuard<'static, Weak<Remote>> {
+    let main = MAIN.get(Mutex::default);
+    main.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn main_hub() -> Option<HubHandle> {
+    main_remote().upgrade().map(HubHandle::new)
+}
+
 impl Runtime {
     pub(crate) fn handle(&self) -> io::Result<HubHandle> {
         self.remote().map(HubHandle::new)
@@ -247,6 +260,9 @@ impl Runtime {
             handles: AtomicUsize::new(0),
             waker,
         });
+        if greenlet::is_main_thread() {
+            *main_remote() = Arc::downgrade(&remote);
+        }
         Ok(Arc::clone(slot.insert(remote)))
     }
 
