@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+pub use crate::greenthread::idle::idle;
 pub use crate::io::trampoline;
 use crate::runtime::Runtime;
 pub use crate::runtime::{HubClosed, HubHandle};
@@ -186,6 +187,9 @@ fn restart(
                 problem: Problem::Swap { name, source },
             })
     })?;
+    if others == AfterFork::Discard {
+        crate::greenthread::idle::forget_others();
+    }
     crate::tpool::after_fork();
     crate::signal::after_fork();
     crate::debug::after_fork();

@@ -6,6 +6,7 @@ mod builder;
 mod end;
 mod exit;
 mod group;
+pub(crate) mod idle;
 pub(crate) mod leave;
 pub(crate) mod local;
 mod scope;
