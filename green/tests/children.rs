@@ -31,6 +31,17 @@ fn exists(pid: u32) -> bool {
     test_kill_process(Pid::from_raw(pid.cast_signed()).unwrap()).is_ok()
 }
 
+/// Waits until a process that is no child of this one has ended. Whoever inherits it takes its status.
+fn ended(pid: u32) {
+    let is_dead = |pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    };
+    while exists(pid) && !is_dead(pid) {
+        green::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Starts a process that has this number. `None` if the system does not let this one choose, or others were faster.
 fn stranger(pid: u32) -> Option<Child> {
     for _ in 0..200 {
@@ -160,14 +171,7 @@ fn a_group_is_ended_with_those_that_its_leader_has_left_behind() {
             .trim()
             .parse()
             .unwrap();
-        // Its parent is dead: whoever inherits it takes its status.
-        let dead = |pid| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-            stat.map_or(true, |stat| stat.contains(") Z "))
-        };
-        while exists(left) && !dead(left) {
-            green::sleep(Duration::from_millis(1));
-        }
+        ended(left);
         // Waited for: its number may be anybody's.
         let error = child.kill_group().unwrap_err();
         assert_eq!(raw_os_error(&error), Some(libc::ESRCH), "{error}");
@@ -244,6 +248,18 @@ fn a_command_with_a_timeout_is_killed_and_reaped() {
             call(fast.timeout(Duration::from_secs(50))).unwrap().code(),
             Some(3)
         );
+    });
+}
+
+#[test]
+fn a_deadline_ends_the_whole_group_of_a_command() {
+    bounded(|| {
+        let mut command = shell("sleep 60 & echo $!; wait");
+        command.process_group(0).timeout(Duration::from_millis(300));
+        let error = command.output().unwrap_err();
+        let expired: &TimeoutExpired = error.get_ref().unwrap().downcast_ref().unwrap();
+        let said = String::from_utf8_lossy(expired.stdout()).into_owned();
+        ended(said.trim().parse().unwrap());
     });
 }
 

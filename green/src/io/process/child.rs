@@ -273,7 +273,8 @@ impl Drop for Unheld {
         let Some(mut child) = self.0.take() else {
             return;
         };
-        if let Err(error) = child.kill() {
+        // With those whom it has started, if it leads a group.
+        if let Err(error) = child.kill_group().or_else(|_| child.kill()) {
             log::debug!("cannot end {child:?}: {error}");
         }
         let reaper = crate::Builder::new().name("reaper").spawn(move || {

@@ -233,7 +233,8 @@ impl Command {
         failed(format!("cannot run {name}"), error)
     }
 
-    /// Runs it to its end. A kill or a deadline that ends the wait ends the process as well.
+    /// Runs it to its end. A kill or a deadline that ends the wait ends the process as well, and with it the group that it
+    /// leads after [`Command::process_group`].
     ///
     /// # Errors
     /// As [`Command::spawn`] and [`Child::communicate`]; a [`TimeoutExpired`](super::TimeoutExpired) if
@@ -243,7 +244,7 @@ impl Command {
         Ok(output.status)
     }
 
-    /// Runs it to its end and gives what it wrote. A kill or a deadline that ends the wait ends the process as well.
+    /// Runs it to its end and gives what it wrote. Killed and timed out as [`Command::status`].
     ///
     /// # Errors
     /// As [`Command::status`].

@@ -164,9 +164,16 @@ impl Shared {
 
     /// The caller of a job has left: somebody may wait for its thread.
     pub(super) fn deserted(self: &Arc<Self>) {
-        let mut state = self.lock();
-        if let Err(error) = self.grow(&mut state) {
-            log::warn!("{}: it cannot grow: {error}", self.name);
+        self.grow_or_log(&mut self.lock());
+    }
+
+    fn grow_or_log(self: &Arc<Self>, state: &mut State) {
+        if let Err(error) = self.grow(state) {
+            log::warn!(
+                "{} has {} threads and cannot grow: {error}",
+                self.name,
+                state.threads
+            );
         }
     }
 }
@@ -267,19 +274,14 @@ impl ThreadPool {
             )));
         }
         state.queue.push_back(Work { run, deserted });
-        if let Err(error) = self.shared.grow(&mut state) {
-            // A thread that is at work will come to it.
-            if state.threads > 0 {
-                log::warn!(
-                    "the thread pool cannot grow beyond {}: {error}",
-                    state.threads
-                );
-            } else {
-                let work = state.queue.pop_back();
-                drop(state);
-                drop(work);
-                return Err(failed("cannot start a thread for a job", error).into());
-            }
+        if state.threads > 0 {
+            // If there is none for it, one that is at work will come to it.
+            self.shared.grow_or_log(&mut state);
+        } else if let Err(error) = self.shared.grow(&mut state) {
+            let work = state.queue.pop_back();
+            drop(state);
+            drop(work);
+            return Err(failed("cannot start a thread for a job", error).into());
         }
         drop(state);
         self.shared.work.notify_one();
@@ -375,7 +377,7 @@ impl ThreadPool {
 
 impl Shared {
     /// The life of one thread.
-    fn work(&self) {
+    fn work(self: &Arc<Self>) {
         IN_POOL.set(true);
         let mut state = self.lock();
         loop {
@@ -385,6 +387,10 @@ impl Shared {
             }
             if let Some(Work { run, deserted }) = state.queue.pop_front() {
                 state.at_work.push(Arc::clone(&deserted));
+                if deserted.load(Ordering::Relaxed) {
+                    // Its caller has left before it ran, when there was nothing to replace yet.
+                    self.grow_or_log(&mut state);
+                }
                 drop(state);
                 run();
                 state = self.lock();
