@@ -164,6 +164,7 @@ fn a_group_is_ended_with_those_that_its_leader_has_left_behind() {
             .unwrap();
         let error = child.communicate_timeout(b"", SHORT).unwrap_err();
         assert!(is_timeout(&error));
+        ended(child.id());
         child.kill_group().unwrap();
         let output = child.communicate(b"").unwrap();
         assert!(output.status.success(), "the shell itself had ended");

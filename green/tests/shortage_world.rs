@@ -5,8 +5,8 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::Command as StdCommand;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use green::process::Command;
@@ -162,9 +162,11 @@ fn a_job_that_has_run_is_not_called_refused() {
             let job = move || there.fetch_add(1, Ordering::SeqCst) + 1;
             assert_eq!(tpool::execute(job).unwrap(), n);
         }
-        let mut late = tpool::submit(|| std::thread::sleep(SHORT)).unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let mut late = tpool::submit(move || wait.recv()).unwrap();
         assert!(late.join_timeout(Duration::from_millis(1)).is_none());
-        late.join().unwrap();
+        drop(go);
+        assert!(late.join().unwrap().is_err());
         // Files and names say what the system says.
         assert!(fs::metadata("/proc").unwrap().is_dir());
         let error = fs::File::open("/proc/self/comm").unwrap_err();

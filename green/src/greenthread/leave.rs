@@ -23,7 +23,8 @@ pub(crate) struct Code(pub(crate) i32);
 /// drops what it has caught instead, the process ends there and then, with this code.
 ///
 /// From another OS thread, a job of the [thread pool](crate::tpool) for one, main is told if it has a hub that other
-/// threads know: as soon as it has waited for one, or [`hubs::handle`](crate::hubs::handle) was called there. The caller
+/// threads know: as soon as it has waited for one, handed a job to a pool, or called
+/// [`hubs::handle`](crate::hubs::handle). The caller
 /// unwinds meanwhile, and the process may end before it is done. Without such a hub, and in a destructor while its thread
 /// unwinds, this is [`std::process::exit`]: no further destructor runs.
 ///

@@ -266,6 +266,11 @@ impl Runtime {
         Ok(Arc::clone(slot.insert(remote)))
     }
 
+    /// Has other threads know this one, if it can be: see [`main_hub`].
+    pub(crate) fn introduce(&self) {
+        let _ = self.remote();
+    }
+
     /// The current greenthread's next park, to be woken from any thread. After the park the caller gives it back
     /// with [`Runtime::forget`], however the park ended.
     pub(crate) fn remote_waiter(&self) -> io::Result<RemoteWaiter> {

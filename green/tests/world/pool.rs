@@ -53,7 +53,7 @@ fn files_and_names_do_not_stand_behind_slow_jobs() {
 fn a_deserted_job_that_never_ends_is_replaced() {
     log::keep();
     bounded(|| {
-        let pool = Rc::new(ThreadPool::new(2));
+        let pool = Rc::new(ThreadPool::with_replacements(2));
         let mut gates = Vec::new();
         // Four whose callers are killed: as many as are replaced.
         for round in 1..=2 {
@@ -98,7 +98,7 @@ fn a_deserted_job_that_never_ends_is_replaced() {
 #[test]
 fn one_that_was_deserted_in_the_queue_is_replaced_when_it_runs() {
     bounded(|| {
-        let pool = Rc::new(ThreadPool::new(1));
+        let pool = Rc::new(ThreadPool::with_replacements(1));
         let (first, job) = gate();
         let first_job = pool.submit(job).unwrap();
         let (second, job) = gate();
@@ -119,7 +119,7 @@ fn one_that_was_deserted_in_the_queue_is_replaced_when_it_runs() {
 #[test]
 fn a_deadline_deserts_a_job_as_a_kill_does() {
     bounded(|| {
-        let pool = ThreadPool::new(1);
+        let pool = ThreadPool::with_replacements(1);
         let (open, job) = gate();
         let left = Timeout::new(SHORT).run(|| pool.execute(job));
         assert!(left.is_err());
@@ -131,7 +131,7 @@ fn a_deadline_deserts_a_job_as_a_kill_does() {
 #[test]
 fn a_detached_job_keeps_its_thread() {
     bounded(|| {
-        let pool = ThreadPool::new(1);
+        let pool = ThreadPool::with_replacements(1);
         let (open, job) = gate();
         // Nobody was interrupted: it is wanted.
         drop(pool.submit(job).unwrap());
@@ -200,5 +200,20 @@ fn the_end_of_the_process_pool_is_that_of_files_and_names() {
         if let Ok(threads) = threads {
             assert!(!threads.contains("green-"), "{threads}");
         }
+    });
+}
+
+#[test]
+fn a_pool_of_ones_own_never_has_more_threads_than_it_says() {
+    bounded(|| {
+        let pool = ThreadPool::new(1);
+        let (open, job) = gate();
+        let left = Timeout::new(SHORT).run(|| pool.execute(job));
+        assert!(left.is_err());
+        let mut next = pool.submit(|| ()).unwrap();
+        assert!(next.join_timeout(SHORT).is_none());
+        assert_eq!(pool.threads(), 1);
+        drop(open);
+        next.join().unwrap();
     });
 }

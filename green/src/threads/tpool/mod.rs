@@ -18,7 +18,8 @@
 //!   with one thread in the pool, `execute(move || hub.submit(|| execute(f)).join())` never ends. Have the
 //!   hub's thread do such work without the pool, or through a [`ThreadPool`] of its own.
 //! - Whoever waits for a job may be killed or time out; the job runs to its end, its result is dropped, and the
-//!   pool is as before. If it never ends, a further thread takes its place: see [`ThreadPool`].
+//!   pool is as before. If it never ends, a further thread takes its place: see
+//!   [`ThreadPool::with_replacements`].
 //! - No lock of a pool or a hub is held while a job runs.
 //! - The end of `main` ends the process, whatever jobs still run; [`killall`] is how to wait for them.
 //!
@@ -92,7 +93,7 @@ fn pool(lane: Lane) -> io::Result<Arc<ThreadPool>> {
         Some(size) => size,
         None => environment()?,
     };
-    let pool = Arc::new(ThreadPool::named(lane.name(), size));
+    let pool = Arc::new(ThreadPool::named(lane.name(), size, size));
     Ok(Arc::clone(global.pools[lane as usize].insert(pool)))
 }
 

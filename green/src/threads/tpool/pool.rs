@@ -40,9 +40,8 @@ pub(super) fn leave() {
 /// It may be shared between threads. Dropping it lets the jobs that it was given run to their end; nobody waits for
 /// that.
 ///
-/// A job cannot be ended from outside. One whose caller was killed or timed out while it ran might go on for ever, and
-/// in the end all threads might be taken by such. So when a job finds every thread at work, each of those that run for a
-/// caller who has left is replaced by a further one, up to as many again as the pool may have; the log says so.
+/// A job cannot be ended from outside: one whose caller was killed or timed out keeps its thread until it ends by itself.
+/// See [`ThreadPool::with_replacements`] for jobs that may never do so.
 ///
 /// ```
 /// use green::tpool::ThreadPool;
@@ -68,6 +67,8 @@ struct Work {
 pub(super) struct Shared {
     name: &'static str,
     size: usize,
+    /// How many threads there may be beyond that for jobs that were deserted.
+    replacements: usize,
     state: Mutex<State>,
     work: Condvar,
 }
@@ -122,7 +123,7 @@ impl Shared {
 
     /// How many threads there may be at this moment.
     fn limit(&self, state: &State) -> usize {
-        self.size + state.deserted().min(self.size)
+        self.size + state.deserted().min(self.replacements)
     }
 
     /// Starts a thread if a job waits that no idle one will take, and there may be one more.
@@ -135,7 +136,7 @@ impl Shared {
         }
         if state.threads >= self.size {
             let (deserted, limit) = (state.deserted(), self.limit(state));
-            if deserted >= limit && !state.exhausted {
+            if self.replacements > 0 && deserted >= limit && !state.exhausted {
                 state.exhausted = true;
                 log::error!(
                     "{}: all {limit} threads are taken by jobs whose callers have left; \
@@ -182,11 +183,32 @@ impl ThreadPool {
     /// A pool of at most `threads` threads, each started when there is work for it. 0 runs every job in the calling
     /// thread, with a warning.
     pub fn new(threads: usize) -> ThreadPool {
-        ThreadPool::named("green-pool", threads)
+        ThreadPool::named("green-pool", threads, 0)
     }
 
-    /// As `new`, with a name for its threads.
-    pub(super) fn named(name: &'static str, threads: usize) -> ThreadPool {
+    /// As [`ThreadPool::new`], for jobs that may never end. When a job finds every thread at work, those that run for
+    /// callers who were killed or timed out do not count: each is replaced by a further thread, up to as many again as
+    /// `threads`. The log says so, and that no thread is left if all of those are taken too. The pools of the process are of
+    /// this kind.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use green::{Timeout, tpool::ThreadPool};
+    ///
+    /// let pool = ThreadPool::with_replacements(1);
+    /// let endless = || loop {
+    ///     std::thread::sleep(Duration::from_secs(1));
+    /// };
+    /// assert!(Timeout::new(Duration::from_millis(5)).run(|| pool.execute(endless)).is_err());
+    /// assert_eq!(pool.execute(|| 1)?, 1);
+    /// # Ok::<(), green::tpool::JobError>(())
+    /// ```
+    pub fn with_replacements(threads: usize) -> ThreadPool {
+        ThreadPool::named("green-pool", threads, threads)
+    }
+
+    /// With a name for its threads.
+    pub(super) fn named(name: &'static str, threads: usize, replacements: usize) -> ThreadPool {
         if threads == 0 {
             log::warn!("a thread pool of size 0: every job blocks the thread that calls it");
         }
@@ -194,6 +216,7 @@ impl ThreadPool {
             shared: Arc::new(Shared {
                 name,
                 size: threads,
+                replacements,
                 state: Mutex::new(State::new()),
                 work: Condvar::new(),
             }),
@@ -263,6 +286,8 @@ impl ThreadPool {
                 "the threads of the pool are the parent's: this process was forked; make a new pool",
             )));
         }
+        // Before it runs, since it may call `exit`.
+        Runtime::with(Runtime::introduce);
         let (job, run) = Job::new(f, &self.shared);
         let deserted = job.deserted();
         let mut state = self.shared.lock();
