@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use green::Timeout;
 use green::fs::{self, File};
 
-use crate::{Place, SHORT, bounded, probe};
+use crate::common::again::with_pool_of;
+use crate::common::place::Place;
+use crate::common::{SHORT, bounded};
 
 fn writer() -> fs::OpenOptions {
     let mut options = File::options();
@@ -16,15 +18,8 @@ fn writer() -> fs::OpenOptions {
 
 #[test]
 fn opens_that_were_killed_leave_files_and_names_alone() {
-    if probe(
-        "fifo::opens_that_were_killed_leave_files_and_names_alone",
-        2,
-    )
-    .is_some()
-    {
-        return;
-    }
-    bounded(|| {
+    let test = "opens_that_were_killed_leave_files_and_names_alone";
+    with_pool_of(2, module_path!(), test, || {
         let place = Place::new("killed");
         let path = place.fifo("fifo");
         let opens: Vec<_> = (0..20)

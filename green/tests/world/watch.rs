@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use green::{Timeout, fs};
 
-use crate::{Place, SHORT, bounded};
+use crate::common::place::Place;
+use crate::common::{SHORT, bounded};
 
 const PERIOD: Duration = Duration::from_millis(2);
 
