@@ -28,6 +28,7 @@ compile_error!(
 );
 
 pub mod debug;
+mod error;
 mod greenthread;
 mod groups;
 pub mod hubs;
@@ -38,6 +39,7 @@ pub mod server;
 pub mod sim;
 mod threads;
 
+pub use error::{OsError, raw_os_error};
 pub use greenthread::{
     AnyGreenThread, Builder, Deadline, Elapsed, Exit, GreenThread, Iwait, LinkId, LocalKey, Panic,
     Scope, ScopedGreenThread, Timeout, current, exit, get_ident, is_timeout, iwait, joinall,
@@ -47,7 +49,6 @@ pub use greenthread::{
 pub use groups::{
     GreenPile, GreenPool, Imap, ImapUnordered, InsidePool, PileResults, Star, dagpool, pools,
 };
-pub use io::error::{OsError, raw_os_error};
 #[cfg(feature = "ureq")]
 pub use io::ureq;
 pub use io::{connect, connect_from, dns, fs, listen, net, os, process, select, signal};

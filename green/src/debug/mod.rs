@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::runtime::Runtime;
 
-pub(crate) use blocking::{Heartbeat, after_fork};
+pub(crate) use blocking::Heartbeat;
 pub use blocking::{assert_switches, blocking_detection};
 pub use dump::{
     GreenthreadInfo, dump_all, dump_on_signal, format_greenthreads, format_hub_listeners,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::end::End;
-use super::{AnyGreenThread, GreenThread, detached, spawn_detached};
+use super::{AnyGreenThread, GreenThread, spawn_detached};
 use crate::runtime::{Alarm, Runtime, State, Task};
 
 /// A greenthread to be: its name and the size of its stack.
@@ -91,9 +91,7 @@ impl Builder {
     #[track_caller]
     pub fn spawn_n(self, f: impl FnOnce() + 'static) -> io::Result<AnyGreenThread> {
         let spawned_at = Location::caller();
-        let task = Runtime::with(|runtime| {
-            runtime.spawn(self.stack_size, spawned_at, State::Fresh, |_| detached(f))
-        })?;
+        let task = Runtime::with(|runtime| runtime.spawn_detached(self.stack_size, spawned_at, f))?;
         if self.name.is_some() {
             *task.extra().name.borrow_mut() = self.name;
         }

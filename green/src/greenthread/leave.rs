@@ -4,13 +4,10 @@
 //! catches what unwinds `main` and drops it: by then every destructor of `main` has run.
 
 use std::process;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::panicking;
 
-use crate::runtime::{Killed, Runtime, main_hub};
-
-/// The reason of a kill of main's greenthread that is to end the process with this code.
-pub(crate) struct Code(pub(crate) i32);
+use crate::runtime::{ExitCode, Killed, Runtime, main_handle};
 
 /// Ends the process with this exit code, after the destructors of `main` and of the caller have run. eventlet's programs
 /// do so by `sys.exit` in any green thread.
@@ -47,7 +44,7 @@ pub fn exit(code: i32) -> ! {
     if greenlet::is_main_thread() {
         tell_main(code);
     } else {
-        let told = main_hub().is_some_and(|main| main.spawn(move || tell_main(code)).is_ok());
+        let told = main_handle().is_some_and(|main| main.spawn(move || tell_main(code)).is_ok());
         if !told {
             log::warn!(
                 "exit with code {code} from a thread that cannot reach main: its destructors do not run"
@@ -66,6 +63,6 @@ pub fn exit(code: i32) -> ! {
 fn tell_main(code: i32) {
     Runtime::with(|runtime| {
         let main = runtime.root();
-        runtime.kill_soon(&main, Some(Rc::new(Code(code))));
+        runtime.kill_soon(&main, Some(Arc::new(ExitCode(code))));
     });
 }

@@ -1,7 +1,6 @@
 //! Everything with a descriptor: sockets, pipes, files, processes, signals, names.
 
 pub mod dns;
-pub(crate) mod error;
 pub mod fs;
 pub mod net;
 pub mod os;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hub_core::{Direction, ParkError, Token, Trigger};
 
-use crate::io::error::is_shortage;
+use crate::error::is_shortage;
 use crate::net::io::closed;
 use crate::runtime::{Alarm, Reason, Runtime, Wake, Watched};
 

@@ -8,9 +8,11 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
 use super::Runtime;
-use super::scope::ScopeId;
+use super::deadlines::DeadlineId;
 use super::task::Task;
-use crate::greenthread::leave::Code;
+
+/// The reason of a kill of main's greenthread that is to end the process with this code.
+pub(crate) struct ExitCode(pub(crate) i32);
 
 /// The payload of a kill.
 pub(crate) struct Killed {
@@ -22,7 +24,7 @@ impl Killed {
     fn of(task: &Task) -> Box<Killed> {
         let is_main = task.id == 0 && greenlet::is_main_thread();
         let reason = task.kill_reason().filter(|_| is_main);
-        let exit = reason.and_then(|reason| reason.downcast_ref().map(|Code(code)| *code));
+        let exit = reason.and_then(|reason| reason.downcast_ref().map(|ExitCode(code)| *code));
         if is_main && exit.is_none() {
             // std says nothing of what no panic hook has seen.
             eprintln!(
@@ -46,10 +48,10 @@ impl Drop for Killed {
     }
 }
 
-/// The payload of an elapsed deadline: only the scope that it names may consume it.
+/// The payload of an elapsed deadline: only its owner may consume it.
 pub(crate) struct Elapsed {
     pub(crate) task: u64,
-    pub(crate) scope: ScopeId,
+    pub(crate) deadline: DeadlineId,
 }
 
 /// Something waits to be raised in the current greenthread. Whoever gets it undoes what it had begun, then raises.
@@ -72,7 +74,7 @@ impl Interrupt {
         Interrupt::new(task)
     }
 
-    /// True if this ends the greenthread, rather than one scope of it.
+    /// True if this ends the greenthread, rather than what one of its deadlines bounds.
     pub(crate) fn is_kill(&self) -> bool {
         self.task.is_killed()
     }
@@ -94,14 +96,38 @@ impl Interrupt {
         let payload: Box<dyn Any + Send> = if task.is_killed() {
             Killed::of(&task)
         } else {
-            let Some(scope) = task.extra().scopes.elapsed() else {
+            let Some(deadline) = task.extra().deadlines.elapsed() else {
                 unreachable!("an interrupt without a kill, a deadlock or an elapsed deadline");
             };
             let task = task.id;
-            Box::new(Elapsed { task, scope })
+            Box::new(Elapsed { task, deadline })
         };
         drop(task);
         panic::resume_unwind(payload);
+    }
+}
+
+/// Kills and deadlines are held back from a greenthread until this is dropped.
+pub(crate) struct Mask(Rc<Task>);
+
+impl Mask {
+    pub(crate) fn new(task: Rc<Task>) -> Mask {
+        task.masked.set(task.masked.get() + 1);
+        Mask(task)
+    }
+}
+
+impl Drop for Mask {
+    fn drop(&mut self) {
+        self.0.masked.set(self.0.masked.get() - 1);
+    }
+}
+
+impl Runtime {
+    /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
+    pub(crate) fn mask<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _mask = Mask::new(self.current());
+        f()
     }
 }
 

@@ -15,7 +15,7 @@ fn each_kind_of_change_is_told_once() {
         let place = Place::new("watch");
         let path = place.at("file");
         let mut watch = fs::watch(&path, PERIOD).unwrap();
-        let quiet = |watch: &mut fs::Watch| {
+        let quiet = |watch: &mut fs::PathWatch| {
             assert!(Timeout::new(SHORT).run(|| watch.changed()).is_err());
         };
         quiet(&mut watch);

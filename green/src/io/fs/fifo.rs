@@ -10,8 +10,9 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hub_core::Direction;
+
 use super::{File, run};
-use crate::hubs::Direction;
 
 /// Between two looks: at first, and at last.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);

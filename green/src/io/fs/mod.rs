@@ -41,7 +41,7 @@ use crate::tpool::{self, Lane};
 pub use file::File;
 pub use options::OpenOptions;
 pub use std::fs::{DirEntry, FileTimes, FileType, Metadata, Permissions};
-pub use watch::{Change, Watch, watch};
+pub use watch::{Change, PathWatch, watch};
 
 /// Runs one of std's functions in a thread for files.
 fn run<T: Send + 'static>(f: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {

@@ -32,18 +32,18 @@ use crate::time::{Interval, interval};
 /// assert!(watch.changed()?.after.is_none());
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn watch(path: impl AsRef<Path>, period: Duration) -> io::Result<Watch> {
+pub fn watch(path: impl AsRef<Path>, period: Duration) -> io::Result<PathWatch> {
     let mut looks = interval(period);
     // The first tick is at once: this look.
     looks.tick();
     let path = path.as_ref().to_owned();
     let known = look(&path)?;
-    Ok(Watch { path, known, looks })
+    Ok(PathWatch { path, known, looks })
 }
 
 /// Made by [`watch`].
 #[derive(Debug)]
-pub struct Watch {
+pub struct PathWatch {
     path: PathBuf,
     known: Option<Metadata>,
     looks: Interval,
@@ -58,7 +58,7 @@ pub struct Change {
     pub after: Option<Metadata>,
 }
 
-impl Watch {
+impl PathWatch {
     /// Waits for the next change. A deadline is that of a [`Timeout`](crate::Timeout) around it: nothing is lost by one.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use rustix::process::{
     kill_process_group, waitid, waitpid,
 };
 
-use crate::io::error::failed;
+use crate::error::failed;
 
 /// A child process of this one.
 ///

@@ -11,7 +11,7 @@ use hub_core::Direction;
 use rustix::process::WaitOptions;
 
 use super::number::{Process, number};
-use crate::io::error::{failed, is_shortage};
+use crate::error::{failed, is_shortage};
 use crate::net::io::Io;
 use crate::runtime::Runtime;
 use crate::signal::{SIGCHLD, Signals};

@@ -12,7 +12,7 @@ use rustix::fs::Access;
 
 use super::Child;
 use super::child::Unheld;
-use crate::io::error::failed;
+use crate::error::failed;
 
 /// A process to be: `std::process::Command`, whose waits let other greenthreads run.
 ///

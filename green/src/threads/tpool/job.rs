@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use greenlet::fork_count;
 
-use super::pool::Shared;
+use super::threads::Threads;
 use crate::greenthread::Panic;
-use crate::primitives::sharing::{self, Reach};
-use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake, contain, resume_if_control};
+use crate::runtime::{
+    Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, resume_if_control,
+};
 
 /// Why a job has no value.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ enum Stage<T> {
 
 struct Slot<T> {
     stage: Stage<T>,
-    waiter: Option<RemoteWaiter>,
+    waiter: Option<<Anywhere as Origin>::Waiter>,
 }
 
 /// A job that was handed to a pool by [`submit`](super::submit): wait for its value, or cancel it.
@@ -89,7 +90,7 @@ struct Slot<T> {
 pub struct Job<T> {
     slot: Arc<Mutex<Slot<T>>>,
     /// Where it runs, if not here and now; and that its caller has left.
-    pool: Option<Arc<Shared>>,
+    pool: Option<Arc<Threads>>,
     deserted: Arc<AtomicBool>,
     /// In the child of a fork nobody runs it any more, and the lock may be held by a thread of the parent.
     forks: usize,
@@ -104,7 +105,7 @@ impl<T: Send + 'static> Job<T> {
     /// A handle, and what a thread of the pool has to call. That never unwinds.
     pub(super) fn new(
         f: impl FnOnce() -> T + Send + 'static,
-        pool: &Arc<Shared>,
+        pool: &Arc<Threads>,
     ) -> (Job<T>, Box<dyn FnOnce() + Send>) {
         let slot = Arc::new(Mutex::new(Slot {
             stage: Stage::Queued,
@@ -279,48 +280,40 @@ impl<T> Job<T> {
             return Some(result);
         }
         Runtime::with(|runtime| {
-            let mut deadline = None;
+            let deadline = runtime.deadline(timeout);
             loop {
-                if let Some(result) = self.poll() {
-                    return Some(result);
-                }
-                deadline = deadline.or_else(|| runtime.deadline(timeout));
-                let (waiter, receipt) = sharing::Shared::waiter(runtime);
-                let has_ended = {
-                    let mut slot = lock(&self.slot);
-                    let under_way = matches!(slot.stage, Stage::Queued | Stage::Running);
-                    if under_way {
-                        slot.waiter = waiter;
-                    }
-                    !under_way
-                };
-                if has_ended {
-                    sharing::Shared::give_back(runtime, receipt);
-                    continue;
-                }
-                let reason = Reason::Outside("a job of the thread pool");
-                let wake = sharing::Shared::park(runtime, &receipt, reason, deadline);
-                let left = self.lock().and_then(|mut slot| slot.waiter.take());
-                drop(left);
-                sharing::Shared::give_back(runtime, receipt);
-                match wake {
-                    Wake::Event => {}
-                    Wake::Expired => return self.poll(),
-                    // A result that came with the deadline wins.
-                    Wake::Interrupted(interrupt) if !interrupt.is_kill() && self.is_finished() => {}
-                    Wake::Interrupted(interrupt) => {
-                        self.desert();
-                        interrupt.raise()
-                    }
-                    Wake::Unwinding => {
+                let ended = runtime.try_wait::<Anywhere, _, _>(Wait {
+                    reason: Reason::Outside("a job of the thread pool"),
+                    deadline,
+                    enter: |waiter| self.enter(waiter),
+                    // One that has ended has taken the waiter out.
+                    leave: |()| self.lock().and_then(|mut slot| slot.waiter.take()),
+                    pass_on: || (),
+                });
+                let ended = ended.unwrap_or_else(|interrupt| {
+                    self.desert();
+                    interrupt.raise()
+                });
+                match (self.poll(), ended) {
+                    (Some(result), _) => return Some(result),
+                    (None, Ended::NotServed(Why::Expired, _)) => return None,
+                    (None, Ended::NotServed(Why::Unwinding, _)) => {
                         return Some(Err(JobError::Refused(io::Error::new(
                             io::ErrorKind::WouldBlock,
                             "cannot wait for a job of the thread pool while unwinding",
                         ))));
                     }
+                    (None, _) => {}
                 }
             }
         })
+    }
+
+    /// Has the end of the job wake `waiter`. `None` says that it has ended.
+    fn enter(&self, waiter: <Anywhere as Origin>::Waiter) -> Option<()> {
+        let mut slot = lock(&self.slot);
+        let open = matches!(slot.stage, Stage::Queued | Stage::Running);
+        open.then(|| slot.waiter = Some(waiter))
     }
 }
 

@@ -29,6 +29,7 @@
 mod job;
 mod pool;
 mod proxy;
+mod threads;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,23 +1,17 @@
 //! A bounded set of OS threads that share one queue of jobs.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use greenlet::fork_count;
 
+use super::threads::{Threads, Work};
 use super::{Job, JobError};
-use crate::io::error::failed;
-use crate::primitives::sharing::{self, Reach};
-use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake};
-
-/// The idle timeout, if nothing else is said.
-const IDLE: Duration = Duration::from_secs(10);
+use crate::error::failed;
+use crate::runtime::{Anywhere, Ended, Place, Reason, Runtime, Wait, Why};
 
 /// How long `killall` sleeps between looks at a thread that has done its work and is on its way out.
 const LOOK: Duration = Duration::from_micros(200);
@@ -28,6 +22,11 @@ thread_local! {
 
 pub(super) fn is_member() -> bool {
     IN_POOL.get()
+}
+
+/// This thread is one of a pool from now on.
+pub(super) fn enter() {
+    IN_POOL.set(true);
 }
 
 /// See `after_fork`.
@@ -52,131 +51,9 @@ pub(super) fn leave() {
 /// # Ok::<(), green::tpool::JobError>(())
 /// ```
 pub struct ThreadPool {
-    shared: Arc<Shared>,
+    threads: Arc<Threads>,
     /// In the child of a fork there are no threads, and the lock may be held by one of the parent's.
     forks: usize,
-}
-
-/// A job in the queue, or at work.
-struct Work {
-    run: Box<dyn FnOnce() + Send>,
-    /// True once its caller was killed or timed out.
-    deserted: Arc<AtomicBool>,
-}
-
-pub(super) struct Shared {
-    name: &'static str,
-    size: usize,
-    /// How many threads there may be beyond that for jobs that were deserted.
-    replacements: usize,
-    state: Mutex<State>,
-    work: Condvar,
-}
-
-struct State {
-    /// How long a thread waits for its next job before it ends.
-    idle_timeout: Duration,
-    queue: VecDeque<Work>,
-    /// Threads that are alive, and those of them that wait for work.
-    threads: usize,
-    idle: usize,
-    /// Of the jobs at work: see [`Work::deserted`].
-    at_work: Vec<Arc<AtomicBool>>,
-    handles: Vec<JoinHandle<()>>,
-    /// No more jobs are taken; threads end when the queue is empty.
-    closed: bool,
-    /// It was said that even the replacements are taken.
-    exhausted: bool,
-    /// Who waits for the last thread to end. `None` looks by itself.
-    leavers: Vec<Option<RemoteWaiter>>,
-}
-
-impl State {
-    fn new() -> State {
-        State {
-            idle_timeout: IDLE,
-            queue: VecDeque::new(),
-            threads: 0,
-            idle: 0,
-            at_work: Vec::new(),
-            handles: Vec::new(),
-            closed: false,
-            exhausted: false,
-            leavers: Vec::new(),
-        }
-    }
-
-    /// How many jobs are at work whose callers have left.
-    fn deserted(&self) -> usize {
-        let deserted = self.at_work.iter();
-        deserted
-            .filter(|deserted| deserted.load(Ordering::Relaxed))
-            .count()
-    }
-}
-
-impl Shared {
-    /// Nothing that can panic runs under this lock, so poison means nothing.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many threads there may be at this moment.
-    fn limit(&self, state: &State) -> usize {
-        self.size + state.deserted().min(self.replacements)
-    }
-
-    /// Starts a thread if a job waits that no idle one will take, and there may be one more.
-    ///
-    /// # Errors
-    /// If the system has none. Others may be at work, and will come to it.
-    fn grow(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
-        if state.queue.len() <= state.idle {
-            return Ok(());
-        }
-        if state.threads >= self.size {
-            let (deserted, limit) = (state.deserted(), self.limit(state));
-            if self.replacements > 0 && deserted >= limit && !state.exhausted {
-                state.exhausted = true;
-                log::error!(
-                    "{}: all {limit} threads are taken by jobs whose callers have left; \
-                     no further job runs until one of them ends",
-                    self.name
-                );
-            }
-            if state.threads >= limit {
-                return Ok(());
-            }
-            log::warn!(
-                "{}: {deserted} of {} jobs at work go on though their callers have left: one more thread is started",
-                self.name,
-                state.threads
-            );
-        }
-        let shared = Arc::clone(self);
-        let handle = thread::Builder::new()
-            .name(self.name.to_owned())
-            .spawn(move || shared.work())?;
-        state.handles.retain(|handle| !handle.is_finished());
-        state.handles.push(handle);
-        state.threads += 1;
-        Ok(())
-    }
-
-    /// The caller of a job has left: somebody may wait for its thread.
-    pub(super) fn deserted(self: &Arc<Self>) {
-        self.grow_or_log(&mut self.lock());
-    }
-
-    fn grow_or_log(self: &Arc<Self>, state: &mut State) {
-        if let Err(error) = self.grow(state) {
-            log::warn!(
-                "{} has {} threads and cannot grow: {error}",
-                self.name,
-                state.threads
-            );
-        }
-    }
 }
 
 impl ThreadPool {
@@ -213,20 +90,14 @@ impl ThreadPool {
             log::warn!("a thread pool of size 0: every job blocks the thread that calls it");
         }
         ThreadPool {
-            shared: Arc::new(Shared {
-                name,
-                size: threads,
-                replacements,
-                state: Mutex::new(State::new()),
-                work: Condvar::new(),
-            }),
+            threads: Arc::new(Threads::new(name, threads, replacements)),
             forks: fork_count(),
         }
     }
 
     /// The number of threads that it may have, replacements not counted.
     pub fn size(&self) -> usize {
-        self.shared.size
+        self.threads.size
     }
 
     /// The number of threads that it has now: none before the first job, and none after it has been idle for a
@@ -235,7 +106,7 @@ impl ThreadPool {
         if self.is_gone() {
             return 0;
         }
-        self.shared.lock().threads
+        self.threads.lock().threads
     }
 
     /// A thread that has had no job for so long ends: 10 seconds at first. Threads that are idle now keep to what was said
@@ -247,7 +118,7 @@ impl ThreadPool {
     /// ```
     pub fn set_idle_timeout(&self, timeout: Duration) {
         if !self.is_gone() {
-            self.shared.lock().idle_timeout = timeout;
+            self.threads.lock().idle_timeout = timeout;
         }
     }
 
@@ -277,7 +148,7 @@ impl ThreadPool {
         &self,
         f: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Job<T>, JobError> {
-        if self.shared.size == 0 || IN_POOL.get() {
+        if self.threads.size == 0 || IN_POOL.get() {
             return Ok(Job::inline(f));
         }
         if self.is_gone() {
@@ -288,9 +159,9 @@ impl ThreadPool {
         }
         // Before it runs, since it may call `exit`.
         Runtime::with(Runtime::introduce);
-        let (job, run) = Job::new(f, &self.shared);
+        let (job, run) = Job::new(f, &self.threads);
         let deserted = job.deserted();
-        let mut state = self.shared.lock();
+        let mut state = self.threads.lock();
         if state.closed {
             drop(state);
             return Err(JobError::Refused(io::Error::new(
@@ -301,15 +172,15 @@ impl ThreadPool {
         state.queue.push_back(Work { run, deserted });
         if state.threads > 0 {
             // If there is none for it, one that is at work will come to it.
-            self.shared.grow_or_log(&mut state);
-        } else if let Err(error) = self.shared.grow(&mut state) {
+            self.threads.grow_or_log(&mut state);
+        } else if let Err(error) = self.threads.grow(&mut state) {
             let work = state.queue.pop_back();
             drop(state);
             drop(work);
             return Err(failed("cannot start a thread for a job", error).into());
         }
         drop(state);
-        self.shared.work.notify_one();
+        self.threads.work.notify_one();
         Ok(job)
     }
 
@@ -318,8 +189,8 @@ impl ThreadPool {
     }
 
     pub(super) fn close(&self) {
-        self.shared.lock().closed = true;
-        self.shared.work.notify_all();
+        self.threads.lock().closed = true;
+        self.threads.work.notify_all();
     }
 
     /// Ends this pool: see [`killall`](super::killall). It takes no jobs after that.
@@ -340,7 +211,7 @@ impl ThreadPool {
             return false;
         }
         // The work is done; what is left of a thread is the end of its hub, if a job used one.
-        for handle in std::mem::take(&mut self.shared.lock().handles) {
+        for handle in std::mem::take(&mut self.threads.lock().handles) {
             while !handle.is_finished() {
                 let (now, cannot_wait) =
                     Runtime::with(|runtime| (runtime.now(), runtime.cannot_switch()));
@@ -356,97 +227,31 @@ impl ThreadPool {
 
     /// Waits until the last thread has done its work. False if that did not happen.
     fn wait_idle(&self, deadline: Option<Instant>) -> bool {
+        if IN_POOL.get() {
+            return self.threads.lock().threads == 0;
+        }
         Runtime::with(|runtime| {
             loop {
-                if self.shared.lock().threads == 0 {
-                    return true;
-                }
-                if IN_POOL.get() {
-                    return false;
-                }
-                let (waiter, receipt) = sharing::Shared::waiter(runtime);
-                let is_idle = {
-                    let mut state = self.shared.lock();
-                    if state.threads > 0 {
-                        state.leavers.push(waiter.clone());
-                    }
-                    state.threads == 0
-                };
-                if is_idle {
-                    sharing::Shared::give_back(runtime, receipt);
-                    return true;
-                }
-                let reason = Reason::Outside("the end of a thread pool");
-                let wake = sharing::Shared::park(runtime, &receipt, reason, deadline);
-                sharing::Shared::give_back(runtime, receipt);
-                if self.is_gone() {
-                    return true;
-                }
-                let mut state = self.shared.lock();
-                let is_me = |leaver: &Option<RemoteWaiter>| match (leaver, &waiter) {
-                    (Some(leaver), Some(waiter)) => leaver.is_same(waiter),
-                    (leaver, waiter) => leaver.is_none() && waiter.is_none(),
-                };
-                state.leavers.retain(|leaver| !is_me(leaver));
-                let idle = state.threads == 0;
-                drop(state);
-                match wake {
-                    Wake::Event => {}
-                    Wake::Expired | Wake::Unwinding => return idle,
-                    Wake::Interrupted(interrupt) => interrupt.raise(),
+                let ended = runtime.wait::<Anywhere, Place, ()>(Wait {
+                    reason: Reason::Outside("the end of a thread pool"),
+                    deadline,
+                    enter: |waiter| {
+                        let mut state = self.threads.lock();
+                        (state.threads > 0).then(|| state.leavers.push(waiter, ()))
+                    },
+                    leave: |place| match self.is_gone() {
+                        true => None,
+                        false => self.threads.lock().leavers.leave(place),
+                    },
+                    pass_on: || (),
+                });
+                match ended {
+                    Ended::Served => return true,
+                    Ended::NotServed(Why::Again, ()) => {}
+                    Ended::NotServed(Why::Expired | Why::Unwinding, ()) => return false,
                 }
             }
         })
-    }
-}
-
-impl Shared {
-    /// The life of one thread.
-    fn work(self: &Arc<Self>) {
-        IN_POOL.set(true);
-        let mut state = self.lock();
-        loop {
-            // One that took the place of another, which has come back.
-            if state.threads > self.limit(&state) {
-                break;
-            }
-            if let Some(Work { run, deserted }) = state.queue.pop_front() {
-                state.at_work.push(Arc::clone(&deserted));
-                if deserted.load(Ordering::Relaxed) {
-                    // Its caller has left before it ran, when there was nothing to replace yet.
-                    self.grow_or_log(&mut state);
-                }
-                drop(state);
-                run();
-                state = self.lock();
-                state.at_work.retain(|other| !Arc::ptr_eq(other, &deserted));
-                state.exhausted = false;
-                continue;
-            }
-            if state.closed {
-                break;
-            }
-            state.idle += 1;
-            let idle_timeout = state.idle_timeout;
-            let (guard, waited) = self
-                .work
-                .wait_timeout(state, idle_timeout)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = guard;
-            state.idle -= 1;
-            if waited.timed_out() && state.queue.is_empty() {
-                break;
-            }
-        }
-        state.threads -= 1;
-        let mut leavers = Vec::new();
-        if state.threads == 0 {
-            leavers = std::mem::take(&mut state.leavers);
-        }
-        drop(state);
-        for leaver in leavers.into_iter().flatten() {
-            leaver.wake();
-        }
     }
 }
 
@@ -461,11 +266,11 @@ impl Drop for ThreadPool {
 impl fmt::Debug for ThreadPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("ThreadPool");
-        debug.field("size", &self.shared.size);
+        debug.field("size", &self.threads.size);
         if self.is_gone() {
             return debug.finish_non_exhaustive();
         }
-        let state = self.shared.lock();
+        let state = self.threads.lock();
         debug
             .field("threads", &state.threads)
             .field("idle", &state.idle)

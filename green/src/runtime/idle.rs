@@ -1,28 +1,37 @@
 //! Work for when there is none.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use crate::runtime::Runtime;
+use super::{Runtime, ThreadState};
 
-thread_local! {
-    /// How many greenthreads are in `idle`.
-    static IDLERS: Cell<usize> = const { Cell::new(0) };
+/// How many greenthreads are in `idle`.
+#[derive(Default)]
+struct Idlers(Cell<usize>);
+
+impl ThreadState for Idlers {
+    fn after_fork(&self, alone: bool) {
+        if alone {
+            self.0.set(0);
+        }
+    }
 }
 
-/// Leaves however the wait ends.
-struct Idler;
+/// One of them, however its wait ends.
+struct Idler(Rc<Idlers>);
 
 impl Idler {
-    fn new() -> Idler {
-        IDLERS.set(IDLERS.get() + 1);
-        Idler
+    fn new(runtime: &Runtime) -> Idler {
+        let idlers = runtime.state::<Idlers>();
+        idlers.0.set(idlers.0.get() + 1);
+        Idler(idlers)
     }
 }
 
 impl Drop for Idler {
     fn drop(&mut self) {
-        let _ = IDLERS.try_with(|idlers| idlers.set(idlers.get().saturating_sub(1)));
+        self.0.0.set(self.0.0.get().saturating_sub(1));
     }
 }
 
@@ -39,21 +48,16 @@ impl Drop for Idler {
 /// assert!(other.is_dead());
 /// ```
 pub fn idle() {
-    let _idler = Idler::new();
     Runtime::with(|runtime| {
+        let idler = Idler::new(runtime);
         while !runtime.cannot_switch() {
             runtime.yield_now();
             // Others may be due whom nobody has looked for while everybody was busy.
             runtime.turn(Some(Duration::ZERO));
             // All idlers but this one are in the run queue.
-            if runtime.count().runnable < IDLERS.get() {
+            if runtime.count().runnable < idler.0.0.get() {
                 return;
             }
         }
     });
-}
-
-/// In the child of a fork that has discarded the other greenthreads.
-pub(crate) fn forget_others() {
-    IDLERS.set(0);
 }
