@@ -8,6 +8,7 @@ mod descriptors;
 mod fifo;
 mod fork;
 mod fs;
+mod green_pipe;
 mod os;
 mod process;
 mod shortage;

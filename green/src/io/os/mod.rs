@@ -5,6 +5,7 @@
 //! system call. [`pipe`] makes pipes that are cheaper than that. For child processes
 //! [`process`](crate::process).
 
+mod green_pipe;
 mod number;
 mod pipe;
 mod stdio;
@@ -21,6 +22,7 @@ use rustix::io::Errno;
 use crate::hubs::{Direction, trampoline};
 use crate::runtime::Runtime;
 
+pub use green_pipe::GreenPipe;
 pub(crate) use number::Process;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

@@ -226,7 +226,6 @@ pub fn killall(timeout: impl Into<Option<Duration>>) -> bool {
     let deadline = Runtime::with(|runtime| runtime.deadline(timeout.into()));
     let pools = std::mem::take(&mut global().pools);
     pools.iter().flatten().for_each(|pool| pool.close());
-    // Each is waited for, also after one that took too long.
-    let ended = pools.iter().flatten().map(|pool| pool.wait_end(deadline));
-    ended.fold(true, |all, ended| all && ended)
+    let mut ended = pools.iter().flatten();
+    ended.all(|pool| pool.wait_end(deadline))
 }
