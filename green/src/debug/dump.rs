@@ -272,7 +272,18 @@ fn with_stacks<'a>(
     text
 }
 
+/// What reading the tables of symbols for stacks may take.
+const MEMORY_FOR_STACKS: usize = 64 << 20;
+
+/// True if the system would give that much. Nothing of it is touched.
+fn has_memory(bytes: usize) -> bool {
+    Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
+}
+
 /// Everything: the hub, the counters, greenthreads with their stacks, listeners, timers.
+///
+/// Stacks are left out if the system has no 64 MiB left to read their names with: a dump is also for programs that have
+/// used up their memory.
 pub fn dump_all() -> String {
     let mut text = String::new();
     let hub = Runtime::with(|runtime| runtime.with_reactor(|reactor| Some(reactor.hub_name())));
@@ -281,8 +292,13 @@ pub fn dump_all() -> String {
         &format_args!("hub: {}", hub.unwrap_or("none yet")),
     );
     line(&mut text, &format_args!("{:?}", super::counters()));
-    line(&mut text, &"greenthreads:");
-    text.push_str(&format_greenthreads(true));
+    let stacks = has_memory(MEMORY_FOR_STACKS);
+    let title = match stacks {
+        true => "greenthreads:",
+        false => "greenthreads, without their stacks, for which no memory is left:",
+    };
+    line(&mut text, &title);
+    text.push_str(&format_greenthreads(stacks));
     line(&mut text, &"listeners:");
     text.push_str(&format_hub_listeners());
     line(&mut text, &"timers:");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use green::debug;
 use green::signal::SIGUSR1;
 
-use crate::common::again::{again, is_again};
+use crate::common::again::{again, alone, is_again};
 use crate::common::bounded;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -47,6 +47,34 @@ fn a_dump_that_nobody_reads_does_not_stop_the_thread() {
             "{} bytes would have fitted",
             dump.len()
         );
+    });
+}
+
+#[test]
+fn a_dump_without_memory_leaves_out_the_stacks() {
+    let test = "a_dump_without_memory_leaves_out_the_stacks";
+    alone(module_path!(), test, || {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let Ok(pages) = std::fs::read_to_string("/proc/self/statm") else {
+            eprintln!("skipped: this system does not tell how much address space is in use");
+            return;
+        };
+        let pages: u64 = pages.split_whitespace().next().unwrap().parse().unwrap();
+        let used = pages * rustix::param::page_size() as u64;
+        let many: Vec<_> = (0..100)
+            .map(|_| green::spawn(|| green::sleep(LONG)))
+            .collect();
+        green::yield_now();
+        assert!(debug::dump_all().contains("\ngreenthreads:\n"));
+        let few = Rlimit {
+            current: Some(used + (16 << 20)),
+            maximum: None,
+        };
+        setrlimit(Resource::As, few).unwrap();
+        let dump = debug::dump_all();
+        assert!(dump.contains("without their stacks"), "{dump}");
+        assert_eq!(dump.matches("waits for the end of a sleep").count(), 100);
+        green::killall(&many);
     });
 }
 

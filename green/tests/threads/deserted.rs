@@ -10,9 +10,9 @@ use green::Timeout;
 use green::tpool::{self, JobError, ThreadPool};
 
 use crate::common::again::{alone, with_pool_of};
+use crate::common::log;
 use crate::common::place::Place;
 use crate::common::{SHORT, bounded};
-use crate::log;
 
 /// A job that runs until it is let go, and the means to let it go.
 fn gate() -> (mpsc::Sender<()>, impl FnOnce() + Send + 'static) {

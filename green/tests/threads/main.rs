@@ -10,7 +10,6 @@ mod future_io;
 mod future_remote;
 #[cfg(feature = "tokio")]
 mod future_tokio;
-mod log;
 mod remote;
 mod threads;
 mod tpool;

@@ -1,8 +1,8 @@
-//! What was logged.
+//! What was logged. A process has one logger: for tests that run in one of their own.
 
 use std::sync::{Mutex, Once};
 
-use log::{LevelFilter, Log, Metadata, Record};
+use ::log::{LevelFilter, Log, Metadata, Record};
 
 struct Kept(Mutex<Vec<String>>);
 
@@ -24,8 +24,8 @@ impl Log for Kept {
 pub(crate) fn keep() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        log::set_logger(&KEPT).unwrap();
-        log::set_max_level(LevelFilter::Warn);
+        ::log::set_logger(&KEPT).unwrap();
+        ::log::set_max_level(LevelFilter::Warn);
     });
 }
 
