@@ -112,6 +112,37 @@ fn two_pipes_are_opened_in_turn_by_both_sides() {
 }
 
 #[test]
+fn whole_files_may_be_pipes() {
+    let test = "whole_files_may_be_pipes";
+    with_pool_of(1, module_path!(), test, || {
+        let place = Place::new("whole");
+        let path = place.fifo("fifo");
+        let many: Vec<_> = (0..3)
+            .map(|_| {
+                let path = path.clone();
+                green::spawn(move || fs::read(path))
+            })
+            .collect();
+        green::sleep(SHORT);
+        // The one thread is free.
+        assert!(fs::metadata(&path).is_ok());
+        green::killall_wait(&many, Duration::from_secs(10));
+        let text = green::spawn({
+            let path = path.clone();
+            move || fs::read_to_string(path)
+        });
+        fs::write(&path, "text").unwrap();
+        assert_eq!(text.join().unwrap().unwrap(), "text");
+        let bytes = green::spawn({
+            let path = path.clone();
+            move || fs::read(path)
+        });
+        fs::write(&path, [0xff; 3]).unwrap();
+        assert_eq!(bytes.join().unwrap().unwrap(), [0xff; 3]);
+    });
+}
+
+#[test]
 fn one_who_came_and_went_was_there() {
     bounded(|| {
         let place = Place::new("gone");

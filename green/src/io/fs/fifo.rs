@@ -26,10 +26,25 @@ enum Opened {
     NoReader,
 }
 
+fn is_fifo(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
+}
+
+/// Runs one of std's functions in a thread for files, unless it would have to wait there: `None` is a named pipe.
+pub(super) fn unless<T: Send + 'static>(
+    path: &Path,
+    f: impl FnOnce(PathBuf) -> io::Result<T> + Send + 'static,
+) -> io::Result<Option<T>> {
+    let path = path.to_owned();
+    run(move || match is_fifo(&path) {
+        true => Ok(None),
+        false => f(path).map(Some),
+    })
+}
+
 /// In a thread for files. What is a named pipe is opened without waiting for the other side.
 fn open(mut options: OpenOptions, path: &Path) -> io::Result<Opened> {
-    let is_fifo = fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
-    if !is_fifo {
+    if !is_fifo(path) {
         return options.open(path).map(Opened::Ordinary);
     }
     match options.custom_flags(libc::O_NONBLOCK).open(path) {

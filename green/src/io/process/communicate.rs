@@ -132,7 +132,7 @@ impl Workers {
                         "cannot communicate with a child process while the thread unwinds",
                     ));
                 }
-                Err(exit) => return Err(io::Error::other(exit.to_string())),
+                Err(exit) => return Err(io::Error::other(exit)),
             }
             if let Some(error) = self.failed.take() {
                 return Err(error);
