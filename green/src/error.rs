@@ -4,8 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// What the system said, and what was attempted when it did. It is what an [`io::Error`] of green holds that names the
-/// program, the process or the file: its kind is that of the system's error, and [`raw_os_error`] finds the number.
+/// What the system said, and what was attempted when it did. It is what an [`io::Error`] of green holds that names
+/// the program, the process or the file: its kind is that of the system's error, and [`raw_os_error`] finds the
+/// number.
 ///
 /// ```
 /// use green::{OsError, process::Command};
@@ -58,8 +59,8 @@ pub(crate) fn failed(attempt: impl Into<String>, error: impl Into<io::Error>) ->
     OsError { attempt, error }.into()
 }
 
-/// The number that the system gave to `error`, or to what caused it: `ENOENT`, `EMFILE`. std's method of this name knows
-/// only errors that say nothing else.
+/// The number that the system gave to `error`, or to what caused it: `ENOENT`, `EMFILE`. std's method of this name
+/// knows only errors that say nothing else.
 ///
 /// ```
 /// use green::process::Command;

@@ -243,8 +243,8 @@ thread_local! {
     static TIMER_STACKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether [`format_hub_listeners`] shows stacks: those of the greenthreads that wait, as they are at that moment. So it
-/// costs nothing before, and shows also the waits that began before it was turned on.
+/// Whether [`format_hub_listeners`] shows stacks: those of the greenthreads that wait, as they are at that moment. So
+/// it costs nothing before, and shows also the waits that began before it was turned on.
 pub fn hub_listener_stacks(on: bool) {
     LISTENER_STACKS.set(on);
 }
@@ -282,8 +282,8 @@ fn has_memory(bytes: usize) -> bool {
 
 /// Everything: the hub, the counters, greenthreads with their stacks, listeners, timers.
 ///
-/// Stacks are left out if the system has no 64 MiB left to read their names with: a dump is also for programs that have
-/// used up their memory.
+/// Stacks are left out if the system has no 64 MiB left to read their names with: a dump is also for programs that
+/// have used up their memory.
 pub fn dump_all() -> String {
     let mut text = String::new();
     let hub = Runtime::with(|runtime| runtime.with_reactor(|reactor| Some(reactor.hub_name())));
@@ -306,11 +306,11 @@ pub fn dump_all() -> String {
     text
 }
 
-/// Prints [`dump_all`] to the standard error whenever `signal` comes, in a greenthread of this thread that waits for it.
-/// Killing that one ends this; dropping the handle does not. It does not keep a deadlock from being reported.
+/// Prints [`dump_all`] to the standard error whenever `signal` comes, in a greenthread of this thread that waits for
+/// it. Killing that one ends this; dropping the handle does not. It does not keep a deadlock from being reported.
 ///
-/// While nobody reads the standard error that greenthread waits, and the others run on; signals that come meanwhile bring
-/// one more dump. A greenthread that does not let the others run delays the dump: for that there is
+/// While nobody reads the standard error that greenthread waits, and the others run on; signals that come meanwhile
+/// bring one more dump. A greenthread that does not let the others run delays the dump: for that there is
 /// [`blocking_detection`](super::blocking_detection).
 ///
 /// # Errors

@@ -71,8 +71,8 @@ impl Builder {
         Ok(gt)
     }
 
-    /// As [`spawn_n`](crate::spawn_n): without a result, and cheaper than [`Builder::spawn`]. What it gives can cancel and
-    /// kill the greenthread, and knows whether it has ended.
+    /// As [`spawn_n`](crate::spawn_n): without a result, and cheaper than [`Builder::spawn`]. What it gives can
+    /// cancel and kill the greenthread, and knows whether it has ended.
     ///
     /// # Errors
     /// As [`Builder::spawn`].
@@ -156,8 +156,8 @@ fn start_after(task: &Rc<Task>, delay: Duration, start: impl FnOnce(&Runtime) + 
     });
 }
 
-/// Cancels a greenthread on behalf of the hub. Its destructors and links are code of the user, which may wait, and the
-/// hub may not: so it is done in a greenthread.
+/// Cancels a greenthread on behalf of the hub. Its destructors and links are code of the user, which may wait, and
+/// the hub may not: so it is done in a greenthread.
 fn cancel_elsewhere(task: Rc<Task>) {
     task.extra().start.set(None);
     let gt = AnyGreenThread::new(task);

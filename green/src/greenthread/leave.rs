@@ -1,7 +1,7 @@
 //! The end of the process, from any greenthread, by way of main's destructors.
 //!
-//! What unwinds main's greenthread is a payload that ends the process when it is dropped. std's start-up code, below `main`,
-//! catches what unwinds `main` and drops it: by then every destructor of `main` has run.
+//! What unwinds main's greenthread is a payload that ends the process when it is dropped. std's start-up code, below
+//! `main`, catches what unwinds `main` and drops it: by then every destructor of `main` has run.
 
 use std::process;
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use std::thread::panicking;
 
 use crate::runtime::{ExitCode, Killed, Runtime, main_handle};
 
-/// Ends the process with this exit code, after the destructors of `main` and of the caller have run. eventlet's programs
-/// do so by `sys.exit` in any green thread.
+/// Ends the process with this exit code, after the destructors of `main` and of the caller have run. eventlet's
+/// programs do so by `sys.exit` in any green thread.
 ///
-/// The calling greenthread unwinds from here, and main's from where it waits, at once or when it next does. No panic hook
-/// runs. Other greenthreads are abandoned, as when `main` returns. [`mask`](crate::mask) holds main's end back, and a
-/// [`scope`](crate::scope) of main waits for its greenthreads first, which are killed. The first code counts.
+/// The calling greenthread unwinds from here, and main's from where it waits, at once or when it next does. No panic
+/// hook runs. Other greenthreads are abandoned, as when `main` returns. [`mask`](crate::mask) holds main's end back,
+/// and a [`scope`](crate::scope) of main waits for its greenthreads first, which are killed. The first code counts.
 ///
 /// Code of `main` that catches the unwinding passes it on by [`resume_if_control`](crate::resume_if_control). If it
 /// drops what it has caught instead, the process ends there and then, with this code.
 ///
 /// From another OS thread, a job of the [thread pool](crate::tpool) for one, main is told if it has a hub that other
 /// threads know: as soon as it has waited for one, handed a job to a pool, or called
-/// [`hubs::handle`](crate::hubs::handle). The caller
-/// unwinds meanwhile, and the process may end before it is done. Without such a hub, and in a destructor while its thread
-/// unwinds, this is [`std::process::exit`]: no further destructor runs.
+/// [`hubs::handle`](crate::hubs::handle). The caller unwinds meanwhile, and the process may end before it is done.
+/// Without such a hub, and in a destructor while its thread unwinds, this is [`std::process::exit`]: no further
+/// destructor runs.
 ///
 /// ```no_run
 /// struct Goodbye;

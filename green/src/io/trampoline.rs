@@ -18,11 +18,12 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// Waits until `fd` is ready for `direction`, for at most `timeout`.
 ///
 /// It is for descriptors of other libraries; green's own sockets wait by themselves. The registration ends however
-/// the wait ends. It takes a second descriptor for as long as it waits; if there is none left, it looks from time to time.
+/// the wait ends. It takes a second descriptor for as long as it waits; if there is none left, it looks from time to
+/// time.
 ///
 /// # Errors
-/// `TimedOut` after `timeout`; `ResourceBusy` if another greenthread waits in here for the same direction of the
-/// same descriptor; `NotConnected` if it is a socket or pipe of green and is closed meanwhile; whatever the hub says of
+/// `TimedOut` after `timeout`; `ResourceBusy` if another greenthread waits in here for the same direction of the same
+/// descriptor; `NotConnected` if it is a socket or pipe of green and is closed meanwhile; whatever the hub says of
 /// the descriptor.
 ///
 /// ```

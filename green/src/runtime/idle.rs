@@ -35,12 +35,12 @@ impl Drop for Idler {
     }
 }
 
-/// Waits until nothing else of this thread can run: no other greenthread is runnable, no descriptor that somebody waits for
-/// is ready, no deadline has passed. It is the idle watcher of libev and of gevent's loop.
+/// Waits until nothing else of this thread can run: no other greenthread is runnable, no descriptor that somebody
+/// waits for is ready, no deadline has passed. It is the idle watcher of libev and of gevent's loop.
 ///
-/// What is done after it, a piece at a time with a further call in between, delays the others by one piece at most. While
-/// the others keep the thread busy it never returns; a [`Timeout`](crate::Timeout) around it ends that. Several callers take
-/// turns. While the thread unwinds it returns at once.
+/// What is done after it, a piece at a time with a further call in between, delays the others by one piece at most.
+/// While the others keep the thread busy it never returns; a [`Timeout`](crate::Timeout) around it ends that. Several
+/// callers take turns. While the thread unwinds it returns at once.
 ///
 /// ```
 /// let other = green::spawn(|| (0..10).for_each(|_| green::yield_now()));

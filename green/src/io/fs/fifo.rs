@@ -1,7 +1,7 @@
 //! Named pipes: to open one is to wait for the other side, for which no system has an event.
 //!
-//! A thread that waited in the system's `open` could not be called back if its caller is killed. So the pipe is opened
-//! without waiting, and looked at from time to time.
+//! A thread that waited in the system's `open` could not be called back if its caller is killed. So the pipe is
+//! opened without waiting, and looked at from time to time.
 
 use std::fs::{self, OpenOptions};
 use std::io;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::time::{Interval, interval};
 
-/// Looks at `path` every `period`, and tells when what is there has become another: its kind, size, owner, permissions,
-/// number of names or times, or that it came or went. It is libev's `stat` watcher. Symbolic links are followed.
+/// Looks at `path` every `period`, and tells when what is there has become another: its kind, size, owner,
+/// permissions, number of names or times, or that it came or went. It is libev's `stat` watcher. Symbolic links are
+/// followed.
 ///
 /// It works on every file system, those of the network included. What changes back between two looks is not seen.
 ///
@@ -59,7 +60,8 @@ pub struct Change {
 }
 
 impl PathWatch {
-    /// Waits for the next change. A deadline is that of a [`Timeout`](crate::Timeout) around it: nothing is lost by one.
+    /// Waits for the next change. A deadline is that of a [`Timeout`](crate::Timeout) around it: nothing is lost by
+    /// one.
     ///
     /// # Errors
     /// As [`watch`]. It may be called again.

@@ -19,9 +19,9 @@ const CAPACITY: usize = 64 * 1024;
 
 /// A file, pipe or terminal that is read, written and moved about in: eventlet's `GreenPipe`, Python's `os.fdopen`.
 ///
-/// What it reads is buffered, so that lines are cheap ([`BufRead`]); a read takes what is there and does not wait for a
-/// full buffer. What it writes goes out at once; wrap it in a [`BufWriter`](io::BufWriter) to change that. Regular files
-/// go through the threads for [files](crate::fs), everything else waits for the hub. Dropping it closes it.
+/// What it reads is buffered, so that lines are cheap ([`BufRead`]); a read takes what is there and does not wait for
+/// a full buffer. What it writes goes out at once; wrap it in a [`BufWriter`](io::BufWriter) to change that. Regular
+/// files go through the threads for [files](crate::fs), everything else waits for the hub. Dropping it closes it.
 ///
 /// Bytes are not translated: [`universal_newlines`](crate::process::universal_newlines) does that for text.
 ///
@@ -82,12 +82,13 @@ impl Mode {
 }
 
 impl GreenPipe {
-    /// Opens a file or a named pipe. The mode is Python's: `r` to read, `w` to write what is made or emptied, `a` to write
-    /// at the end, `x` to write what must not exist; with `+` it is read and written. `b` and `t` change nothing.
+    /// Opens a file or a named pipe. The mode is Python's: `r` to read, `w` to write what is made or emptied, `a` to
+    /// write at the end, `x` to write what must not exist; with `+` it is read and written. `b` and `t` change
+    /// nothing.
     ///
     /// # Errors
-    /// `InvalidInput` for another mode; as [`fs::OpenOptions::open`](crate::fs::OpenOptions::open). The error names the
-    /// path.
+    /// `InvalidInput` for another mode; as [`fs::OpenOptions::open`](crate::fs::OpenOptions::open). The error names
+    /// the path.
     pub fn open(path: impl AsRef<Path>, mode: &str) -> io::Result<GreenPipe> {
         let (path, how) = (path.as_ref(), Mode::parse(mode)?);
         let mut options = File::options();
@@ -104,8 +105,8 @@ impl GreenPipe {
         Ok(GreenPipe::new(Stream::File(file)))
     }
 
-    /// Takes a descriptor over, which must be open for what the mode (see [`GreenPipe::open`]) asks for. Nothing is emptied;
-    /// `a` has everything written at the end.
+    /// Takes a descriptor over, which must be open for what the mode (see [`GreenPipe::open`]) asks for. Nothing is
+    /// emptied; `a` has everything written at the end.
     ///
     /// All but regular files get non-blocking mode, for everybody who shares the open file.
     ///

@@ -16,8 +16,8 @@ use crate::error::failed;
 
 /// A child process of this one.
 ///
-/// Its number is its own only until somebody takes its status; after that the system may give it to a stranger. So it is
-/// meant by its descriptor where the system has such (Linux 5.4), and elsewhere asked for first.
+/// Its number is its own only until somebody takes its status; after that the system may give it to a stranger. So it
+/// is meant by its descriptor where the system has such (Linux 5.4), and elsewhere asked for first.
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: u32,

@@ -25,8 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits for the end of the child process `pid` and takes its status.
 ///
-/// Where the system has descriptors for processes (Linux 5.3) the hub waits for that one; elsewhere for SIGCHLD. If no
-/// descriptor is left, it looks again from time to time.
+/// Where the system has descriptors for processes (Linux 5.3) the hub waits for that one; elsewhere for SIGCHLD. If
+/// no descriptor is left, it looks again from time to time.
 ///
 /// # Errors
 /// If this process has no such child, or its status has been taken. While the thread unwinds nothing can switch:
@@ -65,8 +65,8 @@ pub fn try_waitpid(pid: u32) -> io::Result<Option<ExitStatus>> {
 
 /// Waits for the end of any child process and takes its number and status.
 ///
-/// It takes it from whoever else waits for that child; [`waitpid`] and [`process`](crate::process) do not. While SIGCHLD
-/// is blocked in this thread, it looks from time to time.
+/// It takes it from whoever else waits for that child; [`waitpid`] and [`process`](crate::process) do not. While
+/// SIGCHLD is blocked in this thread, it looks from time to time.
 ///
 /// # Errors
 /// If this process has no children; `WouldBlock`, as for [`waitpid`].

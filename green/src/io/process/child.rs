@@ -28,8 +28,8 @@ pub struct Child {
     pub(super) conversation: Option<Conversation>,
 }
 
-/// Sends signals to a child process, and asks whether it has ended, while somebody else has the [`Child`] and waits for
-/// it. It may be cloned and go to other threads.
+/// Sends signals to a child process, and asks whether it has ended, while somebody else has the [`Child`] and waits
+/// for it. It may be cloned and go to other threads.
 ///
 /// Signals reach that process or nobody: one that has ended is never taken for another that has its number by now.
 ///

@@ -138,8 +138,8 @@ impl Command {
         self
     }
 
-    /// What [`Command::status`], [`Command::output`] and the functions of this module write to its standard input, which
-    /// is piped for it. [`Command::spawn`] leaves that to the caller.
+    /// What [`Command::status`], [`Command::output`] and the functions of this module write to its standard input,
+    /// which is piped for it. [`Command::spawn`] leaves that to the caller.
     ///
     /// ```
     /// use green::process::{Command, check_output};
@@ -152,8 +152,9 @@ impl Command {
         self
     }
 
-    /// How long [`Command::status`], [`Command::output`] and the functions of this module wait. After that the process is
-    /// killed, and the error is a [`TimeoutExpired`](super::TimeoutExpired) with what it has written by then.
+    /// How long [`Command::status`], [`Command::output`] and the functions of this module wait. After that the
+    /// process is killed, and the error is a [`TimeoutExpired`](super::TimeoutExpired) with what it has written by
+    /// then.
     ///
     /// ```
     /// use std::time::Duration;
@@ -197,8 +198,8 @@ impl Command {
     /// Starts it.
     ///
     /// # Errors
-    /// `NotFound` if there is no such program or directory, and whatever else the system says. The error names what is
-    /// missing, and [`raw_os_error`](crate::raw_os_error) gives the system's number.
+    /// `NotFound` if there is no such program or directory, and whatever else the system says. The error names what
+    /// is missing, and [`raw_os_error`](crate::raw_os_error) gives the system's number.
     pub fn spawn(&mut self) -> io::Result<Child> {
         let name = self.name();
         match self.inner.spawn() {
@@ -233,8 +234,8 @@ impl Command {
         failed(format!("cannot run {name}"), error)
     }
 
-    /// Runs it to its end. A kill or a deadline that ends the wait ends the process as well, and with it the group that it
-    /// leads after [`Command::process_group`].
+    /// Runs it to its end. A kill or a deadline that ends the wait ends the process as well, and with it the group
+    /// that it leads after [`Command::process_group`].
     ///
     /// # Errors
     /// As [`Command::spawn`] and [`Child::communicate`]; a [`TimeoutExpired`](super::TimeoutExpired) if

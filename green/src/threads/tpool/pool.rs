@@ -39,8 +39,8 @@ pub(super) fn leave() {
 /// It may be shared between threads. Dropping it lets the jobs that it was given run to their end; nobody waits for
 /// that.
 ///
-/// A job cannot be ended from outside: one whose caller was killed or timed out keeps its thread until it ends by itself.
-/// See [`ThreadPool::with_replacements`] for jobs that may never do so.
+/// A job cannot be ended from outside: one whose caller was killed or timed out keeps its thread until it ends by
+/// itself. See [`ThreadPool::with_replacements`] for jobs that may never do so.
 ///
 /// ```
 /// use green::tpool::ThreadPool;
@@ -64,9 +64,9 @@ impl ThreadPool {
     }
 
     /// As [`ThreadPool::new`], for jobs that may never end. When a job finds every thread at work, those that run for
-    /// callers who were killed or timed out do not count: each is replaced by a further thread, up to as many again as
-    /// `threads`. The log says so, and that no thread is left if all of those are taken too. The pools of the process are of
-    /// this kind.
+    /// callers who were killed or timed out do not count: each is replaced by a further thread, up to as many again
+    /// as `threads`. The log says so, and that no thread is left if all of those are taken too. The pools of the
+    /// process are of this kind.
     ///
     /// ```
     /// use std::time::Duration;
@@ -109,8 +109,8 @@ impl ThreadPool {
         self.threads.lock().threads
     }
 
-    /// A thread that has had no job for so long ends: 10 seconds at first. Threads that are idle now keep to what was said
-    /// before.
+    /// A thread that has had no job for so long ends: 10 seconds at first. Threads that are idle now keep to what was
+    /// said before.
     ///
     /// ```
     /// let pool = green::tpool::ThreadPool::new(4);
