@@ -91,7 +91,9 @@ impl Builder {
     #[track_caller]
     pub fn spawn_n(self, f: impl FnOnce() + 'static) -> io::Result<AnyGreenThread> {
         let spawned_at = Location::caller();
-        let task = Runtime::with(|runtime| runtime.spawn_detached(self.stack_size, spawned_at, f))?;
+        let task = Runtime::with(|runtime| {
+            runtime.spawn_detached(self.stack_size, spawned_at, State::Fresh, f)
+        })?;
         if self.name.is_some() {
             *task.extra().name.borrow_mut() = self.name;
         }
