@@ -18,7 +18,7 @@ pub use crate::io::trampoline;
 use hub_core::Reactor;
 
 use crate::runtime::{Alarm, Runtime};
-pub use crate::runtime::{ThreadClosed, ThreadHandle};
+pub use crate::runtime::{ThreadClosed, ThreadHandle, idle};
 pub use error::HubError;
 use error::Problem;
 pub use foreign::{descriptor, run_once};

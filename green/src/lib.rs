@@ -83,6 +83,7 @@ compile_error!(
 );
 
 pub mod debug;
+mod error;
 mod greenthread;
 mod groups;
 pub mod hubs;
@@ -93,9 +94,10 @@ pub mod server;
 pub mod sim;
 mod threads;
 
+pub use error::{OsError, raw_os_error};
 pub use greenthread::{
     AnyGreenThread, Builder, Deadline, Elapsed, Exit, GreenThread, Iwait, LinkId, LocalKey, Panic,
-    Scope, ScopedGreenThread, Timeout, current, get_ident, is_timeout, iwait, joinall,
+    Scope, ScopedGreenThread, Timeout, current, exit, get_ident, is_timeout, iwait, joinall,
     joinall_timeout, killall, killall_wait, scope, sleep, sleep_until, spawn, spawn_after,
     spawn_after_local, spawn_n, time, try_joinall, wait_any, with_timeout, yield_now,
 };

@@ -1,9 +1,11 @@
 //! Who keeps the others from running: a watchdog thread names it, and never touches it.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+use greenlet::fork_count;
 
 use super::observe::Watch;
 
@@ -16,23 +18,38 @@ pub(super) struct Heartbeat {
     /// Set by the watchdog: the one that runs is to show its stack when it next waits.
     overdue: AtomicBool,
     thread: String,
-    kernel_thread: Option<u32>,
+    /// The number of the thread in the kernel, where `/proc` tells it, else 0.
+    kernel_thread: AtomicU32,
+    resolution: Duration,
+    /// In the child of a fork the watchdog is missing: it has stayed in the parent.
+    forks: AtomicUsize,
+    /// For a further watchdog.
+    me: Weak<Heartbeat>,
 }
 
 impl Heartbeat {
-    fn new() -> Heartbeat {
+    fn new(resolution: Duration) -> Arc<Heartbeat> {
         let thread = std::thread::current();
-        Heartbeat {
+        Arc::new_cyclic(|me| Heartbeat {
             beat: AtomicU64::new(0),
             running: Mutex::new((0, None)),
             overdue: AtomicBool::new(false),
             thread: thread.name().unwrap_or("unnamed").to_owned(),
-            kernel_thread: kernel_thread(),
-        }
+            kernel_thread: AtomicU32::new(kernel_thread().unwrap_or(0)),
+            resolution,
+            forks: AtomicUsize::new(fork_count()),
+            me: me.clone(),
+        })
     }
 
     /// A greenthread begins to run.
     pub(super) fn runs(&self, id: u64, spawned_at: &'static Location<'static>) {
+        if self.forks.load(Ordering::Relaxed) != fork_count() {
+            self.forks.store(fork_count(), Ordering::Relaxed);
+            let number = kernel_thread().unwrap_or(0);
+            self.kernel_thread.store(number, Ordering::Relaxed);
+            watch(self.me.clone(), self.resolution);
+        }
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = (id, Some(spawned_at));
         let beat = self.beat.load(Ordering::Relaxed);
         self.beat.store((beat | 1) + 2, Ordering::Release);
@@ -55,10 +72,8 @@ impl Heartbeat {
             (0, _) | (_, None) => "its own greenthread".to_owned(),
             (id, Some(place)) => format!("greenthread {id} (spawned at {place})"),
         };
-        let kernel = self
-            .kernel_thread
-            .and_then(kernel_state)
-            .unwrap_or_default();
+        let number = self.kernel_thread.load(Ordering::Relaxed);
+        let kernel = kernel_state(number).unwrap_or_default();
         log::warn!(
             "thread \"{}\": {who} has run for {after:?} without letting others run{kernel}",
             self.thread
@@ -81,13 +96,13 @@ impl Heartbeat {
 /// green::debug::blocking_detection(None);
 /// ```
 pub fn blocking_detection(resolution: impl Into<Option<Duration>>) {
-    let resolution = resolution.into();
+    let resolution: Option<Duration> = resolution.into();
     assert!(
         resolution != Some(Duration::ZERO),
         "the resolution of the blocking detector must not be zero"
     );
     let heartbeat = resolution.map(|resolution| {
-        let heartbeat = Arc::new(Heartbeat::new());
+        let heartbeat = Heartbeat::new(resolution);
         watch(Arc::downgrade(&heartbeat), resolution);
         heartbeat
     });

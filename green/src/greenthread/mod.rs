@@ -5,6 +5,7 @@ mod builder;
 mod end;
 mod group;
 mod join;
+pub(crate) mod leave;
 pub(crate) mod local;
 mod scope;
 pub mod time;
@@ -28,6 +29,7 @@ pub use group::{
     Iwait, iwait, joinall, joinall_timeout, killall, killall_wait, try_joinall, wait_any,
 };
 
+pub use leave::exit;
 pub use local::{LocalKey, get_ident};
 pub(crate) use scope::is_lending;
 pub use scope::{Scope, ScopedGreenThread, scope};
@@ -121,7 +123,7 @@ pub(crate) fn spawn_detached(
     spawned_at: &'static Location<'static>,
     f: impl FnOnce() + 'static,
 ) -> io::Result<Rc<Task>> {
-    Runtime::with(|runtime| runtime.spawn_detached(spawned_at, State::Fresh, f))
+    Runtime::with(|runtime| runtime.spawn_detached(None, spawned_at, State::Fresh, f))
 }
 
 /// A greenthread that was spawned: wait for its value, kill it, be told of its end.

@@ -11,8 +11,42 @@ use super::Runtime;
 use super::deadlines::DeadlineId;
 use super::task::Task;
 
+/// The reason of a kill of main's greenthread that is to end the process with this code.
+pub(crate) struct ExitCode(pub(crate) i32);
+
 /// The payload of a kill.
-pub(crate) struct Killed;
+pub(crate) struct Killed {
+    /// Of main's greenthread, if the process is to end by it: see `greenthread::leave`.
+    exit: Option<i32>,
+}
+
+impl Killed {
+    fn of(task: &Task) -> Box<Killed> {
+        let is_main = task.id == 0 && greenlet::is_main_thread();
+        let reason = task.kill_reason().filter(|_| is_main);
+        let exit = reason.and_then(|reason| reason.downcast_ref().map(|ExitCode(code)| *code));
+        if is_main && exit.is_none() {
+            // std says nothing of what no panic hook has seen.
+            eprintln!(
+                "the greenthread of main was killed: unless it catches that, the process ends with code 101"
+            );
+        }
+        Box::new(Killed { exit })
+    }
+
+    /// Unwinds the current greenthread, whatever it holds back.
+    pub(crate) fn raise(task: &Task) -> ! {
+        panic::resume_unwind(Killed::of(task))
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        if let Some(code) = self.exit {
+            std::process::exit(code);
+        }
+    }
+}
 
 /// The payload of an elapsed deadline: only its owner may consume it.
 pub(crate) struct Elapsed {
@@ -54,7 +88,7 @@ impl Interrupt {
             panic!("{}", Runtime::with(|runtime| runtime.report.take()));
         }
         let payload: Box<dyn Any + Send> = if task.is_killed() {
-            Box::new(Killed)
+            Killed::of(&task)
         } else {
             let Some(deadline) = task.extra().deadlines.elapsed() else {
                 unreachable!("an interrupt without a kill, a deadlock or an elapsed deadline");
@@ -138,7 +172,8 @@ pub(crate) fn is_control(payload: &(dyn Any + Send)) -> bool {
 pub(crate) fn contain(what: &str, f: impl FnOnce()) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
         if is_control(&*payload) {
-            // It comes again at the next wait.
+            // It comes again at the next wait. Until then it must not be dropped: the process might end by that.
+            std::mem::forget(payload);
             return;
         }
         log::error!("{what} panicked: {}", message(&*payload));

@@ -10,6 +10,7 @@ mod ends;
 mod exit;
 mod failure;
 mod fork;
+mod idle;
 mod interrupt;
 mod kill;
 mod life;
@@ -51,15 +52,18 @@ use close::Guard;
 pub(crate) use deadlines::DeadlineId;
 pub(crate) use ends::{Hears, OnEnd};
 pub use exit::{Exit, Panic};
+pub use idle::idle;
 pub use interrupt::resume_if_control;
-pub(crate) use interrupt::{Elapsed, Interrupt, Killed, Mask, contain, is_control, message};
+pub(crate) use interrupt::{
+    Elapsed, ExitCode, Interrupt, Killed, Mask, contain, is_control, message,
+};
 pub(crate) use member::Member;
 pub(crate) use observe::Observer;
 use pace::Pace;
 use park::Cause;
 pub(crate) use park::Wake;
 pub(crate) use parker::Parker;
-pub(crate) use remote::Remote;
+pub(crate) use remote::{Remote, main_handle};
 use remote_wait::RemotePark;
 pub(crate) use room::{TaskState, ThreadState};
 use run_queue::RunQueue;

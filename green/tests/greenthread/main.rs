@@ -11,4 +11,5 @@ mod promptness;
 mod scope;
 mod sim;
 mod sim_sockets;
+mod time;
 mod timeout;

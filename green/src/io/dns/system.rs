@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind};
 
 use super::{AddrInfo, Error, ErrorKind, Family, Hints, HostEntry, NameFlags, SockType};
-use crate::tpool;
+use crate::tpool::{self, Lane};
 
 pub(super) fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     let hints = Hints::new().socktype(SockType::Stream);
@@ -87,7 +87,7 @@ fn run<T: Send + 'static>(
     asked: &str,
     ask: impl FnOnce() -> Result<T, LookupError> + Send + 'static,
 ) -> Result<T, Error> {
-    match tpool::execute(ask) {
+    match tpool::execute_in(Lane::Names, ask) {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(translate(asked, error)),
         Err(job) => Err(Error::new(ErrorKind::System, asked, job)),

@@ -5,6 +5,8 @@
 //! system call. [`pipe`] makes pipes that are cheaper than that. For child processes
 //! [`process`](crate::process).
 
+mod green_pipe;
+mod number;
 mod pipe;
 mod stdio;
 mod wait;
@@ -20,6 +22,8 @@ use rustix::io::Errno;
 use crate::hubs::{Direction, trampoline};
 use crate::runtime::Runtime;
 
+pub use green_pipe::GreenPipe;
+pub(crate) use number::Process;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub(crate) use wait::Exit;
@@ -139,7 +143,7 @@ fn is_open_for(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
 }
 
 /// Asks the system, without waiting.
-fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+pub(crate) fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
     let wanted = match direction {
         Direction::Read => PollFlags::IN,
         Direction::Write => PollFlags::OUT,
