@@ -56,6 +56,17 @@ pub(super) fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
     }
 }
 
+/// True for a TCP socket, of all that may come under its name.
+pub(super) fn is_tcp(socket: &impl AsFd) -> bool {
+    // An option that nothing else has.
+    SockRef::from(socket).tcp_nodelay().is_ok()
+}
+
+/// What nothing is known of.
+pub(super) fn unknown(_: &impl AsFd) -> bool {
+    false
+}
+
 /// How long a connect may take, over all addresses and wake-ups.
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
@@ -110,13 +121,18 @@ impl Limit {
     }
 }
 
-/// Connects a non-blocking socket and waits for the outcome.
-pub(super) fn connect<T>(socket: Socket, to: &SockAddr, limit: Limit) -> io::Result<Io<T>>
+/// Connects a non-blocking socket and waits for the outcome. For `is_plain` see [`Io::of_kind`].
+pub(super) fn connect<T>(
+    socket: Socket,
+    to: &SockAddr,
+    limit: Limit,
+    is_plain: bool,
+) -> io::Result<Io<T>>
 where
     T: From<Socket> + AsFd + 'static,
 {
     let started = socket.connect(to);
-    let io = Io::<T>::new(socket.into());
+    let io = Io::<T>::of_kind(socket.into(), is_plain);
     match started {
         Ok(()) => return Ok(io),
         Err(error) if is_underway(&error) => {}
