@@ -345,7 +345,7 @@ fn a_greenthread_takes_the_place_of_a_task() {
 #[test]
 fn where_many_may_wait_tasks_and_greenthreads_queue() {
     bounded(|| {
-        green::debug::hub_prevent_multiple_readers(false);
+        green::debug::allow_multiple_waiters(true);
         let (near, far) = tcp_pair();
         let far = Rc::new(far);
         let got = Rc::new(RefCell::new(Vec::new()));

@@ -88,12 +88,33 @@ pub fn accounting(on: bool) {
     Runtime::with(|runtime| runtime.set_accounting(on));
 }
 
-/// With `false`, several greenthreads may wait for one direction of one descriptor: they are served in the order of
-/// their arrival. Otherwise, and at first, the second one gets an error.
+/// With `true`, several greenthreads of this thread may wait for one direction of one descriptor: they are served in the
+/// order of their arrival. With `false`, as at first, the second one gets an error of kind `ResourceBusy`.
 ///
 /// Almost always two readers of one socket are a mistake: which of them gets which bytes is chance.
-pub fn hub_prevent_multiple_readers(prevent: bool) {
-    Runtime::with(|runtime| runtime.set_allow_many(!prevent));
+///
+/// ```
+/// use std::rc::Rc;
+/// use green::net::{TcpListener, TcpStream};
+///
+/// green::debug::allow_multiple_waiters(true);
+/// let listener = Rc::new(TcpListener::bind("127.0.0.1:0")?);
+/// let address = listener.local_addr()?;
+/// let acceptors: Vec<_> = (0..2)
+///     .map(|_| {
+///         let listener = Rc::clone(&listener);
+///         green::spawn(move || listener.accept().map(|(_, peer)| peer))
+///     })
+///     .collect();
+/// let clients = [TcpStream::connect(address)?, TcpStream::connect(address)?];
+/// for (acceptor, client) in acceptors.into_iter().zip(clients) {
+///     assert_eq!(acceptor.join().unwrap()?, client.local_addr()?);
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "hub_prevent_multiple_readers")]
+pub fn allow_multiple_waiters(allow: bool) {
+    Runtime::with(|runtime| runtime.set_allow_many(allow));
 }
 
 thread_local! {

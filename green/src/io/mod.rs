@@ -4,6 +4,7 @@ mod backoff;
 pub mod dns;
 pub mod fs;
 pub mod net;
+mod once;
 pub mod os;
 pub mod process;
 mod readiness;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use hub_core::Direction;
 
-use super::readiness::{self, reason};
+use super::once;
+use super::readiness::reason;
 use crate::runtime::Runtime;
 
 /// Waits until `fd` is ready for `direction`, for at most `timeout`.
@@ -50,7 +51,7 @@ pub(crate) fn until(
 ) -> io::Result<()> {
     let number = fd.as_raw_fd();
     let claim = Claim::new(runtime, number, direction)?;
-    let ended = readiness::one(runtime, fd, direction, deadline);
+    let ended = once::one(runtime, fd, direction, deadline);
     drop(claim);
     ended.or_raise(reason(number, direction))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::io::backoff::Backoff;
-use crate::io::readiness::is_shortage;
+use crate::io::once::is_shortage;
 use crate::runtime::{Reason, Runtime, Waited};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);

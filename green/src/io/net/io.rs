@@ -216,11 +216,18 @@ impl<T: AsFd + 'static> Io<T> {
                 })
             });
             if concerned {
-                self.token.set(None);
-                self.used_up.iter().for_each(|used_up| used_up.set(false));
-                runtime.deregister(token);
+                self.renew();
             }
         });
+    }
+
+    /// Ends the registration and wakes those who wait. The next call is tried, and the next wait makes another, of which
+    /// the system says anew what is ready.
+    pub(super) fn renew(&self) {
+        self.used_up.iter().for_each(|used_up| used_up.set(false));
+        if let Some(token) = self.token.take() {
+            Runtime::with(|runtime| runtime.deregister(token));
+        }
     }
 
     /// Closes the descriptor now, whoever else refers to this socket; those who wait get an error.
@@ -255,9 +262,7 @@ impl<T: AsFd + 'static> Io<T> {
 
     fn detach(&self) -> Option<Rc<T>> {
         let source = self.source.take();
-        if let Some(token) = self.token.take() {
-            Runtime::with(|runtime| runtime.deregister(token));
-        }
+        self.renew();
         source
     }
 }

@@ -60,7 +60,7 @@
 mod accept;
 mod addr;
 mod convenience;
-pub(crate) mod descriptor;
+mod descriptor;
 pub(crate) mod io;
 mod listen;
 pub(crate) mod retry;
@@ -68,6 +68,7 @@ mod socket;
 mod tcp;
 mod udp;
 mod unix;
+pub(crate) mod verbs;
 
 use std::time::Duration;
 

@@ -9,10 +9,11 @@ use hub_core::Direction;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::addr::each_addr;
-use super::descriptor::{descriptor, endpoint, listener, shutdown, stream, ttl};
+use super::descriptor::descriptor;
 use super::io::Io;
 use super::retry::Transfer;
 use super::socket::{self, Limit, is_tcp};
+use super::verbs::{endpoint, listener, shutdown, stream, ttl};
 use super::{Incoming, ListenBuilder, ToSocketAddrs};
 
 /// A TCP connection: [`std::net::TcpStream`], whose waits let other greenthreads run.

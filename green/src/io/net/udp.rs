@@ -8,10 +8,11 @@ use socket2::{Domain, Type};
 
 use super::ToSocketAddrs;
 use super::addr::{each_addr, no_address};
-use super::descriptor::{descriptor, endpoint, ttl};
+use super::descriptor::descriptor;
 use super::io::Io;
 use super::socket::{self, unknown};
-use crate::io::readiness::is_read_shut;
+use super::verbs::{endpoint, ttl};
+use crate::io::once::is_read_shut;
 
 /// A UDP socket: [`std::net::UdpSocket`], whose waits let other greenthreads run.
 ///
@@ -240,6 +241,8 @@ impl UdpSocket {
                         && error.kind() == io::ErrorKind::WouldBlock
                         && is_read_shut(socket) =>
                 {
+                    // An edge that is spent: the next call would wait for another.
+                    self.io.renew();
                     at_end()
                 }
                 received => received,

@@ -18,7 +18,8 @@ use rustix::io::Errno;
 
 use crate::hubs::Direction;
 use crate::io::backoff::Backoff;
-use crate::io::readiness::{is_ready, reason, timed_out};
+use crate::io::once::is_ready;
+use crate::io::readiness::{reason, timed_out};
 use crate::io::trampoline;
 use crate::runtime::Runtime;
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use hub_core::{Interest, Ready};
 
-use crate::io::readiness::{Ended, Watch};
+use crate::io::once::Watch;
+use crate::io::readiness::Ended;
 use crate::runtime::{Reason, Runtime, Watched};
 
 /// Descriptors of any kind, each with a key of the caller's: what `select.poll()` is in eventlet's language.

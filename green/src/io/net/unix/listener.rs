@@ -6,9 +6,10 @@ use hub_core::Direction;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{UnixStream, from_system, to_system};
-use crate::net::descriptor::{descriptor, listener};
+use crate::net::descriptor::descriptor;
 use crate::net::io::Io;
 use crate::net::socket::{self, unknown};
+use crate::net::verbs::listener;
 use crate::net::{ListenBuilder, UnixIncoming};
 
 /// A listening Unix socket: [`std::os::unix::net::UnixListener`], whose waits let other greenthreads run.

@@ -7,10 +7,11 @@ use hub_core::Direction;
 use socket2::{Domain, Socket, Type};
 
 use super::to_system;
-use crate::net::descriptor::{descriptor, endpoint, shutdown, stream};
+use crate::net::descriptor::descriptor;
 use crate::net::io::Io;
 use crate::net::retry::{Transfer, retry_blindly};
 use crate::net::socket::{self, Limit, unknown};
+use crate::net::verbs::{endpoint, shutdown, stream};
 
 /// A connected Unix socket: [`std::os::unix::net::UnixStream`], whose waits let other greenthreads run.
 ///
