@@ -37,3 +37,8 @@ pub use prefetch::prefetch_value;
 pub use stack::{MIN_STACK_SIZE, default_stack_size, set_default_stack_size};
 pub use stats::{Stats, stats};
 pub use trace::{TraceEvent, TraceHook, set_trace};
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
