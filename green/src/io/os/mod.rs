@@ -13,10 +13,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use hub_core::Direction;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use crate::hubs::Direction;
 use crate::io::backoff::Backoff;
 use crate::io::once::is_ready;
 use crate::io::readiness::{reason, timed_out};

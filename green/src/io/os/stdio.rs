@@ -11,10 +11,10 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use hub_core::Direction;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::pipe::own;
-use crate::hubs::Direction;
 use crate::net::io::Io;
 use crate::net::retry::Transfer;
 

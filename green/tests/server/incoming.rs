@@ -1,7 +1,5 @@
 //! The loop over a listener's connections outlives everything that passes.
 
-mod common;
-
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream as StdStream;
 use std::process::{Command, Stdio};
@@ -10,7 +8,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use common::{bounded, settle, sleep_idle};
+use crate::common::again::{alone, full_name};
+use crate::common::{bounded, settle, sleep_idle};
 use green::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// What the child of the next test does: it echoes a word to each of its clients, one after the other at most.
@@ -45,11 +44,11 @@ fn few_descriptors_child() {
 #[test]
 fn a_loop_without_descriptors_waits_for_one() {
     bounded(|| {
-        let script =
-            "ulimit -n 40; exec \"$0\" --ignored --exact few_descriptors_child --nocapture";
+        let script = "ulimit -n 40; exec \"$0\" --ignored --exact \"$1\" --nocapture";
         let mut child = Command::new("sh")
             .args(["-c", script])
             .arg(std::env::current_exe().unwrap())
+            .arg(full_name(module_path!(), "few_descriptors_child"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -142,6 +141,16 @@ fn forbid_accept(error: i32) -> bool {
 #[test]
 #[cfg(target_os = "linux")]
 fn an_accept_that_always_fails_neither_ends_the_loop_nor_spins() {
+    // A process has one logger.
+    alone(
+        module_path!(),
+        "an_accept_that_always_fails_neither_ends_the_loop_nor_spins",
+        fail_every_accept,
+    );
+}
+
+#[cfg(target_os = "linux")]
+fn fail_every_accept() {
     log::set_logger(&Listening).unwrap();
     log::set_max_level(log::LevelFilter::Warn);
     for error in [libc::EPERM, libc::EOPNOTSUPP, libc::ENOBUFS] {

@@ -1,8 +1,6 @@
 //! When a short transfer proves nothing: everything that arrives is found, of every kind of descriptor, by greenthreads
 //! and by async code; and what the system says of readiness is not believed for ever.
 
-mod common;
-
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
@@ -11,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{SHORT, bounded, settle, tcp_pair, times_out};
+use crate::common::{SHORT, bounded, settle, tcp_pair, times_out};
 use green::net::{Direction, Shutdown, TcpStream, UdpSocket, UnixDatagram, UnixStream};
 use green::os::{self, PipeReader};
 use rustix::net::{
