@@ -493,6 +493,7 @@ fn a_connection_that_is_over_can_be_shut_down_safely() {
 }
 
 #[test]
+#[expect(clippy::zombie_processes, reason = "it is waited for by number")]
 fn a_socket_becomes_the_stream_of_a_child() {
     use std::process::{Command, Stdio};
     bounded(|| {
