@@ -10,7 +10,7 @@ use std::os::fd::RawFd;
 use std::task::Waker;
 use std::time::Instant;
 
-use hub_core::{Direction, ParkError, Token};
+use hub_core::{Direction, ParkError, Reactor, Token};
 
 use crate::runtime::{Alarm, Interrupt, Reason, Runtime, Wake};
 
@@ -111,14 +111,32 @@ pub(crate) fn registered(
 #[inline(never)]
 fn enrol(runtime: &Runtime, token: Token, number: RawFd, direction: Direction) -> io::Result<()> {
     let waiter = runtime.waiter();
-    let park = |alarm| runtime.reactor(|reactor| reactor.park(token, direction, alarm));
-    match park(Alarm::Park(waiter)) {
+    let park = |reactor: &mut Reactor<Alarm>| reactor.park(token, direction, Alarm::Park(waiter));
+    match runtime.reactor(park) {
         Ok(()) => Ok(()),
-        Err(ParkError::Busy(alarm)) if displace(runtime, token, direction) => {
-            park(alarm).map_err(|refusal| refused(runtime, token, number, direction, refusal))
-        }
-        Err(refusal) => Err(refused(runtime, token, number, direction, refusal)),
+        Err(refusal) => enrol_again(runtime, token, number, direction, refusal),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn enrol_again(
+    runtime: &Runtime,
+    token: Token,
+    number: RawFd,
+    direction: Direction,
+    refusal: ParkError<Alarm>,
+) -> io::Result<()> {
+    let refusal = match refusal {
+        ParkError::Busy(alarm) if displace(runtime, token, direction) => {
+            match runtime.reactor(|reactor| reactor.park(token, direction, alarm)) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            }
+        }
+        refusal => refusal,
+    };
+    Err(refused(runtime, token, number, direction, refusal))
 }
 
 /// Takes back what `enrol` has left. A greenthread waits in one place at a time, so it is found by its greenthread.
