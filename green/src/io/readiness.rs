@@ -58,7 +58,7 @@ impl Ended {
 impl From<Wake> for Ended {
     fn from(wake: Wake) -> Ended {
         match wake {
-            Wake::Event => Ended::Ready,
+            Wake::Event | Wake::Again => Ended::Ready,
             Wake::Expired => Ended::Expired,
             Wake::Interrupted(interrupt) => Ended::Interrupted(interrupt),
             Wake::Unwinding => Ended::Unwinding,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::io::backoff::Backoff;
 use crate::io::once::is_shortage;
-use crate::runtime::{Reason, Runtime, Waited};
+use crate::runtime::{Reason, Runtime, Why};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -67,21 +67,18 @@ impl AcceptRetry {
             _ => {}
         }
         match wait_for_descriptor(self.backoff.next()) {
-            Waited::Unwinding => Err(error),
-            Waited::Woken | Waited::Expired => Ok(()),
+            Err(Why::Unwinding) => Err(error),
+            _ => Ok(()),
         }
     }
 }
 
 /// Waits until green closes a descriptor of this thread, or `longest` has passed: others are closed unseen.
-fn wait_for_descriptor(longest: Duration) -> Waited {
+fn wait_for_descriptor(longest: Duration) -> Result<(), Why> {
     Runtime::with(|runtime| {
         let deadline = runtime.deadline(Some(longest));
-        runtime.wait_in(
-            &runtime.lacking,
-            Reason::Outside("a free descriptor"),
-            deadline,
-        )
+        let reason = Reason::Outside("a free descriptor");
+        runtime.wait_in(&runtime.lacking, reason, deadline).served()
     })
 }
 
