@@ -31,6 +31,8 @@ impl AcceptRetry {
     }
 
     /// Calls `accept` until it gives something other than an error that passes.
+    // Not inline: the loops that call it have frames enough.
+    #[inline(never)]
     pub(crate) fn accept<R>(&mut self, mut accept: impl FnMut() -> io::Result<R>) -> io::Result<R> {
         loop {
             match accept() {
