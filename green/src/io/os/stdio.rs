@@ -319,3 +319,42 @@ macro_rules! output {
 
 output!(Stdout, stdout, "standard output");
 output!(Stderr, stderr, "standard error");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_searched_once_and_moved_seldom() {
+        let mut unread = Unread::default();
+        for round in 1..=100 {
+            unread.append(&[b'a'; 1000]);
+            assert_eq!(unread.searched, (round - 1) * 1000, "searched again");
+            assert_eq!(unread.line(), None);
+        }
+        unread.append(b"\nb\nc");
+        assert_eq!(unread.line(), Some(100_001));
+        unread.take(100_001);
+        assert_eq!(unread.line(), Some(2));
+        unread.take(2);
+        assert_eq!((unread.line(), unread.rest()), (None, &b"c"[..]));
+        // What was taken is let go of.
+        unread.append(b"d\n");
+        assert_eq!(unread.bytes.len(), 3);
+        assert_eq!(unread.line(), Some(3));
+        unread.take(3);
+        assert!(unread.bytes.is_empty());
+    }
+
+    #[test]
+    fn many_short_lines_are_not_moved_each() {
+        let mut unread = Unread::default();
+        unread.append(&b"a\n".repeat(1000));
+        for taken in 0..1000 {
+            assert_eq!(unread.taken, 2 * taken, "moved");
+            assert_eq!(unread.line(), Some(2));
+            unread.take(2);
+        }
+        assert_eq!(unread.line(), None);
+    }
+}
