@@ -88,8 +88,8 @@ pub fn accounting(on: bool) {
     Runtime::with(|runtime| runtime.set_accounting(on));
 }
 
-/// With `true`, several greenthreads of this thread may wait for one direction of one descriptor: they are served in the
-/// order of their arrival. With `false`, as at first, the second one gets an error of kind `ResourceBusy`.
+/// With `true`, several greenthreads of this thread may wait for one direction of one descriptor: they are served in
+/// the order of their arrival. With `false`, as at first, the second one gets an error of kind `ResourceBusy`.
 ///
 /// Almost always two readers of one socket are a mistake: which of them gets which bytes is chance.
 ///
@@ -133,8 +133,8 @@ pub fn hub_exceptions(print: bool) {
     hook();
 }
 
-/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; who waits for one still gets it. For all
-/// threads of the process.
+/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; who waits for one still gets it. For
+/// all threads of the process.
 ///
 /// The first call puts a panic hook in front of the one that is set.
 pub fn tpool_exceptions(print: bool) {

@@ -187,7 +187,8 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// For each, in the order in which they were added, the directions whose waiter is gone: the hub has reported them.
+    /// For each, in the order in which they were added, the directions whose waiter is gone: the hub has reported
+    /// them.
     pub(crate) fn finish(mut self) -> Vec<Ready> {
         let tokens = std::mem::take(&mut self.tokens);
         let ready = tokens.iter().map(|&(token, interest)| {

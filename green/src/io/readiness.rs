@@ -2,8 +2,8 @@
 //!
 //! [`registered`] is for one that the reactor knows for the whole of its life, as it does green's sockets and pipes;
 //! [`leave_waker`] is the same for async code. All others are registered for the time of one wait: see
-//! [`once`](super::once). Nothing in either unwinds: a kill or a deadline is given to the caller, who cleans up and then
-//! raises it.
+//! [`once`](super::once). Nothing in either unwinds: a kill or a deadline is given to the caller, who cleans up and
+//! then raises it.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -152,8 +152,9 @@ fn leave(runtime: &Runtime, token: Token, direction: Direction, wake: Wake) -> E
     wake.into()
 }
 
-/// A greenthread that waits takes the place of a task: whether anybody still awaits what that has begun cannot be known.
-/// The task is woken, and its next poll is refused for as long as the greenthread waits. False if there is none.
+/// A greenthread that waits takes the place of a task: whether anybody still awaits what that has begun cannot be
+/// known. The task is woken, and its next poll is refused for as long as the greenthread waits. False if there is
+/// none.
 #[cold]
 fn displace(runtime: &Runtime, token: Token, direction: Direction) -> bool {
     let is_waker = |alarm: &Alarm| matches!(alarm, Alarm::Waker(_));

@@ -1,5 +1,5 @@
-//! When a short transfer proves nothing: everything that arrives is found, of every kind of descriptor, by greenthreads
-//! and by async code; and what the system says of readiness is not believed for ever.
+//! When a short transfer proves nothing: everything that arrives is found, of every kind of descriptor, by
+//! greenthreads and by async code; and what the system says of readiness is not believed for ever.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -22,8 +22,8 @@ use socket2::SockRef;
 /// How many pieces each source gives at once.
 const PIECES: usize = 5;
 
-/// `read` is called by one who waits; when all pieces are there it must get each of them, without another arriving. What
-/// `send` gives is kept until then: the end of a stream would wake who has missed something.
+/// `read` is called by one who waits; when all pieces are there it must get each of them, without another arriving.
+/// What `send` gives is kept until then: the end of a stream would wake who has missed something.
 fn gets_every_piece<K>(
     mut read: impl FnMut() -> io::Result<usize> + 'static,
     send: impl FnOnce() -> K,

@@ -12,8 +12,8 @@ use crate::runtime::{Reason, Runtime, Why};
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Waits out the errors of accept that pass: each that `accept(2)` lists as one to try again, and a lack of descriptors
-/// or memory. Of several in a row the log hears once.
+/// Waits out the errors of accept that pass: each that `accept(2)` lists as one to try again, and a lack of
+/// descriptors or memory. Of several in a row the log hears once.
 #[derive(Debug)]
 pub(crate) struct AcceptRetry {
     backoff: Backoff,

@@ -31,8 +31,8 @@ macro_rules! descriptor {
                 self.io.source()?.take_error()
             }
 
-            /// Sets whether calls that would wait fail with `WouldBlock` instead. They never let other greenthreads run
-            /// then.
+            /// Sets whether calls that would wait fail with `WouldBlock` instead. They never let other greenthreads
+            /// run then.
             ///
             /// It is a setting of this value, not of the descriptor, which never blocks.
             ///
@@ -46,15 +46,15 @@ macro_rules! descriptor {
             /// `NotConnected`, as does every later call. Clones stay open. Closing twice does nothing. See the
             /// [example](crate::net::TcpStream#closing).
             ///
-            /// The descriptor is free at once, unless it was lent by [`as_fd`](std::os::fd::AsFd): then when this value
-            /// is dropped.
+            /// The descriptor is free at once, unless it was lent by [`as_fd`](std::os::fd::AsFd): then when this
+            /// value is dropped.
             pub fn close(&self) {
                 self.io.close();
             }
 
-            /// Calls `op` until it says something other than `WouldBlock`, and waits for `direction` in between: the way
-            /// to run a system call that this type has no method for, such as one that passes descriptors. See the
-            /// [example](crate::net::TcpStream#other-system-calls).
+            /// Calls `op` until it says something other than `WouldBlock`, and waits for `direction` in between: the
+            /// way to run a system call that this type has no method for, such as one that passes descriptors. See
+            /// the [example](crate::net::TcpStream#other-system-calls).
             ///
             /// # Errors
             /// What `op` says. `TimedOut` after the timeout of this direction; `ResourceBusy` if another greenthread
@@ -67,8 +67,8 @@ macro_rules! descriptor {
                 self.io.retry(direction, op)
             }
 
-            /// As `retry`, for async code: calls `op` once, and if that says `WouldBlock`, has the task woken when it is
-            /// worth another try. See the [example](crate::net::TcpStream#other-system-calls), and
+            /// As `retry`, for async code: calls `op` once, and if that says `WouldBlock`, has the task woken when it
+            /// is worth another try. See the [example](crate::net::TcpStream#other-system-calls), and
             /// [`future`](crate::future) for who turns the hub.
             ///
             /// # Errors

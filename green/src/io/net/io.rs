@@ -48,10 +48,10 @@ impl<T: AsFd + 'static> Io<T> {
         }
     }
 
-    /// As `new`. `plain` says that it is known for a stream of bytes and nothing but bytes, as TCP's is: a transfer of
-    /// less than was asked then proves that its buffer is empty, or full. Of anything else it proves nothing: reads of
-    /// terminals end with the line, those of pipes in packet mode and of inotify with the message, those of Unix
-    /// sockets where a descriptor was passed. A listener is plain if what it accepts is.
+    /// As `new`. `plain` says that it is known for a stream of bytes and nothing but bytes, as TCP's is: a transfer
+    /// of less than was asked then proves that its buffer is empty, or full. Of anything else it proves nothing:
+    /// reads of terminals end with the line, those of pipes in packet mode and of inotify with the message, those of
+    /// Unix sockets where a descriptor was passed. A listener is plain if what it accepts is.
     pub(crate) fn of_kind(source: T, plain: bool) -> Io<T> {
         let mut io = Io::new(source);
         io.plain = plain;
@@ -194,7 +194,8 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     /// After a shutdown: those who wait in these directions have something to find, and so has the next call. Not of
-    /// every socket and direction the system says so: the registration ends, and whoever goes on waiting makes another.
+    /// every socket and direction the system says so: the registration ends, and whoever goes on waiting makes
+    /// another.
     pub(crate) fn woken_by(&self, how: Shutdown) {
         let ended: &[Direction] = match how {
             Shutdown::Read => &[Direction::Read],
@@ -221,8 +222,8 @@ impl<T: AsFd + 'static> Io<T> {
         });
     }
 
-    /// Ends the registration and wakes those who wait. The next call is tried, and the next wait makes another, of which
-    /// the system says anew what is ready.
+    /// Ends the registration and wakes those who wait. The next call is tried, and the next wait makes another, of
+    /// which the system says anew what is ready.
     pub(super) fn renew(&self) {
         self.used_up.iter().for_each(|used_up| used_up.set(false));
         if let Some(token) = self.token.take() {

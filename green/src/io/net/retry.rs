@@ -1,7 +1,7 @@
 //! The one loop through which every call on a descriptor of green goes: try, `WouldBlock`, wait, try again.
 //!
-//! It has two forms, for greenthreads ([`Io::retry`]) and for async code ([`Io::poll_retry`]), and one step, which alone
-//! is for those who never wait ([`Io::attempt`]). [`Transfer`] is what they do on streams.
+//! It has two forms, for greenthreads ([`Io::retry`]) and for async code ([`Io::poll_retry`]), and one step, which
+//! alone is for those who never wait ([`Io::attempt`]). [`Transfer`] is what they do on streams.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::ops::Deref;
@@ -57,8 +57,8 @@ impl<T: AsFd + 'static> Io<T> {
         self.once(direction, || op(&*self.source()?))
     }
 
-    /// As `retry`, for async code: if `op` says `WouldBlock`, the task is woken when it may say something else. A task
-    /// has one place in each direction: a later poll by another task takes it.
+    /// As `retry`, for async code: if `op` says `WouldBlock`, the task is woken when it may say something else. A
+    /// task has one place in each direction: a later poll by another task takes it.
     #[inline]
     pub(crate) fn poll_retry<R>(
         &self,
@@ -224,8 +224,8 @@ impl Transfer<'_, '_> {
         }
     }
 
-    /// True if `done` is less than was asked. On a plain stream of bytes it says that the system's buffer is empty, or
-    /// full.
+    /// True if `done` is less than was asked. On a plain stream of bytes it says that the system's buffer is empty,
+    /// or full.
     #[inline]
     fn is_short(&self, done: usize) -> bool {
         let wanted = match self {

@@ -77,8 +77,8 @@ macro_rules! endpoint {
 macro_rules! shutdown {
     ($socket:ident) => {
         impl $socket {
-            /// Ends reading, writing or both, here and at the other end. Greenthreads and tasks that wait here hear of
-            /// it: a read finds the end, a write fails with `BrokenPipe`.
+            /// Ends reading, writing or both, here and at the other end. Greenthreads and tasks that wait here hear
+            /// of it: a read finds the end, a write fails with `BrokenPipe`.
             ///
             /// # Errors
             /// `NotConnected` if the other end has ended the connection before, or this was closed.
@@ -214,10 +214,10 @@ macro_rules! listener {
 
             /// The connections, one after the other, for as long as there is a listener.
             ///
-            /// An error that passes is waited out, with pauses, and logged once: a connection that was aborted before it
-            /// was accepted, a lack of descriptors or memory, and all else that `accept(2)` lists as to be tried again.
-            /// What it gives as an error is the [timeout](Self::set_accept_timeout), and what ends the listener, such as
-            /// its close; after that it is over.
+            /// An error that passes is waited out, with pauses, and logged once: a connection that was aborted before
+            /// it was accepted, a lack of descriptors or memory, and all else that `accept(2)` lists as to be tried
+            /// again. What it gives as an error is the [timeout](Self::set_accept_timeout), and what ends the
+            /// listener, such as its close; after that it is over.
             ///
             /// ```
             /// use green::net::{TcpListener, TcpStream};

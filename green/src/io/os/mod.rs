@@ -119,9 +119,9 @@ fn retry(
         runtime.spend_on_call();
         let mut backoff = Backoff::new(Duration::from_micros(100), Duration::from_millis(100));
         loop {
-            // Asked again after each wait, since another reader may have been faster: of a descriptor in blocking mode
-            // the call itself must not find out. One that was opened for the other direction never is ready: there the
-            // call finds the error.
+            // Asked again after each wait, since another reader may have been faster: of a descriptor in blocking
+            // mode the call itself must not find out. One that was opened for the other direction never is ready:
+            // there the call finds the error.
             let ready = is_ready(fd, direction)? || !is_open_for(fd, direction)?;
             if ready {
                 match op() {

@@ -55,8 +55,8 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 
 /// A descriptor of our own, in non-blocking mode. Timeouts set for sockets are not for it.
 ///
-/// It is of unknown kind, also if it is a pipe that was made here: whoever holds the other end may put that into packet
-/// mode.
+/// It is of unknown kind, also if it is a pipe that was made here: whoever holds the other end may put that into
+/// packet mode.
 pub(super) fn own(fd: OwnedFd) -> io::Result<Io<File>> {
     rustix::io::ioctl_fionbio(&fd, true)?;
     let io = Io::new(File::from(fd));

@@ -14,9 +14,9 @@ use crate::runtime::{Runtime, ThreadState};
 
 /// A value of this thread that is `Send` and `Sync`: it may travel, and is used where it was made alone.
 ///
-/// Some async libraries want streams that are `Send`, since some executors move tasks between threads. green's sockets
-/// belong to a thread and its hub. In this wrapper they satisfy the compiler, and the thread is checked at run time: it
-/// has the I/O traits of the stream in it, and in another thread each of their calls is an error.
+/// Some async libraries want streams that are `Send`, since some executors move tasks between threads. green's
+/// sockets belong to a thread and its hub. In this wrapper they satisfy the compiler, and the thread is checked at
+/// run time: it has the I/O traits of the stream in it, and in another thread each of their calls is an error.
 ///
 /// The value stays in its thread whatever becomes of this. Dropped in another thread, it is dropped when its own next
 /// makes or uses one of these, or ends.

@@ -156,8 +156,8 @@ impl UnixDatagram {
     }
 }
 
-/// True if the call that has said `error` would wait in vain. Of datagrams the system says so to calls that block, and to
-/// others that they would block.
+/// True if the call that has said `error` would wait in vain. Of datagrams the system says so to calls that block,
+/// and to others that they would block.
 fn is_over(error: &io::Error, socket: &net::UnixDatagram) -> bool {
     error.kind() == io::ErrorKind::WouldBlock && is_read_shut(socket)
 }
