@@ -78,7 +78,8 @@ macro_rules! shutdown {
     ($socket:ident) => {
         impl $socket {
             /// Ends reading, writing or both, here and at the other end. Greenthreads and tasks that wait here hear
-            /// of it: a read finds the end, a write fails with `BrokenPipe`.
+            /// of it: a read finds the end, a write fails with `BrokenPipe`. Those who wait at a clone hear what the
+            /// system tells them, which is all but the end of a wait to write to a full Unix socket.
             ///
             /// # Errors
             /// `NotConnected` if the other end has ended the connection before, or this was closed.
