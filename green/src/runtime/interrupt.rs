@@ -48,13 +48,7 @@ impl Interrupt {
     /// Unwinds the current greenthread.
     pub(crate) fn raise(self) -> ! {
         let task = self.task;
-        let raised = &task.extra().raised;
-        let times = raised.get();
-        raised.set(times.saturating_add(1));
-        if times > 0 {
-            // Somebody caught the last one and went on: a loop of that kind must not keep the others from running.
-            Runtime::with(|runtime| runtime.let_others_run());
-        }
+        Runtime::with(|runtime| runtime.raise_in_turn(task.id));
         if task.take_failed() {
             drop(task);
             panic!("{}", Runtime::with(|runtime| runtime.report.take()));
@@ -94,6 +88,17 @@ impl Runtime {
     pub(crate) fn mask<R>(&self, f: impl FnOnce() -> R) -> R {
         let _mask = Mask::new(self.current());
         f()
+    }
+}
+
+impl Runtime {
+    /// Lets the others run if this greenthread was the last in which something was raised, and nobody has run since: a
+    /// loop that catches what is raised in it, or whose deadlines have passed before it waits, keeps nobody from running.
+    fn raise_in_turn(&self, id: u64) {
+        if self.raised.get() == (id, self.counters.switches.get()) {
+            self.let_others_run();
+        }
+        self.raised.set((id, self.counters.switches.get()));
     }
 }
 

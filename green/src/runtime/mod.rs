@@ -134,6 +134,8 @@ pub(crate) struct Runtime {
     pub(crate) default_timeout: Cell<Option<Duration>>,
     /// Who waits for a descriptor to be closed because there were none left.
     pub(crate) lacking: RefCell<WaitList>,
+    /// See `simulate`.
+    simulated: Cell<bool>,
     /// What the order of the run queue is drawn from; zero if it is first in, first out.
     seed: Cell<u64>,
     pace: Pace,
@@ -143,6 +145,8 @@ pub(crate) struct Runtime {
     stamp: Cell<Instant>,
     /// Successful operations that the current greenthread may still do before it yields.
     budget: Cell<u32>,
+    /// In which greenthread something was last raised, and how many switches there had been.
+    raised: Cell<(u64, u64)>,
     /// What the root must raise: see `Task::failed`.
     report: RefCell<String>,
     /// Above zero nothing switches: see `cannot_switch`.
@@ -227,11 +231,13 @@ impl Runtime {
             allow_many: Cell::new(false),
             default_timeout: Cell::new(None),
             lacking: RefCell::new(WaitList::new()),
+            simulated: Cell::new(false),
             seed: Cell::new(0),
             pace: Pace::new(now),
             last_turn: Cell::new(now),
             stamp: Cell::new(now),
             budget: Cell::new(scheduler::BUDGET),
+            raised: Cell::new((0, u64::MAX)),
             report: RefCell::new(String::new()),
             held: Cell::new(0),
             closed: Cell::new(false),

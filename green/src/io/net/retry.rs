@@ -72,7 +72,7 @@ impl<T: AsFd + 'static> Io<T> {
     /// Waits until `direction` is ready, as far as the reactor knows.
     pub(crate) fn wait_ready(&self, direction: Direction) -> io::Result<()> {
         Runtime::with(|runtime| {
-            runtime.spend_on_call();
+            runtime.spend();
             if !self.is_ready(runtime, direction) {
                 let deadline = runtime.deadline(self.timeout(direction));
                 self.wait(runtime, direction, deadline)?;
@@ -119,7 +119,7 @@ impl<T: AsFd + 'static> Io<T> {
         }
         Runtime::with(|runtime| {
             // Before anything was transferred: what a kill or a deadline cuts short here is nothing.
-            runtime.spend_on_call();
+            runtime.spend();
             if self.is_ready(runtime, direction) {
                 match self.once(direction, &mut op) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

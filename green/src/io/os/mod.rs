@@ -116,7 +116,7 @@ fn retry(
     mut op: impl FnMut() -> rustix::io::Result<usize>,
 ) -> io::Result<usize> {
     Runtime::with(|runtime| {
-        runtime.spend_on_call();
+        runtime.spend();
         let mut backoff = Backoff::new(Duration::from_micros(100), Duration::from_millis(100));
         loop {
             // Asked again after each wait, since another reader may have been faster: of a descriptor in blocking

@@ -134,7 +134,7 @@ impl UnixDatagram {
             return send();
         }
         let deadline = Runtime::with(|runtime| {
-            runtime.spend_on_call();
+            runtime.spend();
             runtime.deadline(self.io.timeout(Direction::Write))
         });
         // The full queue may be the receiver's: no hub tells of its room.
