@@ -99,12 +99,33 @@ pub fn accounting(on: bool) {
     Watch::with(|runtime, watch| watch.set_accounting(runtime, on));
 }
 
-/// With `false`, several greenthreads may wait for one direction of one descriptor: they are served in the order of
-/// their arrival. Otherwise, and at first, the second one gets an error.
+/// With `true`, several greenthreads of this thread may wait for one direction of one descriptor: they are served in
+/// the order of their arrival. With `false`, as at first, the second one gets an error of kind `ResourceBusy`.
 ///
 /// Almost always two readers of one socket are a mistake: which of them gets which bytes is chance.
-pub fn hub_prevent_multiple_readers(prevent: bool) {
-    Runtime::with(|runtime| runtime.set_allow_many(!prevent));
+///
+/// ```
+/// use std::rc::Rc;
+/// use green::net::{TcpListener, TcpStream};
+///
+/// green::debug::allow_multiple_waiters(true);
+/// let listener = Rc::new(TcpListener::bind("127.0.0.1:0")?);
+/// let address = listener.local_addr()?;
+/// let acceptors: Vec<_> = (0..2)
+///     .map(|_| {
+///         let listener = Rc::clone(&listener);
+///         green::spawn(move || listener.accept().map(|(_, peer)| peer))
+///     })
+///     .collect();
+/// let clients = [TcpStream::connect(address)?, TcpStream::connect(address)?];
+/// for (acceptor, client) in acceptors.into_iter().zip(clients) {
+///     assert_eq!(acceptor.join().unwrap()?, client.local_addr()?);
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "hub_prevent_multiple_readers")]
+pub fn allow_multiple_waiters(allow: bool) {
+    Runtime::with(|runtime| runtime.set_allow_many(allow));
 }
 
 thread_local! {
@@ -123,8 +144,8 @@ pub fn hub_exceptions(print: bool) {
     hook();
 }
 
-/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; who waits for one still gets it. For all
-/// threads of the process.
+/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; who waits for one still gets it. For
+/// all threads of the process.
 ///
 /// The first call puts a panic hook in front of the one that is set.
 pub fn tpool_exceptions(print: bool) {

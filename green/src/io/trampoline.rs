@@ -1,19 +1,14 @@
 //! Waiting for a descriptor that is not one of green's sockets.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::rc::Rc;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use hub_core::{Direction, ParkError, Token, Trigger};
+use hub_core::Direction;
 
-use crate::error::is_shortage;
-use crate::net::io::closed;
-use crate::runtime::{Alarm, Reason, Runtime, Wake, Watched};
-
-/// Between two looks of one for whom there is no descriptor: at first, and at last.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+use super::once;
+use super::readiness::reason;
+use crate::runtime::Runtime;
 
 /// Waits until `fd` is ready for `direction`, for at most `timeout`.
 ///
@@ -45,105 +40,21 @@ pub fn trampoline(
     timeout: impl Into<Option<Duration>>,
 ) -> io::Result<()> {
     let timeout = timeout.into();
-    let fd = fd.as_fd();
-    let number = fd.as_raw_fd();
-    Runtime::with(|runtime| {
-        let _claim = Claim::new(runtime, number, direction)?;
-        let deadline = runtime.deadline(timeout);
-        let watched = runtime.watch(number);
-        if watched.is_closed() {
-            return Err(closed());
-        }
-        // A number of our own: the reactor must own what it watches, and this one is only lent.
-        match fd.try_clone_to_owned() {
-            Ok(source) => watch(runtime, source, &watched, direction, deadline),
-            Err(error) if is_shortage(&error) => look(runtime, fd, &watched, direction, deadline),
-            Err(error) => Err(error),
-        }
-    })
+    Runtime::with(|runtime| until(runtime, fd.as_fd(), direction, runtime.deadline(timeout)))
 }
 
-/// Waits by the hub.
-fn watch(
-    runtime: &Runtime,
-    source: OwnedFd,
-    watched: &Watched,
-    direction: Direction,
-    deadline: Option<Instant>,
-) -> io::Result<()> {
-    let source = Rc::new(source);
-    let token = runtime.reactor(|reactor| reactor.add_with(source, Trigger::Oneshot))?;
-    let _registration = Registration { runtime, token };
-    let waiter = runtime.waiter();
-    watched.enter(&waiter);
-    match runtime.reactor(|reactor| reactor.park(token, direction, Alarm::Park(waiter))) {
-        Ok(()) => {}
-        Err(ParkError::Io(error, _)) => return Err(error),
-        Err(ParkError::Busy(_) | ParkError::Gone(_)) => {
-            unreachable!("a registration that nobody else knows")
-        }
-    }
-    match park(runtime, watched.number(), direction, deadline) {
-        Err(error) => Err(error),
-        Ok(Wake::Expired) => Err(timed_out(watched.number())),
-        Ok(_) if watched.is_closed() => Err(closed()),
-        Ok(_) => Ok(()),
-    }
-}
-
-/// Waits by asking the system from time to time.
-fn look(
+/// As `trampoline`, until `deadline`.
+pub(crate) fn until(
     runtime: &Runtime,
     fd: BorrowedFd<'_>,
-    watched: &Watched,
     direction: Direction,
     deadline: Option<Instant>,
 ) -> io::Result<()> {
-    log::warn!("no descriptor is left to wait for {fd:?} by the hub: it is looked at");
-    let mut pause = FIRST_PAUSE;
-    while !crate::os::is_ready(fd, direction)? {
-        let now = runtime.now();
-        if deadline.is_some_and(|deadline| deadline <= now) {
-            return Err(timed_out(watched.number()));
-        }
-        let next = deadline.map_or(now + pause, |deadline| deadline.min(now + pause));
-        let waiter = runtime.waiter();
-        watched.enter(&waiter);
-        let _ = park(runtime, watched.number(), direction, Some(next))?;
-        watched.leave(&waiter);
-        if watched.is_closed() {
-            return Err(closed());
-        }
-        pause = LONGEST_PAUSE.min(2 * pause);
-    }
-    Ok(())
-}
-
-fn park(
-    runtime: &Runtime,
-    number: RawFd,
-    direction: Direction,
-    deadline: Option<Instant>,
-) -> io::Result<Wake> {
-    let reason = match direction {
-        Direction::Read => Reason::Readable(number),
-        Direction::Write => Reason::Writable(number),
-    };
-    match runtime.park(reason, deadline) {
-        Wake::Interrupted(interrupt) => interrupt.raise(),
-        Wake::Unwinding => Err(io::Error::new(
-            io::ErrorKind::WouldBlock,
-            format!("cannot wait for descriptor {number} while unwinding"),
-        )),
-        wake => Ok(wake),
-    }
-}
-
-fn timed_out(number: RawFd) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::TimedOut,
-        format!("timed out waiting for descriptor {number}"),
-    )
+    let number = fd.as_raw_fd();
+    let claim = Claim::new(runtime, number, direction)?;
+    let ended = once::one(runtime, fd, direction, deadline);
+    drop(claim);
+    ended.or_raise(reason(number, direction))
 }
 
 /// One greenthread a direction of a descriptor.
@@ -174,18 +85,5 @@ impl Drop for Claim<'_> {
         if let Some(at) = claims.iter().position(|claim| *claim == self.key) {
             claims.swap_remove(at);
         }
-    }
-}
-
-/// Ends with the wait, however that ends.
-struct Registration<'a> {
-    runtime: &'a Runtime,
-    token: Token,
-}
-
-impl Drop for Registration<'_> {
-    fn drop(&mut self) {
-        let removed = self.runtime.remove(self.token);
-        drop(removed);
     }
 }

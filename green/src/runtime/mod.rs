@@ -187,8 +187,15 @@ impl Runtime {
     pub(crate) fn with<R>(f: impl FnOnce(&Runtime) -> R) -> R {
         RUNTIME.with(|cell| match cell.get() {
             Some(runtime) => f(runtime),
-            None => f(cell.get_or_init(Runtime::new)),
+            None => f(Runtime::first(cell)),
         })
+    }
+
+    // Not inline: whoever may be the first would have a frame with room for a whole runtime.
+    #[cold]
+    #[inline(never)]
+    fn first(cell: &OnceCell<Runtime>) -> &Runtime {
+        cell.get_or_init(Runtime::new)
     }
 
     /// As `with`, for a thread that may have none.

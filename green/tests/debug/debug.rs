@@ -207,7 +207,7 @@ fn several_readers_if_allowed() {
             .contains(&format!("greenthread {}", first.id())),
         "{refused}"
     );
-    debug::hub_prevent_multiple_readers(false);
+    debug::allow_multiple_waiters(true);
     let second = accept(&listener);
     green::yield_now();
     let address = listener.local_addr().unwrap();

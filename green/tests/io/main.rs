@@ -11,4 +11,5 @@ mod idle;
 mod net_tcp;
 mod net_udp;
 mod net_unix;
+mod readiness;
 mod select;

@@ -5,6 +5,7 @@ mod common;
 
 #[cfg(feature = "hyper")]
 mod hyper;
+mod incoming;
 mod serve;
 #[cfg(feature = "ureq")]
 mod ureq;

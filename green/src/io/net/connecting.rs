@@ -34,7 +34,7 @@ pub(super) fn connect(
     let addresses: Vec<_> = limit.run(|| Ok(address.to_socket_addrs()?.collect()))?;
     let connected = match *addresses {
         // What the system says of one address needs no other words.
-        [address] => socket::connect(open(bind, address)?, &address.into(), limit),
+        [address] => socket::connect(open(bind, address)?, &address.into(), limit, true),
         _ => try_block_on(connect_any(bind, &addresses, limit)).unwrap_or_else(|unwinding| {
             let what = format!("cannot wait for a connection: {unwinding}");
             Err(io::Error::new(io::ErrorKind::WouldBlock, what))
@@ -121,7 +121,8 @@ impl Race {
         bind: Option<&[SocketAddr]>,
         address: SocketAddr,
     ) -> Option<Io<net::TcpStream>> {
-        let started = open(bind, address).and_then(|socket| socket::start(socket, &address.into()));
+        let started =
+            open(bind, address).and_then(|socket| socket::start(socket, &address.into(), true));
         match started {
             Ok((io, true)) => return Some(io),
             Ok((io, false)) => self.attempts.push((address, io)),

@@ -56,6 +56,17 @@ pub(super) fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
     }
 }
 
+/// True for a TCP socket, of all that may come under its name.
+pub(super) fn is_tcp(socket: &impl AsFd) -> bool {
+    // An option that nothing else has.
+    SockRef::from(socket).tcp_nodelay().is_ok()
+}
+
+/// What nothing is known of.
+pub(super) fn unknown(_: &impl AsFd) -> bool {
+    false
+}
+
 /// How long a connect may take, over all addresses and wake-ups.
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
@@ -114,12 +125,17 @@ impl Limit {
     }
 }
 
-/// Connects a non-blocking socket and waits for the outcome.
-pub(super) fn connect<T>(socket: Socket, to: &SockAddr, limit: Limit) -> io::Result<Io<T>>
+/// Connects a non-blocking socket and waits for the outcome. For `is_plain` see [`Io::of_kind`].
+pub(super) fn connect<T>(
+    socket: Socket,
+    to: &SockAddr,
+    limit: Limit,
+    is_plain: bool,
+) -> io::Result<Io<T>>
 where
     T: From<Socket> + AsFd + 'static,
 {
-    let (io, connected) = start(socket, to)?;
+    let (io, connected) = start(socket, to, is_plain)?;
     if connected {
         return Ok(io);
     }
@@ -133,8 +149,9 @@ where
     }
 }
 
-/// Begins to connect a non-blocking socket. True if it is connected already.
-pub(super) fn start<T>(socket: Socket, to: &SockAddr) -> io::Result<(Io<T>, bool)>
+/// Begins to connect a non-blocking socket, of which `is_plain` says what [`Io::of_kind`] wants to know. True if it is
+/// connected already.
+pub(super) fn start<T>(socket: Socket, to: &SockAddr, is_plain: bool) -> io::Result<(Io<T>, bool)>
 where
     T: From<Socket> + AsFd + 'static,
 {
@@ -143,7 +160,7 @@ where
         Err(error) if is_underway(&error) => false,
         Err(error) => return Err(error),
     };
-    Ok((Io::new(socket.into()), connected))
+    Ok((Io::of_kind(socket.into(), is_plain), connected))
 }
 
 /// The outcome of a connect that was begun; `WouldBlock` if there is none yet.

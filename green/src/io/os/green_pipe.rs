@@ -46,7 +46,7 @@ pub struct GreenPipe {
 enum Stream {
     /// A regular file, which has a position.
     File(File),
-    Other(Io<OwnedFd>),
+    Other(Io<fs::File>),
 }
 
 /// What a mode of Python's asks for.

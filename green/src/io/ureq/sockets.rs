@@ -21,6 +21,7 @@ use slab::Slab;
 
 use crate::net::TcpStream;
 use crate::net::io::Io;
+use crate::net::retry::Transfer;
 use crate::runtime::per_process::PerProcess;
 use crate::runtime::{Runtime, ThreadState};
 
@@ -48,9 +49,28 @@ impl ShutdownHandle for Socket {
     }
 }
 
-impl AsFd for Socket {
+/// A socket as the loop of green's own sees it.
+struct Shared(Arc<Socket>);
+
+impl AsFd for Shared {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.0.stream.as_fd()
+    }
+}
+
+impl Read for &Shared {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&self.0.stream).read(buf)
+    }
+}
+
+impl Write for &Shared {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&self.0.stream).write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&self.0.stream).flush()
     }
 }
 
@@ -59,7 +79,7 @@ impl AsFd for Socket {
 struct Table {
     /// Of the process to which they belong.
     forks: Cell<usize>,
-    sockets: RefCell<Slab<Rc<Io<Arc<Socket>>>>>,
+    sockets: RefCell<Slab<Rc<Io<Shared>>>>,
 }
 
 impl Table {
@@ -111,7 +131,7 @@ impl SocketKey {
             forks,
             ended: AtomicBool::new(false),
         });
-        let io = Rc::new(Io::new(Arc::clone(&socket)));
+        let io = Rc::new(Io::of_kind(Shared(Arc::clone(&socket)), true));
         SocketKey {
             thread: thread::current().id(),
             key: table.sockets.borrow_mut().insert(io),
@@ -124,7 +144,7 @@ impl SocketKey {
         Weak::<Socket>::clone(&self.socket)
     }
 
-    fn io(&self) -> io::Result<Rc<Io<Arc<Socket>>>> {
+    fn io(&self) -> io::Result<Rc<Io<Shared>>> {
         let refuse = |what| Err(io::Error::new(io::ErrorKind::NotConnected, what));
         if self.forks != fork_count() {
             return refuse("the connection belongs to the parent of this process");
@@ -137,17 +157,15 @@ impl SocketKey {
     }
 
     pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.io()?.source()?.stream.peer_addr()
+        self.io()?.source()?.0.stream.peer_addr()
     }
 
     /// Reads, for at most `limit`. The end of the connection is an error if this process has ended it.
     pub(super) fn read(&self, buf: &mut [u8], limit: Option<Duration>) -> io::Result<usize> {
         let io = self.io()?;
         io.set_timeout(Direction::Read, limit)?;
-        let read = io.transfer(Direction::Read, buf.len(), |socket| {
-            (&socket.stream).read(buf)
-        })?;
-        if read == 0 && io.source()?.ended.load(Ordering::Acquire) {
+        let read = io.transfer(Transfer::Read(buf))?;
+        if read == 0 && io.source()?.0.ended.load(Ordering::Acquire) {
             return Err(shut_down());
         }
         Ok(read)
@@ -159,13 +177,10 @@ impl SocketKey {
         io.set_timeout(Direction::Write, limit)?;
         let mut left = buf;
         while !left.is_empty() {
-            let written = io.transfer(Direction::Write, left.len(), |socket| {
-                (&socket.stream).write(left)
-            });
-            match written {
+            match io.transfer(Transfer::Write(left)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => left = &left[written..],
-                Err(_) if io.source()?.ended.load(Ordering::Acquire) => return Err(shut_down()),
+                Err(_) if io.source()?.0.ended.load(Ordering::Acquire) => return Err(shut_down()),
                 Err(error) => return Err(error),
             }
         }
@@ -177,7 +192,7 @@ impl SocketKey {
         let Ok(io) = self.io() else {
             return false;
         };
-        let read = io.attempt(Direction::Read, |socket| (&socket.stream).read(&mut [0]));
+        let read = io.attempt(Direction::Read, |socket| (&socket.0.stream).read(&mut [0]));
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
