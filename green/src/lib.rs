@@ -89,6 +89,7 @@ mod groups;
 pub mod hubs;
 mod io;
 mod primitives;
+mod registry;
 mod runtime;
 pub mod server;
 pub mod sim;

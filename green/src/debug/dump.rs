@@ -15,7 +15,7 @@ use super::observe::Account;
 use crate::Builder;
 use crate::GreenThread;
 use crate::os::Stderr;
-use crate::runtime::{Alarm, Runtime, Task};
+use crate::runtime::{Alarm, Runtime, Task, ThreadState};
 use crate::signal::Signals;
 
 /// One greenthread, as it was when [`greenthreads`] looked.
@@ -208,7 +208,7 @@ pub fn format_hub_listeners() -> String {
     let lines = listeners
         .iter()
         .map(|(_, text, task)| (text, task.as_ref()));
-    with_stacks(lines, LISTENER_STACKS.get())
+    with_stacks(lines, stacks().listeners.get())
 }
 
 /// Every timer, a line each, the earliest first: when, for whom, and for a [`Timeout`](crate::Timeout) where it was
@@ -237,23 +237,31 @@ pub fn format_hub_timers() -> String {
     });
     timers.sort_by(|(at, text, _), (other_at, other, _)| (at, text).cmp(&(other_at, other)));
     let lines = timers.iter().map(|(_, text, task)| (text, task.as_ref()));
-    with_stacks(lines, TIMER_STACKS.get())
+    with_stacks(lines, stacks().timers.get())
 }
 
-thread_local! {
-    static LISTENER_STACKS: Cell<bool> = const { Cell::new(false) };
-    static TIMER_STACKS: Cell<bool> = const { Cell::new(false) };
+/// Whose stacks a thread's dumps show.
+#[derive(Default)]
+struct Stacks {
+    listeners: Cell<bool>,
+    timers: Cell<bool>,
+}
+
+impl ThreadState for Stacks {}
+
+fn stacks() -> Rc<Stacks> {
+    Runtime::with(Runtime::state)
 }
 
 /// Whether [`format_hub_listeners`] shows stacks: those of the greenthreads that wait, as they are at that moment. So
 /// it costs nothing before, and shows also the waits that began before it was turned on.
 pub fn hub_listener_stacks(on: bool) {
-    LISTENER_STACKS.set(on);
+    stacks().listeners.set(on);
 }
 
 /// Whether [`format_hub_timers`] shows stacks, as [`hub_listener_stacks`].
 pub fn hub_timer_stacks(on: bool) {
-    TIMER_STACKS.set(on);
+    stacks().timers.set(on);
 }
 
 fn with_stacks<'a>(

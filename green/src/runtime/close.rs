@@ -56,9 +56,6 @@ impl Runtime {
         drop(self.run_queue.take());
         drop(self.remote_parks.take());
         self.end_rooms();
-        #[cfg(feature = "hyper")]
-        drop(self.scratch.take());
-        drop(self.trampolines.take());
         self.watched.take();
         drop(self.lacking.replace(WaitList::new()));
         drop(self.woken.take());

@@ -99,7 +99,6 @@ impl Runtime {
         mem::forget(self.remote_parks.take());
         mem::forget(self.sent.take());
         mem::forget(self.lacking.replace(WaitList::new()));
-        self.trampolines.borrow_mut().clear();
         self.background.set(0);
     }
 }

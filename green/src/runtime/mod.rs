@@ -3,6 +3,7 @@
 //! Everything in `green` that waits goes through [`Runtime::park`]; everything that ends a wait goes through
 //! [`Runtime::unpark`]. The reactor is never borrowed while a greenthread runs.
 
+pub(crate) mod backoff;
 mod close;
 mod deadlines;
 mod deadlock;
@@ -16,11 +17,13 @@ mod kill;
 mod life;
 mod member;
 mod observe;
+pub(crate) mod once;
 mod pace;
 mod park;
 mod parker;
 pub(crate) mod per_process;
 mod reactor;
+pub(crate) mod readiness;
 mod remote;
 mod remote_wait;
 mod room;
@@ -43,9 +46,9 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hub_core::{Direction, Reactor, Wakeup};
+use hub_core::{Reactor, Wakeup};
 use slab::Slab;
 
 use close::Guard;
@@ -123,19 +126,12 @@ pub(crate) struct Runtime {
     sent: RefCell<Sent>,
     /// Those that wait for what other threads may bring.
     remote_parks: RefCell<Slab<RemotePark>>,
-    /// What is read for hyper. Not a thread-local of its own: greenthreads that run at the end of the thread read too.
-    #[cfg(feature = "hyper")]
-    pub(crate) scratch: Cell<Vec<u8>>,
-    /// Descriptors that `trampoline` waits for.
-    pub(crate) trampolines: RefCell<Vec<(RawFd, Direction)>>,
     /// Waits that could wake nobody else.
     background: Cell<usize>,
     /// Numbers that are open for those only who were lent them.
     closed_but_lent: RefCell<Vec<RawFd>>,
     watched: RefCell<HashMap<RawFd, Vec<Weak<Watched>>>>,
     allow_many: Cell<bool>,
-    /// What sockets start with: see `net::set_default_timeout`.
-    pub(crate) default_timeout: Cell<Option<Duration>>,
     /// Who waits for a descriptor to be closed because there were none left.
     pub(crate) lacking: RefCell<WaitList>,
     /// See `simulate`.
@@ -210,7 +206,7 @@ impl Runtime {
 
     #[cold]
     fn new() -> Runtime {
-        crate::hubs::check();
+        crate::registry::check();
         Runtime::without_check()
     }
 
@@ -236,14 +232,10 @@ impl Runtime {
             remote: RefCell::new(None),
             sent: RefCell::default(),
             remote_parks: RefCell::new(Slab::new()),
-            #[cfg(feature = "hyper")]
-            scratch: Cell::new(Vec::new()),
-            trampolines: RefCell::new(Vec::new()),
             background: Cell::new(0),
             closed_but_lent: RefCell::default(),
             watched: RefCell::default(),
             allow_many: Cell::new(false),
-            default_timeout: Cell::new(None),
             lacking: RefCell::new(WaitList::new()),
             simulated: Cell::new(false),
             seed: Cell::new(0),

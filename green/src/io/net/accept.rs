@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::error::is_shortage;
-use crate::io::backoff::Backoff;
+use crate::runtime::backoff::Backoff;
 use crate::runtime::{Reason, Runtime, Why};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);

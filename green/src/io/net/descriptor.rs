@@ -151,7 +151,7 @@ macro_rules! descriptor {
             /// If it was closed.
             fn try_from(socket: $socket) -> std::io::Result<std::process::Stdio> {
                 let source = socket.io.into_source();
-                let source = source.ok_or_else(crate::io::readiness::closed)?;
+                let source = source.ok_or_else(crate::runtime::readiness::closed)?;
                 source.set_nonblocking(false)?;
                 Ok(std::os::fd::OwnedFd::from(source).into())
             }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use hub_core::{Direction, NotReady, Token};
 
-use crate::io::readiness::closed;
-use crate::runtime::Runtime;
+use crate::runtime::readiness::closed;
+use crate::runtime::{Runtime, ThreadState};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Read, Direction::Write];
 
@@ -33,10 +33,20 @@ pub(crate) struct Io<T: AsFd + 'static> {
     lent: OnceCell<Rc<T>>,
 }
 
+/// What sockets start with in a thread: see [`set_default_timeout`](super::set_default_timeout).
+#[derive(Default)]
+pub(super) struct DefaultTimeout(pub(super) Cell<Option<Duration>>);
+
+impl ThreadState for DefaultTimeout {}
+
+pub(super) fn default_of_thread() -> Rc<DefaultTimeout> {
+    Runtime::with(Runtime::state)
+}
+
 impl<T: AsFd + 'static> Io<T> {
     /// Takes a descriptor that is in non-blocking mode, of any kind: it is used until the system says `WouldBlock`.
     pub(crate) fn new(source: T) -> Io<T> {
-        let timeout = Runtime::with(|runtime| runtime.default_timeout.get());
+        let timeout = default_of_thread().0.get();
         Io {
             source: RefCell::new(Some(Rc::new(source))),
             token: Cell::new(None),

@@ -89,8 +89,6 @@ pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};
 
-use crate::runtime::Runtime;
-
 /// Sets the timeout that every socket of this OS thread made from now on starts with, for reads, writes, accepts and
 /// connects. `None`, as at first, is none.
 ///
@@ -110,11 +108,11 @@ pub fn set_default_timeout(timeout: Option<Duration>) -> std::io::Result<()> {
     if timeout == Some(Duration::ZERO) {
         return Err(io::zero_timeout());
     }
-    Runtime::with(|runtime| runtime.default_timeout.set(timeout));
+    io::default_of_thread().0.set(timeout);
     Ok(())
 }
 
 /// What [`set_default_timeout`] has set.
 pub fn default_timeout() -> Option<Duration> {
-    Runtime::with(|runtime| runtime.default_timeout.get())
+    io::default_of_thread().0.get()
 }

@@ -12,7 +12,7 @@ use super::descriptor::descriptor;
 use super::io::Io;
 use super::socket::{self, unknown};
 use super::verbs::{endpoint, ttl};
-use crate::io::once::is_read_shut;
+use crate::runtime::once::is_read_shut;
 
 /// A UDP socket: [`std::net::UdpSocket`], whose waits let other greenthreads run.
 ///

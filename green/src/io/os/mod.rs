@@ -19,11 +19,11 @@ use hub_core::Direction;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use crate::io::backoff::Backoff;
-use crate::io::once::is_ready;
-use crate::io::readiness::{reason, timed_out};
 use crate::io::trampoline;
 use crate::runtime::Runtime;
+use crate::runtime::backoff::Backoff;
+use crate::runtime::once::is_ready;
+use crate::runtime::readiness::{reason, timed_out};
 
 pub use green_pipe::GreenPipe;
 pub(crate) use number::Process;

@@ -119,11 +119,6 @@ pub(crate) fn is_job() -> bool {
     pool::is_member()
 }
 
-/// In the child of a fork this thread is no thread of a pool.
-pub(crate) fn after_fork() {
-    pool::leave();
-}
-
 /// What the environment says of the size.
 fn environment() -> io::Result<usize> {
     for name in [GREEN_THREADPOOL_SIZE, EVENTLET_THREADPOOL_SIZE] {

@@ -6,13 +6,13 @@ use hub_core::Direction;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::to_system;
-use crate::io::once::is_read_shut;
 use crate::net::descriptor::descriptor;
 use crate::net::io::Io;
 use crate::net::retry::retry_blindly;
 use crate::net::socket::{self, unknown};
 use crate::net::verbs::{endpoint, shutdown};
 use crate::runtime::Runtime;
+use crate::runtime::once::is_read_shut;
 
 /// A Unix datagram socket: [`std::os::unix::net::UnixDatagram`], whose waits let other greenthreads run.
 ///

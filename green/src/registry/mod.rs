@@ -1,12 +1,17 @@
 //! The hubs that have a name: those that come with this crate, and those that programs register.
 
+mod error;
+
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hub_core::Hub;
 
-use super::GREEN_HUB;
-use super::error::{HubError, Problem};
+pub use error::HubError;
+pub(crate) use error::Problem;
+
+/// The environment variable that names the hub of threads that have not chosen one.
+pub const GREEN_HUB: &str = "GREEN_HUB";
 
 type Make = fn() -> io::Result<Box<dyn Hub>>;
 
@@ -57,7 +62,7 @@ type MakeOwn = Arc<dyn Fn() -> io::Result<Box<dyn Hub>> + Send + Sync>;
 /// Those that programs have registered, in the order they did.
 static REGISTERED: Mutex<Vec<(String, MakeOwn)>> = Mutex::new(Vec::new());
 
-/// The names that [`use_hub`](super::use_hub) takes without anything being registered, the best first.
+/// The names that [`use_hub`](crate::hubs::use_hub) takes without anything being registered, the best first.
 ///
 /// ```
 /// assert!(green::hubs::hub_names().any(|name| name == "poll"));
@@ -67,13 +72,13 @@ pub fn hub_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The names of all hubs, those that were registered as the last.
-pub(super) fn known_names() -> Vec<String> {
+pub(crate) fn known_names() -> Vec<String> {
     let registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
     let own = registered.iter().map(|(name, _)| name.clone());
     hub_names().map(String::from).chain(own).collect()
 }
 
-/// Gives a hub of the program's own a name, in all threads: [`use_hub`](super::use_hub) and the environment variable
+/// Gives a hub of the program's own a name, in all threads: [`use_hub`](crate::hubs::use_hub) and the environment variable
 /// `GREEN_HUB` then take it as they take the names of those that are built in. Do so before anything else of this
 /// crate is used, so that `GREEN_HUB` finds it.
 ///
@@ -121,10 +126,21 @@ pub(crate) fn check() {
 
 const BY_VARIABLE: &str = "the environment variable GREEN_HUB";
 
-pub(super) fn default() -> Result<Box<dyn Hub>, HubError> {
+pub(crate) fn default() -> Result<Box<dyn Hub>, HubError> {
     match std::env::var_os(GREEN_HUB) {
         Some(name) => make(&name.to_string_lossy(), BY_VARIABLE),
         None => best(),
+    }
+}
+
+/// As `default`, for a thread that has chosen nothing.
+///
+/// # Panics
+/// If it cannot be had.
+pub(crate) fn first() -> Box<dyn Hub> {
+    match default() {
+        Ok(hub) => hub,
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -148,7 +164,7 @@ fn best() -> Result<Box<dyn Hub>, HubError> {
 }
 
 /// Makes the hub of this name; `from` says where the name comes from.
-pub(super) fn make(name: &str, from: &'static str) -> Result<Box<dyn Hub>, HubError> {
+pub(crate) fn make(name: &str, from: &'static str) -> Result<Box<dyn Hub>, HubError> {
     maker(name, from)?().map_err(|source| HubError {
         problem: Problem::Make {
             name: name.to_owned(),

@@ -12,12 +12,12 @@ use std::time::Instant;
 
 use hub_core::{Direction, ParkError, Reactor, Token};
 
-use crate::runtime::{Alarm, Interrupt, Reason, Runtime, Wake};
+use super::{Alarm, Interrupt, Reason, Runtime, Wake};
 
 /// How a wait for descriptors ended.
 #[must_use]
 #[derive(Debug)]
-pub(crate) enum Ended {
+pub(crate) enum Waited {
     /// One is worth a try. It is a hint.
     Ready,
     Expired,
@@ -29,12 +29,12 @@ pub(crate) enum Ended {
     Refused(io::Error),
 }
 
-impl Ended {
+impl Waited {
     /// As a call says it that waited for `what`. Raises an interrupt.
     #[inline]
     pub(crate) fn or_raise(self, what: Reason) -> io::Result<()> {
         match self {
-            Ended::Ready => Ok(()),
+            Waited::Ready => Ok(()),
             ended => ended.raise(what),
         }
     }
@@ -43,25 +43,25 @@ impl Ended {
     #[inline(never)]
     fn raise(self, what: Reason) -> io::Result<()> {
         match self {
-            Ended::Ready => Ok(()),
-            Ended::Expired => Err(timed_out(what)),
-            Ended::Interrupted(interrupt) => interrupt.raise(),
-            Ended::Unwinding => Err(io::Error::new(
+            Waited::Ready => Ok(()),
+            Waited::Expired => Err(timed_out(what)),
+            Waited::Interrupted(interrupt) => interrupt.raise(),
+            Waited::Unwinding => Err(io::Error::new(
                 io::ErrorKind::WouldBlock,
                 format!("cannot wait for {what} while the thread unwinds"),
             )),
-            Ended::Refused(error) => Err(error),
+            Waited::Refused(error) => Err(error),
         }
     }
 }
 
-impl From<Wake> for Ended {
-    fn from(wake: Wake) -> Ended {
+impl From<Wake> for Waited {
+    fn from(wake: Wake) -> Waited {
         match wake {
-            Wake::Event | Wake::Again => Ended::Ready,
-            Wake::Expired => Ended::Expired,
-            Wake::Interrupted(interrupt) => Ended::Interrupted(interrupt),
-            Wake::Unwinding => Ended::Unwinding,
+            Wake::Event | Wake::Again => Waited::Ready,
+            Wake::Expired => Waited::Expired,
+            Wake::Interrupted(interrupt) => Waited::Interrupted(interrupt),
+            Wake::Unwinding => Waited::Unwinding,
         }
     }
 }
@@ -98,12 +98,12 @@ pub(crate) fn registered(
     number: RawFd,
     direction: Direction,
     deadline: Option<Instant>,
-) -> Ended {
+) -> Waited {
     if let Err(error) = enrol(runtime, token, number, direction) {
-        return Ended::Refused(error);
+        return Waited::Refused(error);
     }
     match runtime.park(reason(number, direction), deadline) {
-        Wake::Event => Ended::Ready,
+        Wake::Event => Waited::Ready,
         wake => leave(runtime, token, direction, wake),
     }
 }
@@ -142,7 +142,7 @@ fn enrol_again(
 /// Takes back what `enrol` has left. A greenthread waits in one place at a time, so it is found by its greenthread.
 #[cold]
 #[inline(never)]
-fn leave(runtime: &Runtime, token: Token, direction: Direction, wake: Wake) -> Ended {
+fn leave(runtime: &Runtime, token: Token, direction: Direction, wake: Wake) -> Waited {
     let is_mine = |alarm: &Alarm| match alarm {
         Alarm::Park(waiter) => runtime.is_current(waiter.task()),
         _ => false,

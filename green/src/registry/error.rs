@@ -2,14 +2,14 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use super::registry::known_names;
+use super::known_names;
 
 /// A hub that could not be chosen. The thread keeps the one it had.
 pub struct HubError {
-    pub(super) problem: Problem,
+    pub(crate) problem: Problem,
 }
 
-pub(super) enum Problem {
+pub(crate) enum Problem {
     Unknown { name: String, from: &'static str },
     Make { name: String, source: io::Error },
     Swap { name: String, source: io::Error },

@@ -10,9 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 use super::backoff::Backoff;
-use super::readiness::{Ended, closed, reason};
+use super::readiness::{Waited, closed, reason};
+use super::{Alarm, Reason, Runtime, Waiter, Wake, Watched};
 use crate::error::is_shortage;
-use crate::runtime::{Alarm, Reason, Runtime, Waiter, Wake, Watched};
 
 /// Waits for one descriptor of any kind. If the process has none left to register it with, the system is asked from
 /// time to time.
@@ -21,8 +21,8 @@ pub(crate) fn one(
     fd: BorrowedFd<'_>,
     direction: Direction,
     deadline: Option<Instant>,
-) -> Ended {
-    let mut watch = Watch::new(runtime);
+) -> Waited {
+    let mut watch = Registrations::new(runtime);
     let number = fd.as_raw_fd();
     let added = fd
         .try_clone_to_owned()
@@ -33,7 +33,7 @@ pub(crate) fn one(
             drop(watch);
             one_by_asking(runtime, fd, direction, deadline)
         }
-        Err(error) => Ended::Refused(error),
+        Err(error) => Waited::Refused(error),
     }
 }
 
@@ -43,21 +43,21 @@ fn one_by_asking(
     fd: BorrowedFd<'_>,
     direction: Direction,
     deadline: Option<Instant>,
-) -> Ended {
+) -> Waited {
     let watched = runtime.watch(fd.as_raw_fd());
     let mut backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(100));
     loop {
         if watched.is_closed() {
-            return Ended::Refused(closed());
+            return Waited::Refused(closed());
         }
         match is_ready(fd, direction) {
-            Ok(true) => return Ended::Ready,
+            Ok(true) => return Waited::Ready,
             Ok(false) => {}
-            Err(error) => return Ended::Refused(error),
+            Err(error) => return Waited::Refused(error),
         }
         let now = runtime.now();
         if deadline.is_some_and(|deadline| deadline <= now) {
-            return Ended::Expired;
+            return Waited::Expired;
         }
         let next = now + backoff.next();
         let until = deadline.map_or(next, |deadline| deadline.min(next));
@@ -104,16 +104,16 @@ fn ask(fd: BorrowedFd<'_>, wanted: PollFlags) -> io::Result<PollFlags> {
 }
 
 /// Registrations for the time of one wait, all with the same waiter.
-pub(crate) struct Watch<'a> {
+pub(crate) struct Registrations<'a> {
     runtime: &'a Runtime,
     waiter: Waiter,
     tokens: Vec<(Token, Interest)>,
     watched: Vec<Rc<Watched>>,
 }
 
-impl<'a> Watch<'a> {
-    pub(crate) fn new(runtime: &'a Runtime) -> Watch<'a> {
-        Watch {
+impl<'a> Registrations<'a> {
+    pub(crate) fn new(runtime: &'a Runtime) -> Registrations<'a> {
+        Registrations {
             runtime,
             waiter: runtime.waiter(),
             tokens: Vec::new(),
@@ -148,13 +148,13 @@ impl<'a> Watch<'a> {
     }
 
     /// Waits for the first of them.
-    pub(crate) fn wait(&self, what: Reason, deadline: Option<Instant>) -> Ended {
+    pub(crate) fn wait(&self, what: Reason, deadline: Option<Instant>) -> Waited {
         let ended = match self.refuse_closed() {
             Ok(()) => self.runtime.park(what, deadline).into(),
-            Err(error) => Ended::Refused(error),
+            Err(error) => Waited::Refused(error),
         };
         match (ended, self.refuse_closed()) {
-            (Ended::Ready, Err(error)) => Ended::Refused(error),
+            (Waited::Ready, Err(error)) => Waited::Refused(error),
             (ended, _) => ended,
         }
     }
@@ -207,7 +207,7 @@ fn directions(interest: Interest) -> impl Iterator<Item = Direction> {
         .filter(move |direction| interest.has(*direction))
 }
 
-impl Drop for Watch<'_> {
+impl Drop for Registrations<'_> {
     fn drop(&mut self) {
         for (token, _) in self.tokens.drain(..) {
             let removed = self.runtime.remove(token);
