@@ -22,7 +22,7 @@ fn waits_here() {
 fn a_walk_ends_at_the_entry() {
     let frames = Greenlet::new(|()| the_innermost()).switch(()).unwrap();
     assert!(frames.contains("the_innermost"), "{frames}");
-    assert!(frames.contains("greenlet::switch::entry"), "{frames}");
+    assert!(frames.contains("greenlet::body::entry"), "{frames}");
     // Nothing of the caller, and no end of unknown frames.
     assert!(!frames.contains("a_walk_ends_at_the_entry\n"), "{frames}");
     let unknown = frames.matches("<unknown>").count();

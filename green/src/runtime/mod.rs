@@ -19,7 +19,6 @@ mod watched;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
@@ -28,6 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use greenlet::ThreadEnd;
 use hub_core::{Direction, Hub, Reactor, TimerKey, Wakeup};
 use slab::Slab;
 
@@ -160,7 +160,7 @@ pub(crate) struct Runtime {
     report: RefCell<String>,
     /// True once the thread has ended: nothing is spawned and nothing switches any more.
     closed: Cell<bool>,
-    /// What `greenlet::fork_count` said when the reactor became this process' own.
+    /// What `greenlet::os::fork_count` said when the reactor became this process' own.
     forks: Cell<usize>,
     counters: Counters,
     /// True while switches are to be reported to `observer`.
@@ -176,24 +176,9 @@ struct Counters {
     turns: Cell<u64>,
 }
 
-thread_local! {
-    /// No destructor: it must be reachable from the destructors of other thread-locals. `GUARD` empties it.
-    static RUNTIME: ManuallyDrop<OnceCell<Runtime>> = const { ManuallyDrop::new(OnceCell::new()) };
-    static GUARD: Guard = const { Guard };
-}
-
-/// Unwinds the thread's greenthreads when the thread ends.
-struct Guard;
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // The end of the main thread ends the process: what still waits is abandoned, as the process is.
-        if !greenlet::is_main_thread() {
-            contain("the end of a thread's greenthreads", || {
-                Runtime::with(Runtime::close)
-            });
-        }
-    }
+greenlet::per_thread! {
+    /// No destructor: it must be reachable from the destructors of thread-locals. `close` empties it.
+    static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 }
 
 impl Runtime {
@@ -213,9 +198,16 @@ impl Runtime {
 
     #[cold]
     fn new() -> Runtime {
-        // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
         let main = greenlet::main_greenlet();
-        GUARD.with(|_| ());
+        greenlet::at_thread_end(|end| {
+            contain("the end of a thread's greenthreads", || {
+                Runtime::with(|runtime| match end {
+                    ThreadEnd::Unwind => runtime.close(),
+                    // What still waits is left as it is, and nothing waits any more.
+                    ThreadEnd::Abandon => runtime.closed.set(true),
+                });
+            });
+        });
         let now = Instant::now();
         let root = Rc::new(Task::new(0, Location::caller(), State::Running, now));
         let mut tasks = Slab::new();
@@ -250,7 +242,7 @@ impl Runtime {
             budget: Cell::new(scheduler::BUDGET),
             report: RefCell::new(String::new()),
             closed: Cell::new(false),
-            forks: Cell::new(greenlet::fork_count()),
+            forks: Cell::new(greenlet::os::fork_count()),
             counters: Counters::default(),
             observed: Cell::new(false),
             observer: Observer::new(now),

@@ -98,7 +98,17 @@ impl Runtime {
     /// True while a switch would show this thread's panic to other greenthreads, and after the thread's end.
     #[inline]
     pub(crate) fn cannot_switch(&self) -> bool {
-        panicking() || self.closed.get()
+        panicking() || (self.closed.get() && self.refuses_to_end())
+    }
+
+    /// A greenthread that waits after the thread's end was told to exit and has caught that. It is suspended, so that one
+    /// that does so for ever does not hold the thread, and told again, or left for good. True when it is resumed.
+    #[cold]
+    #[inline(never)]
+    fn refuses_to_end(&self) -> bool {
+        // An error says that this is not a greenthread but the thread itself.
+        let _ = greenlet::suspend();
+        true
     }
 
     /// Parks the current greenthread until its present ticket is woken, or `deadline` passes.
@@ -301,7 +311,7 @@ impl Runtime {
         }
         let mut queue = self.run_queue.borrow_mut();
         if let Some(soon) = queue.get(SOON) {
-            greenlet::prefetch_value(&**soon);
+            greenlet::hint::prefetch(&**soon);
             if let Some(next) = queue.get(NEXT) {
                 next.prefetch_stack();
             }
@@ -617,8 +627,11 @@ impl Runtime {
         let Some(greenlet) = greenlet else {
             unreachable!("a greenthread in the run queue has no stack");
         };
-        let heir = greenlet::current().set_parent(greenlet.as_any());
-        debug_assert!(heir.is_ok(), "the next greenthread descends from this one");
+        let handed_on = greenlet::current().set_parent(greenlet.as_any());
+        debug_assert!(
+            handed_on.is_ok(),
+            "the next greenthread descends from this one"
+        );
     }
 
     /// Takes a dead greenthread out of the registry and wakes those who wait for its end.

@@ -8,7 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 use crate::greenthread::Panic;
 use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake, contain, resume_if_control};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 use super::{Job, JobError};
 use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake};

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 use super::Outcome;
 use super::wire::Question;
