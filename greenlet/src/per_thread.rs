@@ -109,7 +109,8 @@ impl<T> fmt::Debug for Word<T> {
 macro_rules! per_thread {
     ($($(#[$attribute:meta])* $visible:vis static $name:ident: $type:ty = $initial:expr;)+) => {$(
         $(#[$attribute])*
-        $visible static $name: $crate::PerThread<$type> = {
+        // Not a static: what is found in a constant can be inlined.
+        $visible const $name: $crate::PerThread<$type> = {
             ::std::thread_local! {
                 static WORD: $crate::Word<$type> = const { $crate::Word::new() };
                 static VALUE: ::std::mem::ManuallyDrop<$type> =
