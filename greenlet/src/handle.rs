@@ -7,6 +7,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::thread::panicking;
 
 use crate::block::{Ptr, State};
+use crate::call::call_on;
 use crate::end::Handle;
 use crate::error::{ParentError, SwitchError};
 use crate::hint;
@@ -172,7 +173,7 @@ impl AnyGreenlet {
         if panicking() {
             return None;
         }
-        switch::call_on(self.ptr(), Backtrace::force_capture)
+        call_on(self.ptr(), Backtrace::force_capture)
     }
 
     /// Starts to load the cache lines that the next switch to this greenlet touches.

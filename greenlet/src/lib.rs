@@ -9,6 +9,7 @@ mod arch;
 mod block;
 mod body;
 mod builder;
+mod call;
 mod contain;
 mod end;
 mod error;
@@ -45,3 +46,8 @@ pub use stats::{Stats, stats};
 pub use switch::suspend;
 pub use thread_end::{ThreadEnd, at_thread_end};
 pub use trace::{TraceEvent, TraceHook, set_trace};
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -18,14 +18,14 @@ unsafe extern "C" {
 
 /// The thread's own stack, for its main greenlet. The others know theirs.
 #[derive(Debug)]
-pub(crate) struct Fiber {
+pub(crate) struct Range {
     low: Cell<*const c_void>,
     size: Cell<usize>,
 }
 
-impl Fiber {
-    pub(crate) const fn of_thread() -> Fiber {
-        Fiber {
+impl Range {
+    pub(crate) const fn of_thread() -> Range {
+        Range {
             low: Cell::new(ptr::null()),
             size: Cell::new(0),
         }
@@ -45,8 +45,8 @@ impl Fiber {
         self.size.set(size);
     }
 
-    pub(crate) fn new() -> Fiber {
-        Fiber::of_thread()
+    pub(crate) fn new() -> Range {
+        Range::of_thread()
     }
 
     pub(crate) fn free(&self) {}

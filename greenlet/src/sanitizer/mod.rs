@@ -12,8 +12,8 @@ mod none;
 mod thread;
 
 #[cfg(greenlet_sanitize = "address")]
-pub(crate) use address::{Fiber, arrive, leave};
+pub(crate) use address::{Range as Fiber, arrive, leave};
 #[cfg(not(any(greenlet_sanitize = "address", greenlet_sanitize = "thread")))]
-pub(crate) use none::{Fiber, arrive, leave};
+pub(crate) use none::{Nothing as Fiber, arrive, leave};
 #[cfg(greenlet_sanitize = "thread")]
-pub(crate) use thread::{Fiber, arrive, leave};
+pub(crate) use thread::{FiberOfStack as Fiber, arrive, leave};

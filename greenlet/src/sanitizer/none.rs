@@ -3,19 +3,19 @@
 use crate::block::Ptr;
 
 #[derive(Debug)]
-pub(crate) struct Fiber;
+pub(crate) struct Nothing;
 
-impl Fiber {
-    pub(crate) const fn of_thread() -> Fiber {
-        Fiber
+impl Nothing {
+    pub(crate) const fn of_thread() -> Nothing {
+        Nothing
     }
 
     #[inline(always)]
     pub(crate) fn begin_thread(&self) {}
 
     #[inline(always)]
-    pub(crate) fn new() -> Fiber {
-        Fiber
+    pub(crate) fn new() -> Nothing {
+        Nothing
     }
 
     #[inline(always)]

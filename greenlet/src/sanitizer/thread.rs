@@ -14,11 +14,11 @@ unsafe extern "C" {
 }
 
 #[derive(Debug)]
-pub(crate) struct Fiber(Cell<*mut c_void>);
+pub(crate) struct FiberOfStack(Cell<*mut c_void>);
 
-impl Fiber {
-    pub(crate) const fn of_thread() -> Fiber {
-        Fiber(Cell::new(ptr::null_mut()))
+impl FiberOfStack {
+    pub(crate) const fn of_thread() -> FiberOfStack {
+        FiberOfStack(Cell::new(ptr::null_mut()))
     }
 
     pub(crate) fn begin_thread(&self) {
@@ -26,9 +26,9 @@ impl Fiber {
         self.0.set(unsafe { __tsan_get_current_fiber() });
     }
 
-    pub(crate) fn new() -> Fiber {
+    pub(crate) fn new() -> FiberOfStack {
         // SAFETY: makes a fiber, which `free` ends.
-        Fiber(Cell::new(unsafe { __tsan_create_fiber(0) }))
+        FiberOfStack(Cell::new(unsafe { __tsan_create_fiber(0) }))
     }
 
     /// Nothing runs on the stack of the fiber any more.
