@@ -134,7 +134,7 @@ impl Builder {
                 next: Cell::new(None),
                 awaits_end: Cell::new(None),
                 values: Cell::new(None),
-                fiber: Fiber::new(),
+                fiber: Fiber::new(stack),
             });
             let ptr = Ptr::new(block);
             let place = closure::<F>(ptr);

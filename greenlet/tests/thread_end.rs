@@ -236,11 +236,12 @@ fn no_thread_local_dies_before_what_is_suspended_is_unwound() {
 
 #[test]
 fn greenlets_of_a_destructor_end_before_the_next_thread_local_dies() {
-    for greenlets_first in [true, false] {
+    // When greenlets are used first: before the thread-locals are, after that, or only by the destructor.
+    for first_use in ["before", "after", "late"] {
         let log = Log::default();
         let l = log.clone();
         thread::spawn(move || {
-            if greenlets_first {
+            if first_use == "before" {
                 drop(current());
             }
             FIRST.set(Some(Says(l.clone(), "first")));
@@ -251,10 +252,13 @@ fn greenlets_of_a_destructor_end_before_the_next_thread_local_dies() {
                 g.switch(()).unwrap();
                 std::mem::forget(g);
             })));
+            if first_use == "after" {
+                drop(current());
+            }
         })
         .join()
         .unwrap();
-        assert_eq!(said(&log), ["unwound", "second", "first"]);
+        assert_eq!(said(&log), ["unwound", "second", "first"], "{first_use}");
     }
 }
 

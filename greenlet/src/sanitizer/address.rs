@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use crate::block::Ptr;
+use crate::stack::Stack;
 
 unsafe extern "C" {
     fn __sanitizer_start_switch_fiber(save: *mut *mut c_void, bottom: *const c_void, size: usize);
@@ -14,6 +15,7 @@ unsafe extern "C" {
         bottom: *mut *const c_void,
         size: *mut usize,
     );
+    fn __asan_unpoison_memory_region(low: *const c_void, size: usize);
 }
 
 /// The thread's own stack, for its main greenlet. The others know theirs.
@@ -45,7 +47,11 @@ impl Range {
         self.size.set(size);
     }
 
-    pub(crate) fn new() -> Range {
+    /// For a greenlet on a stack that may have been used: the frames of the one before were left, not returned from, and
+    /// so what is around them is still marked.
+    pub(crate) fn new(stack: Stack) -> Range {
+        // SAFETY: the stack is nobody else's.
+        unsafe { __asan_unpoison_memory_region(stack.low.as_ptr().cast(), stack.size()) };
         Range::of_thread()
     }
 

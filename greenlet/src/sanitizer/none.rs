@@ -1,6 +1,7 @@
 //! Nothing to tell.
 
 use crate::block::Ptr;
+use crate::stack::Stack;
 
 #[derive(Debug)]
 pub(crate) struct Nothing;
@@ -14,7 +15,7 @@ impl Nothing {
     pub(crate) fn begin_thread(&self) {}
 
     #[inline(always)]
-    pub(crate) fn new() -> Nothing {
+    pub(crate) fn new(_stack: Stack) -> Nothing {
         Nothing
     }
 

@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use std::ptr;
 
 use crate::block::Ptr;
+use crate::stack::Stack;
 
 unsafe extern "C" {
     fn __tsan_get_current_fiber() -> *mut c_void;
@@ -26,7 +27,7 @@ impl FiberOfStack {
         self.0.set(unsafe { __tsan_get_current_fiber() });
     }
 
-    pub(crate) fn new() -> FiberOfStack {
+    pub(crate) fn new(_stack: Stack) -> FiberOfStack {
         // SAFETY: makes a fiber, which `free` ends.
         FiberOfStack(Cell::new(unsafe { __tsan_create_fiber(0) }))
     }
