@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::ptr::NonNull;
 use std::thread::panicking;
 
 use crate::block::{Ptr, State};
@@ -42,6 +44,32 @@ impl AnyGreenlet {
     #[inline(always)]
     pub(crate) fn ptr(&self) -> Ptr {
         self.handle.ptr()
+    }
+
+    /// This handle as a pointer that says nothing but which greenlet it is, for those who cannot keep a handle, such as C.
+    /// Pointers of the same greenlet are equal. [`from_raw`](Self::from_raw) makes the handle again; without that the
+    /// greenlet is kept for good.
+    ///
+    /// ```
+    /// use greenlet::{AnyGreenlet, Greenlet};
+    ///
+    /// let g = AnyGreenlet::from(Greenlet::new(|n: u32| n + 1));
+    /// let raw = g.into_raw();
+    /// // SAFETY: it came from `into_raw`, on this thread, and is used once.
+    /// let g = unsafe { AnyGreenlet::from_raw(raw) };
+    /// assert_eq!(g.switch(1u32), Ok(2u32));
+    /// ```
+    pub fn into_raw(self) -> *const () {
+        ManuallyDrop::new(self).ptr().as_ptr().cast_const().cast()
+    }
+
+    /// The handle that a pointer was made of.
+    ///
+    /// # Safety
+    /// The pointer came from [`into_raw`](Self::into_raw) on this thread, and no other handle is made of it.
+    pub unsafe fn from_raw(raw: *const ()) -> AnyGreenlet {
+        // SAFETY: promised by the caller: it is the address of a block, which lives while the handle is counted.
+        AnyGreenlet::adopt(unsafe { Ptr::new(NonNull::new_unchecked(raw.cast_mut().cast())) })
     }
 
     /// Switches to this greenlet. See [`Greenlet::switch`].
