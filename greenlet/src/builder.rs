@@ -55,7 +55,10 @@ impl Builder {
         }
     }
 
-    /// The bytes of the stack, rounded up to whole pages. A guard page comes on top.
+    /// The bytes of the stack, rounded up to whole pages. A guard of 64 KiB of address space comes below.
+    ///
+    /// A panic that prints a backtrace takes 24 KiB in a build without optimisation: see
+    /// [`MIN_STACK_SIZE`](crate::MIN_STACK_SIZE).
     #[inline]
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);

@@ -20,6 +20,14 @@ use crate::thread_end::enter;
 /// A greenlet of this thread whose types are not known: the current one, the main one, a parent.
 ///
 /// Clones are handles of the same greenlet, and compare equal. What a switch carries is checked when it is made.
+///
+/// ```
+/// use greenlet::{AnyGreenlet, Greenlet};
+///
+/// let g = AnyGreenlet::from(Greenlet::new(|n: u32| n.to_string()));
+/// assert_eq!(g.switch::<u32, String>(5), Ok("5".to_string()));
+/// assert!(g.is_dead() && g.parent().is_some_and(|parent| parent.is_current()));
+/// ```
 pub struct AnyGreenlet {
     handle: Handle,
 }
@@ -140,6 +148,14 @@ impl AnyGreenlet {
     ///
     /// Takes as many steps as `parent` has ancestors.
     ///
+    /// ```
+    /// use greenlet::{Greenlet, ParentError};
+    ///
+    /// let (a, b) = (Greenlet::new(|()| ()), Greenlet::new(|()| ()));
+    /// assert_eq!(a.set_parent(b.as_any()), Ok(()));
+    /// assert_eq!(b.set_parent(a.as_any()), Err(ParentError::Cycle));
+    /// ```
+    ///
     /// # Errors
     /// [`ParentError::Cycle`] if `parent` is this greenlet or descends from it, [`ParentError::Main`] if this is the main
     /// greenlet. Nothing has changed then.
@@ -251,6 +267,14 @@ impl fmt::Display for AnyGreenlet {
 }
 
 /// The running greenlet: the main one of the thread, unless the caller runs inside another.
+///
+/// ```
+/// use greenlet::{Greenlet, current, main_greenlet};
+///
+/// assert_eq!(current(), main_greenlet());
+/// let inside = Greenlet::new(|()| current() == main_greenlet());
+/// assert_eq!(inside.switch(()), Ok(false));
+/// ```
 #[inline]
 pub fn current() -> AnyGreenlet {
     AnyGreenlet::new(enter().current())

@@ -372,3 +372,13 @@ fn a_payload_that_panics_goes_no_further() {
     drop(g);
     assert_eq!((stats().greenlets, stats().stacks), (0, 0));
 }
+
+#[test]
+fn a_result_that_the_parent_does_not_wait_for_is_dropped() {
+    let told = Rc::new(Cell::new(0));
+    let tell = Tell(told.clone());
+    let g = Greenlet::new(move |()| tell);
+    let error = catch_unwind(AssertUnwindSafe(|| g.switch_as::<u32>(()))).unwrap_err();
+    assert!(error.is::<String>(), "a panic that names both types");
+    assert_eq!(told.get(), 1);
+}
