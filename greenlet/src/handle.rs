@@ -80,10 +80,10 @@ impl AnyGreenlet {
         AnyGreenlet::adopt(unsafe { Ptr::new(NonNull::new_unchecked(raw.cast_mut().cast())) })
     }
 
-    /// Switches to this greenlet. See [`Greenlet::switch`].
+    /// Switches to this greenlet. See [`Greenlet::switch`](crate::Greenlet::switch).
     ///
     /// # Errors
-    /// As for [`Greenlet::switch`].
+    /// As for [`Greenlet::switch`](crate::Greenlet::switch).
     ///
     /// # Panics
     /// If the greenlet does not wait for a `V`; also whatever is thrown into the running greenlet meanwhile.
@@ -96,7 +96,7 @@ impl AnyGreenlet {
     /// Like [`switch`](Self::switch), and lets this handle go before the switch.
     ///
     /// # Errors
-    /// As for [`Greenlet::switch`].
+    /// As for [`Greenlet::switch`](crate::Greenlet::switch).
     ///
     /// # Panics
     /// As for [`switch`](Self::switch).
@@ -106,10 +106,10 @@ impl AnyGreenlet {
         switch::switch_into(self.handle, value)
     }
 
-    /// Raises `payload` where this greenlet is suspended. See [`Greenlet::throw`].
+    /// Raises `payload` where this greenlet is suspended. See [`Greenlet::throw`](crate::Greenlet::throw).
     ///
     /// # Errors
-    /// As for [`Greenlet::throw`].
+    /// As for [`Greenlet::throw`](crate::Greenlet::throw).
     #[track_caller]
     pub fn throw<E: Any + Send, R: 'static>(&self, payload: E) -> Result<R, SwitchError> {
         switch::throw(&self.handle, Box::new(payload))

@@ -36,13 +36,15 @@ pub(crate) struct Thread {
     pub(crate) refused: Cell<Option<Ptr>>,
     pub(crate) signal_stack: Cell<Option<SignalStack>>,
     /// What runs in the target of each switch while `attention` has `TRACED`.
-    pub(crate) on_switch: Cell<Option<fn(TraceEvent, Ptr)>>,
+    pub(crate) on_switch: Cell<Option<OnSwitch>>,
     /// What runs when the thread ends, the last first.
     pub(crate) at_end: ManuallyDrop<Cell<Vec<AtEnd>>>,
     /// A thread-local with a destructor was registered since this was cleared.
     pub(crate) registered: Cell<bool>,
     main: ManuallyDrop<Block>,
 }
+
+type OnSwitch = fn(TraceEvent, Ptr);
 
 pub(crate) type AtEnd = Box<dyn FnOnce(ThreadEnd)>;
 
