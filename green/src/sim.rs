@@ -79,6 +79,7 @@ pub fn run_in_order<T: Send>(f: impl FnOnce() -> T + Send) -> T {
 fn simulate<T: Send>(seed: Option<u64>, f: impl FnOnce() -> T + Send) -> T {
     let run = move || {
         Runtime::with(|runtime| {
+            runtime.simulate();
             if let Some(seed) = seed {
                 runtime.shuffle(seed);
             }

@@ -36,7 +36,7 @@
 //! | [`at_thread_end`], [`ThreadEnd`] | what happens when a thread ends |
 //! | [`set_trace`], [`stats`] | a hook that sees every switch, and how many greenlets and stacks there are |
 //! | [`default_stack_size`], [`set_default_stack_size`], [`MIN_STACK_SIZE`] | how large stacks are |
-//! | [`hint`], [`os`] | for schedulers: prefetching, forks |
+//! | [`hint`], [`os`], [`ticks`] | for schedulers: prefetching, forks, a clock that is cheap to read |
 //!
 //! # Threads
 //!
@@ -110,6 +110,7 @@ mod stats;
 mod switch;
 mod thread;
 mod thread_end;
+mod ticks;
 mod trace;
 
 pub use builder::Builder;
@@ -126,6 +127,7 @@ pub use stack::{MIN_STACK_SIZE, default_stack_size, set_default_stack_size};
 pub use stats::{Stats, stats};
 pub use switch::suspend;
 pub use thread_end::{ThreadEnd, at_thread_end};
+pub use ticks::ticks;
 pub use trace::{TraceEvent, TraceHook, set_trace};
 
 /// The example of the readme.

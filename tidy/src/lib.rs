@@ -1,5 +1,5 @@
 //! What the compiler does not check about this tree: which room imports which, that a name has one meaning, that files
-//! stay short, manifests complete, and the frames of the hot path small.
+//! stay short, links lead somewhere, manifests are complete, and the frames of the hot path are small.
 //!
 //! Each rule is a function from sources to findings, a line each; no finding is good. `tests/tree.rs` applies the rules
 //! to the tree; the tests beside each rule show that it can fail. What a rule allows against itself stands in a list,
@@ -9,6 +9,7 @@
 pub mod changelog;
 pub mod frames;
 pub mod length;
+pub mod links;
 pub mod manifests;
 pub mod names;
 pub mod rooms;

@@ -1,7 +1,7 @@
 //! The rules, applied to this tree.
 
 use tidy::source::{Source, root, tree};
-use tidy::{changelog, length, manifests, names, rooms, unsafety, words};
+use tidy::{changelog, length, links, manifests, names, rooms, unsafety, words};
 
 #[track_caller]
 fn holds(rule: fn(&[Source]) -> Vec<String>) {
@@ -42,4 +42,11 @@ fn unsafe_is_inside_the_fence_and_has_reasons() {
 #[test]
 fn manifests_are_complete() {
     holds(manifests::check);
+}
+
+#[test]
+fn documents_link_to_files_that_are_there() {
+    let exists = |path: &str| root().join(path).exists();
+    let findings = links::check(&tree(&root()).unwrap(), exists);
+    assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
 }

@@ -8,16 +8,16 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
 use super::Runtime;
-use super::scope::ScopeId;
+use super::deadlines::DeadlineId;
 use super::task::Task;
 
 /// The payload of a kill.
 pub(crate) struct Killed;
 
-/// The payload of an elapsed deadline: only the scope that it names may consume it.
+/// The payload of an elapsed deadline: only its owner may consume it.
 pub(crate) struct Elapsed {
     pub(crate) task: u64,
-    pub(crate) scope: ScopeId,
+    pub(crate) deadline: DeadlineId,
 }
 
 /// Something waits to be raised in the current greenthread. Whoever gets it undoes what it had begun, then raises.
@@ -40,7 +40,7 @@ impl Interrupt {
         Interrupt::new(task)
     }
 
-    /// True if this ends the greenthread, rather than one scope of it.
+    /// True if this ends the greenthread, rather than what one of its deadlines bounds.
     pub(crate) fn is_kill(&self) -> bool {
         self.task.is_killed()
     }
@@ -48,13 +48,7 @@ impl Interrupt {
     /// Unwinds the current greenthread.
     pub(crate) fn raise(self) -> ! {
         let task = self.task;
-        let raised = &task.extra().raised;
-        let times = raised.get();
-        raised.set(times.saturating_add(1));
-        if times > 0 {
-            // Somebody caught the last one and went on: a loop of that kind must not keep the others from running.
-            Runtime::with(|runtime| runtime.let_others_run());
-        }
+        Runtime::with(|runtime| runtime.raise_in_turn(task.id));
         if task.take_failed() {
             drop(task);
             panic!("{}", Runtime::with(|runtime| runtime.report.take()));
@@ -62,14 +56,49 @@ impl Interrupt {
         let payload: Box<dyn Any + Send> = if task.is_killed() {
             Box::new(Killed)
         } else {
-            let Some(scope) = task.extra().scopes.elapsed() else {
+            let Some(deadline) = task.extra().deadlines.elapsed() else {
                 unreachable!("an interrupt without a kill, a deadlock or an elapsed deadline");
             };
             let task = task.id;
-            Box::new(Elapsed { task, scope })
+            Box::new(Elapsed { task, deadline })
         };
         drop(task);
         panic::resume_unwind(payload);
+    }
+}
+
+/// Kills and deadlines are held back from a greenthread until this is dropped.
+pub(crate) struct Mask(Rc<Task>);
+
+impl Mask {
+    pub(crate) fn new(task: Rc<Task>) -> Mask {
+        task.masked.set(task.masked.get() + 1);
+        Mask(task)
+    }
+}
+
+impl Drop for Mask {
+    fn drop(&mut self) {
+        self.0.masked.set(self.0.masked.get() - 1);
+    }
+}
+
+impl Runtime {
+    /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
+    pub(crate) fn mask<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _mask = Mask::new(self.current());
+        f()
+    }
+}
+
+impl Runtime {
+    /// Lets the others run if this greenthread was the last in which something was raised, and nobody has run since: a
+    /// loop that catches what is raised in it, or whose deadlines have passed before it waits, keeps nobody from running.
+    fn raise_in_turn(&self, id: u64) {
+        if self.raised.get() == (id, self.counters.switches.get()) {
+            self.let_others_run();
+        }
+        self.raised.set((id, self.counters.switches.get()));
     }
 }
 

@@ -7,6 +7,7 @@ mod core;
 mod greenthread;
 mod local;
 mod mask;
+mod promptness;
 mod scope;
 mod sim;
 mod timeout;

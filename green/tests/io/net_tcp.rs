@@ -119,7 +119,7 @@ fn nonblocking_and_back() {
             near.set_nonblocking(true).unwrap();
             assert_eq!(kind(near.read(&mut [0])), ErrorKind::WouldBlock);
             assert_eq!(kind(near.peek(&mut [0])), ErrorKind::WouldBlock);
-            (&far).write_all(b"x").unwrap();
+            SockRef::from(&far).send(b"x").unwrap();
             // Without a turn of the hub in between: the descriptor itself is asked.
             let start = Instant::now();
             while near.peek(&mut [0]).is_err() {

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use crate::common::bounded;
 use green::future::{RemoteExit, RemoteGreenThread, block_on};
-use green::hubs::{self, HubClosed, HubHandle};
+use green::hubs::{self, ThreadClosed, ThreadHandle};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
 /// Another thread with a hub that runs until the handle closes it.
-fn elsewhere() -> (HubHandle, thread::JoinHandle<()>) {
+fn elsewhere() -> (ThreadHandle, thread::JoinHandle<()>) {
     let (sender, receiver) = channel();
     let thread = thread::spawn(move || {
         let handle = hubs::handle().unwrap();
@@ -126,7 +126,7 @@ fn work_is_sent_to_a_hub_and_its_value_comes_back() {
         let exit = panics.join().unwrap_err();
         assert_eq!(exit.to_string(), "the greenthread panicked: over there");
         hub.close().unwrap();
-        assert_eq!(hub.submit(|| 1).err(), Some(HubClosed));
+        assert_eq!(hub.submit(|| 1).err(), Some(ThreadClosed));
         thread.join().unwrap();
     });
 }
@@ -162,8 +162,8 @@ fn the_end_of_the_thread_ends_every_wait() {
         let ([waits, refuses], handle) = receiver.recv().unwrap();
         let late = handle.submit(|| ()).unwrap();
         assert!(matches!(waits.join(), Err(RemoteExit::Killed)));
-        assert!(matches!(late.join(), Err(RemoteExit::HubClosed)));
-        assert!(matches!(refuses.join(), Err(RemoteExit::HubClosed)));
+        assert!(matches!(late.join(), Err(RemoteExit::ThreadClosed)));
+        assert!(matches!(refuses.join(), Err(RemoteExit::ThreadClosed)));
         hub.join().unwrap();
     });
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::common::bounded;
 use green::GreenPool;
-use green::hubs::{self, HubClosed};
+use green::hubs::{self, ThreadClosed};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -140,8 +140,8 @@ fn a_closed_hub_kills_its_greenthreads_and_takes_no_more() {
     assert_eq!(handle.close(), Ok(()));
     assert_eq!(hub.join().unwrap(), 3);
     assert!(handle.is_closed());
-    assert_eq!(handle.close(), Err(HubClosed));
-    assert_eq!(handle.spawn(|| ()), Err(HubClosed));
+    assert_eq!(handle.close(), Err(ThreadClosed));
+    assert_eq!(handle.spawn(|| ()), Err(ThreadClosed));
     handle.wake();
 }
 
@@ -158,7 +158,7 @@ fn an_ended_thread_takes_nothing_and_loses_nothing() {
     assert!(handle.is_closed());
     let witness = Arc::new(());
     let sent = Arc::clone(&witness);
-    assert_eq!(handle.spawn(move || drop(sent)), Err(HubClosed));
+    assert_eq!(handle.spawn(move || drop(sent)), Err(ThreadClosed));
     assert_eq!(Arc::strong_count(&witness), 1, "the closure was dropped");
 }
 

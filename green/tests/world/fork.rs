@@ -284,7 +284,7 @@ fn the_thread_pool_starts_anew() {
             assert!(own.execute(|| ()).is_err());
             assert!(own.killall(None));
             assert!(tpool::killall(None));
-            assert_eq!(handle.spawn(|| ()), Err(hubs::HubClosed));
+            assert_eq!(handle.spawn(|| ()), Err(hubs::ThreadClosed));
             assert_eq!(green::dns::lookup("localhost", 1).unwrap()[0].port(), 1);
             let shared = std::sync::Arc::new(green::sync::Semaphore::new(0));
             let other = std::sync::Arc::clone(&shared);

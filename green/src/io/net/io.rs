@@ -291,7 +291,7 @@ impl<T: AsFd + 'static> Io<T> {
             drop(left);
         }
         match wake {
-            Wake::Event => self.source().map(drop),
+            Wake::Event | Wake::Again => self.source().map(drop),
             Wake::Expired => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!("timed out waiting for {reason}"),

@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::runtime::{Mask, Reason, Runtime, Task, Wake};
+use super::any::end_of;
+use crate::runtime::{Ended, Here, Mask, Runtime, Task, Why};
 
 /// How such a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attended {
+pub(super) enum Joined {
     Ended,
     /// They have ended, and what ended them is pending in the caller.
     Interrupted,
@@ -18,15 +19,15 @@ pub(super) enum Attended {
 /// back until they have ended, and is pending then.
 ///
 /// If nothing can ever wake one of them that holds its kill back, the report of the deadlock is raised there as well.
-pub(super) fn attend(next: impl Fn() -> Option<Rc<Task>>, kill: impl Fn(&Runtime)) -> Attended {
+pub(super) fn join_as_part(next: impl Fn() -> Option<Rc<Task>>, kill: impl Fn(&Runtime)) -> Joined {
     Runtime::with(|runtime| {
         let mut mask = None;
         let mut report = None;
         while let Some(task) = next() {
-            match park(runtime, &task) {
-                Wake::Event | Wake::Expired => {}
-                Wake::Unwinding => return Attended::Unwinding,
-                Wake::Interrupted(_) => {
+            match runtime.try_wait::<Here, _, _>(end_of(&task, None)) {
+                Ok(Ended::NotServed(Why::Unwinding, _)) => return Joined::Unwinding,
+                Ok(_) => {}
+                Err(_interrupt) => {
                     // A report would break every further wait.
                     if let Some(new) = runtime.take_report() {
                         if mask.is_some() {
@@ -45,17 +46,8 @@ pub(super) fn attend(next: impl Fn() -> Option<Rc<Task>>, kill: impl Fn(&Runtime
             runtime.put_report(report);
         }
         match mask {
-            Some(_) => Attended::Interrupted,
-            None => Attended::Ended,
+            Some(_) => Joined::Interrupted,
+            None => Joined::Ended,
         }
     })
-}
-
-fn park(runtime: &Runtime, task: &Rc<Task>) -> Wake {
-    let place = task.joiners.borrow_mut().push(runtime.waiter(), ());
-    let wake = runtime.park(Reason::Join(task.id), None);
-    if !matches!(wake, Wake::Event) {
-        task.joiners.borrow_mut().leave(place);
-    }
-    wake
 }

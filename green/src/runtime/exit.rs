@@ -4,7 +4,6 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::panic;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::runtime::{Killed, Runtime, message};
@@ -14,7 +13,7 @@ use crate::runtime::{Killed, Runtime, message};
 #[non_exhaustive]
 pub enum Exit {
     /// It was killed, with the reason that [`GreenThread::kill_with`](crate::GreenThread::kill_with) gave.
-    Killed(Option<Rc<dyn Any>>),
+    Killed(Option<Arc<dyn Any + Send + Sync>>),
     /// It was cancelled before it ran.
     Cancelled,
     /// It panicked.
