@@ -180,8 +180,15 @@ impl Runtime {
     pub(crate) fn with<R>(f: impl FnOnce(&Runtime) -> R) -> R {
         RUNTIME.with(|cell| match cell.get() {
             Some(runtime) => f(runtime),
-            None => f(cell.get_or_init(Runtime::new)),
+            None => f(Runtime::make(cell)),
         })
+    }
+
+    // Not inline: everybody who asks for the runtime would have a frame with room for a whole one.
+    #[cold]
+    #[inline(never)]
+    fn make(cell: &OnceCell<Runtime>) -> &Runtime {
+        cell.get_or_init(Runtime::new)
     }
 
     /// As `with`, for a thread that may have none.

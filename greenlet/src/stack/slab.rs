@@ -5,8 +5,8 @@
 //!     | guard | stack 0          top | guard | stack 1          top | ...
 //! ```
 //!
-//! A stack grows down towards its guard, which costs address space only. The tops differ in their offset within the page,
-//! so that the hot ends of many stacks do not compete for the same cache sets.
+//! A stack grows down towards its guard, which costs address space and its entries in the page table. The tops differ in
+//! their offset within the page, so that the hot ends of many stacks do not compete for the same cache sets.
 
 use std::io;
 use std::ptr::NonNull;
