@@ -23,14 +23,17 @@ else
 	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
 endif
 
-test-long: frames ## what takes longer: frames, and ten million events without growth of memory
+test-long: frames ## what takes longer: frames, random programs, and ten million events without growth of memory
+	PROPTEST_CASES=100000 cargo test --release -p greenlet --test fuzz
 	cargo test --release -p hub-c --test memory -- --ignored
 
 frames: tools    ## the stack frames that every wait goes through are small (x86-64, objdump)
 	cargo build --release -p examples --example echo_server
 	cargo run -p tidy --bin frames -- $(TARGET)/release/examples/echo_server
 
-sanitize: tools  ## the C interface under AddressSanitizer and ThreadSanitizer, and under valgrind
+sanitize: tools  ## greenlet and the C interface under AddressSanitizer and ThreadSanitizer, and under valgrind
+	greenlet/sanitize.sh address $(TARGET)
+	greenlet/sanitize.sh thread $(TARGET)
 	hub-c/sanitize.sh address $(TARGET)
 	hub-c/sanitize.sh thread $(TARGET)
 	hub-c/valgrind.sh $(TARGET)

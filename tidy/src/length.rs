@@ -36,7 +36,6 @@ pub const TO_GO: &[&str] = &[
     "green/src/runtime/mod.rs",
     "green/src/runtime/scheduler.rs",
     "green/src/runtime/task.rs",
-    "greenlet/src/switch.rs",
 ];
 
 /// Findings in the Rust of libraries and programs.

@@ -41,7 +41,7 @@ pub fn exit(code: i32) -> ! {
     if panicking() {
         process::exit(code);
     }
-    if greenlet::is_main_thread() {
+    if greenlet::os::is_main_thread() {
         tell_main(code);
     } else {
         let told = main_handle().is_some_and(|main| main.spawn(move || tell_main(code)).is_ok());

@@ -12,6 +12,10 @@ use crate::runtime::{Runtime, Task, TaskState, contain};
 /// The value is made when a greenthread first asks for it, and dropped when that greenthread ends. Nothing is inherited
 /// from the spawner.
 ///
+/// What makes the value may wait. The initialiser of a `thread_local!` that has a destructor must not: if two
+/// greenthreads meet in it, std drops the value that the first one borrows, which is undefined behaviour that green cannot
+/// catch.
+///
 /// ```
 /// use std::cell::Cell;
 ///

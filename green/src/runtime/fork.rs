@@ -16,7 +16,7 @@ impl Runtime {
     /// True in the child of a fork until `restart`.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
-        greenlet::fork_count() != self.forks.get()
+        greenlet::os::fork_count() != self.forks.get()
     }
 
     /// The child's first wait must not touch what the parent's hub has in the system.
@@ -55,7 +55,7 @@ impl Runtime {
         if let Some(old) = old {
             old.abandon();
         }
-        self.forks.set(greenlet::fork_count());
+        self.forks.set(greenlet::os::fork_count());
         if let Some(remote) = self.remote.take() {
             remote.abandon();
         }

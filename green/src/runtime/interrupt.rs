@@ -22,7 +22,7 @@ pub(crate) struct Killed {
 
 impl Killed {
     fn of(task: &Task) -> Box<Killed> {
-        let is_main = task.id == 0 && greenlet::is_main_thread();
+        let is_main = task.id == 0 && greenlet::os::is_main_thread();
         let reason = task.kill_reason().filter(|_| is_main);
         let exit = reason.and_then(|reason| reason.downcast_ref().map(|ExitCode(code)| *code));
         if is_main && exit.is_none() {

@@ -39,7 +39,6 @@ mod watched;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
-use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
@@ -51,7 +50,6 @@ use std::time::Instant;
 use hub_core::{Reactor, Wakeup};
 use slab::Slab;
 
-use close::Guard;
 pub(crate) use deadlines::DeadlineId;
 pub(crate) use ends::{Hears, OnEnd};
 pub use exit::{Exit, Panic};
@@ -153,7 +151,7 @@ pub(crate) struct Runtime {
     held: Cell<u32>,
     /// True once the thread has ended: nothing is spawned and nothing switches any more.
     closed: Cell<bool>,
-    /// What `greenlet::fork_count` said when the reactor became this process' own.
+    /// What `greenlet::os::fork_count` said when the reactor became this process' own.
     forks: Cell<usize>,
     counters: Counters,
     /// What other parts of green keep here.
@@ -171,10 +169,9 @@ struct Counters {
     turns: Cell<u64>,
 }
 
-thread_local! {
-    /// No destructor: it must be reachable from the destructors of other thread-locals. `GUARD` empties it.
-    static RUNTIME: ManuallyDrop<OnceCell<Runtime>> = const { ManuallyDrop::new(OnceCell::new()) };
-    static GUARD: Guard = const { Guard };
+greenlet::per_thread! {
+    /// No destructor: it must be reachable from the destructors of thread-locals. `close` empties it.
+    static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 }
 
 impl Runtime {
@@ -183,14 +180,14 @@ impl Runtime {
     pub(crate) fn with<R>(f: impl FnOnce(&Runtime) -> R) -> R {
         RUNTIME.with(|cell| match cell.get() {
             Some(runtime) => f(runtime),
-            None => f(Runtime::first(cell)),
+            None => f(Runtime::make(cell)),
         })
     }
 
-    // Not inline: whoever may be the first would have a frame with room for a whole runtime.
+    // Not inline: everybody who asks for the runtime would have a frame with room for a whole one.
     #[cold]
     #[inline(never)]
-    fn first(cell: &OnceCell<Runtime>) -> &Runtime {
+    fn make(cell: &OnceCell<Runtime>) -> &Runtime {
         cell.get_or_init(Runtime::new)
     }
 
@@ -211,9 +208,8 @@ impl Runtime {
     }
 
     fn without_check() -> Runtime {
-        // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
         let main = greenlet::main_greenlet();
-        GUARD.with(|_| ());
+        greenlet::at_thread_end(Runtime::at_thread_end);
         let now = Instant::now();
         let root = Rc::new(Task::new(0, Location::caller(), State::Running, now));
         let mut tasks = Slab::new();
@@ -247,7 +243,7 @@ impl Runtime {
             report: RefCell::new(String::new()),
             held: Cell::new(0),
             closed: Cell::new(false),
-            forks: Cell::new(greenlet::fork_count()),
+            forks: Cell::new(greenlet::os::fork_count()),
             counters: Counters::default(),
             rooms: RefCell::default(),
             observed: Cell::new(false),

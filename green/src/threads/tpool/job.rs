@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 use super::threads::Threads;
 use crate::greenthread::Panic;

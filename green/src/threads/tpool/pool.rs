@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 use super::threads::{Threads, Work};
 use super::{Job, JobError};

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use green_dns::{Outcome, Question};
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 /// The questions that are being asked.
 ///

@@ -1,4 +1,4 @@
-//! Whether this process is the child of a fork.
+//! What the process is: the child of a fork, and which thread is its first.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ extern "C" fn forked() {
 /// been forked since: its other threads are gone, and what it shares with the system is shared with the parent.
 ///
 /// ```
-/// assert_eq!(greenlet::fork_count(), greenlet::fork_count());
+/// assert_eq!(greenlet::os::fork_count(), greenlet::os::fork_count());
 /// ```
 #[inline]
 pub fn fork_count() -> usize {
@@ -29,4 +29,26 @@ pub fn fork_count() -> usize {
         unsafe { libc::pthread_atfork(None, None, Some(forked)) };
     });
     FORKS.load(Ordering::Relaxed)
+}
+
+/// True in the OS thread that runs `main`, whose end is the end of the process.
+///
+/// In the child of a fork that is the thread that has called `fork`.
+///
+/// ```
+/// use greenlet::os::is_main_thread;
+///
+/// assert!(!std::thread::spawn(is_main_thread).join().unwrap());
+/// ```
+pub fn is_main_thread() -> bool {
+    #[cfg(target_os = "linux")]
+    // SAFETY: neither call can fail.
+    unsafe {
+        libc::syscall(libc::SYS_gettid) == libc::c_long::from(libc::getpid())
+    }
+    #[cfg(not(target_os = "linux"))]
+    // SAFETY: the call cannot fail.
+    unsafe {
+        libc::pthread_main_np() != 0
+    }
 }

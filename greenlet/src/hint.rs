@@ -1,4 +1,4 @@
-//! A hint to the processor.
+//! Hints to the processor.
 
 use crate::block::Ptr;
 
@@ -9,7 +9,7 @@ use crate::block::Ptr;
 /// let tasks = [Box::new(1), Box::new(2)];
 /// for (at, task) in tasks.iter().enumerate() {
 ///     if let Some(next) = tasks.get(at + 1) {
-///         greenlet::prefetch_value(&**next);
+///         greenlet::hint::prefetch(&**next);
 ///     }
 ///     assert_eq!(**task, at + 1);
 /// }
@@ -17,13 +17,13 @@ use crate::block::Ptr;
 ///
 /// [`AnyGreenlet::prefetch`]: crate::AnyGreenlet::prefetch
 #[inline(always)]
-pub fn prefetch_value<T>(value: &T) {
+pub fn prefetch<T>(value: &T) {
     line(std::ptr::from_ref(value).cast());
 }
 
 /// The control block, and the lines at the saved stack pointer.
 #[inline(always)]
-pub(crate) fn prefetch(block: Ptr) {
+pub(crate) fn prefetch_block(block: Ptr) {
     line(block.as_ptr().cast());
     let sp = block.sp.get().cast_const();
     line(sp);
