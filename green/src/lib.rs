@@ -39,9 +39,9 @@ pub mod sim;
 mod threads;
 
 pub use greenthread::{
-    AnyGreenThread, Builder, Deadline, Elapsed, Exit, GreenThread, Iwait, LinkId, LocalKey, Panic,
-    Scope, ScopedGreenThread, Timeout, current, get_ident, is_timeout, iwait, joinall,
-    joinall_timeout, killall, killall_wait, scope, sleep, sleep_until, spawn, spawn_after,
+    AnyGreenThread, Builder, Deadline, Elapsed, Exit, GreenThread, Iwait, KillOnDrop, LinkId,
+    LocalKey, Panic, Scope, ScopedGreenThread, Timeout, current, get_ident, is_timeout, iwait,
+    joinall, joinall_timeout, killall, killall_wait, scope, sleep, sleep_until, spawn, spawn_after,
     spawn_after_local, spawn_n, time, try_joinall, wait_any, with_timeout, yield_now,
 };
 pub use groups::{

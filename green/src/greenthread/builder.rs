@@ -57,6 +57,14 @@ impl Builder {
     ///
     /// # Errors
     /// As [`Builder::spawn`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let gt = green::Builder::new().spawn_after(Duration::from_millis(1), || 1)?;
+    /// assert_eq!(gt.join()?, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn spawn_after<T: 'static>(
         self,
@@ -71,9 +79,48 @@ impl Builder {
         Ok(gt)
     }
 
-    /// See [`spawn_after_local`](crate::spawn_after_local).
+    /// Spawns `f`, whose end nobody can wait for. See [`spawn_n`](crate::spawn_n).
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`].
+    ///
+    /// ```
+    /// green::Builder::new().name("greeter").spawn_n(|| println!("hello"))?;
+    /// green::yield_now();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
-    pub(super) fn spawn_after_local<T: 'static>(
+    pub fn spawn_n(self, f: impl FnOnce() + 'static) -> io::Result<()> {
+        self.make_detached(Location::caller(), f).map(drop)
+    }
+
+    pub(crate) fn make_detached(
+        self,
+        spawned_at: &'static Location<'static>,
+        f: impl FnOnce() + 'static,
+    ) -> io::Result<Rc<Task>> {
+        let task = Runtime::with(|runtime| runtime.spawn_detached(self.stack_size, spawned_at, f))?;
+        if self.name.is_some() {
+            *task.extra().name.borrow_mut() = self.name;
+        }
+        Ok(task)
+    }
+
+    /// Spawns `f`, to start after `delay` unless the caller has ended by then. See
+    /// [`spawn_after_local`](crate::spawn_after_local).
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let gt = green::Builder::new().spawn_after_local(Duration::from_millis(1), || 1)?;
+    /// assert_eq!(gt.join()?, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_after_local<T: 'static>(
         self,
         delay: Duration,
         f: impl FnOnce() -> T + 'static,

@@ -86,6 +86,7 @@ impl Iterator for Iwait {
 
     fn next(&mut self) -> Option<AnyGreenThread> {
         self.left = self.left.checked_sub(1)?;
+        Runtime::with(Runtime::spend);
         loop {
             let ended = self.group.ended.borrow_mut().pop_front();
             if ended.is_some() {
@@ -93,7 +94,8 @@ impl Iterator for Iwait {
             }
             let reason = Reason::Group(Rc::as_ptr(&self.group).addr());
             let ended = Runtime::with(|runtime| {
-                runtime.wait_in(&self.group.waiting, reason, self.deadline)
+                let none = || self.group.ended.borrow().is_empty();
+                runtime.wait_while(&self.group.waiting, reason, self.deadline, none)
             });
             if !ended.is_served() {
                 self.left = 0;

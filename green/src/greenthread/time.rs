@@ -106,7 +106,7 @@ pub fn interval(period: Duration) -> Interval {
         "the period of an interval must not be zero"
     );
     Interval {
-        next: Runtime::with(Runtime::now),
+        next: Some(Runtime::with(Runtime::now)),
         period,
     }
 }
@@ -114,19 +114,25 @@ pub fn interval(period: Duration) -> Interval {
 /// Made by [`interval`].
 #[derive(Debug)]
 pub struct Interval {
-    next: Instant,
+    /// `None` is beyond the clock: it never comes.
+    next: Option<Instant>,
     period: Duration,
 }
 
 impl Interval {
-    /// Waits for the next tick and gives the time for which it was set.
+    /// Waits for the next tick and gives the time for which it was set. One that is beyond the clock never comes.
     pub fn tick(&mut self) -> Instant {
-        let tick = self.next;
+        let Some(tick) = self.next else {
+            Runtime::with(|runtime| sleep_to(runtime, None));
+            // The thread unwinds, and nothing waits.
+            return Runtime::with(Runtime::now);
+        };
         sleep_until(tick);
         let late = Runtime::with(Runtime::now).saturating_duration_since(tick);
         let missed = late.as_nanos() / self.period.as_nanos();
         let skip = u32::try_from(missed + 1).unwrap_or(u32::MAX);
-        self.next = tick + self.period * skip;
+        let gap = self.period.checked_mul(skip);
+        self.next = gap.and_then(|gap| tick.checked_add(gap));
         tick
     }
 }

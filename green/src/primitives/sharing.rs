@@ -8,9 +8,10 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::runtime::{Anywhere, Here, Origin, Waiting};
+use crate::runtime::{Anywhere, Here, Origin, Runtime, Waiting};
 
 /// Who may use a primitive: [`Local`] or [`Shared`].
 ///
@@ -62,12 +63,19 @@ pub(crate) trait Reach: Sized + 'static {
     type Ptr<T>: Clone + Deref<Target = T>;
     /// From where its waits are ended.
     type From: Origin;
+    /// Keeps other threads out of a state while code of the user runs in the middle of a change of it.
+    type Gate: Default;
+    /// The gate is passed until this is dropped.
+    type Turn<'a>;
 
     fn cell<T>(value: T) -> Self::Cell<T>;
     fn once<T>() -> Self::Once<T>;
     fn set<T>(once: &Self::Once<T>, value: T) -> Result<(), T>;
     fn get<T>(once: &Self::Once<T>) -> Option<&T>;
     fn ptr<T>(value: T) -> Self::Ptr<T>;
+
+    /// Passes the gate, after other threads that have. `None` says that this thread has.
+    fn enter(gate: &Self::Gate) -> Option<Self::Turn<'_>>;
 
     /// Gives `f` the state to itself. `f` neither waits nor runs code of the user.
     fn with<T, R>(cell: &Self::Cell<T>, f: impl FnOnce(&mut T) -> R) -> R;
@@ -78,6 +86,8 @@ impl Reach for Local {
     type Once<T> = OnceCell<T>;
     type Ptr<T> = Rc<T>;
     type From = Here;
+    type Gate = ();
+    type Turn<'a> = ();
 
     fn cell<T>(value: T) -> RefCell<T> {
         RefCell::new(value)
@@ -100,6 +110,10 @@ impl Reach for Local {
         Rc::new(value)
     }
 
+    fn enter((): &()) -> Option<()> {
+        Some(())
+    }
+
     #[inline]
     fn with<T, R>(cell: &RefCell<T>, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut cell.borrow_mut())
@@ -111,6 +125,8 @@ impl Reach for Shared {
     type Once<T> = OnceLock<T>;
     type Ptr<T> = Arc<T>;
     type From = Anywhere;
+    type Gate = Gate;
+    type Turn<'a> = Turn<'a>;
 
     fn cell<T>(value: T) -> Mutex<T> {
         Mutex::new(value)
@@ -133,10 +149,49 @@ impl Reach for Shared {
         Arc::new(value)
     }
 
+    fn enter(gate: &Gate) -> Option<Turn<'_>> {
+        gate.enter()
+    }
+
     #[inline]
     fn with<T, R>(cell: &Mutex<T>, f: impl FnOnce(&mut T) -> R) -> R {
         // No code of the user runs under the lock, so nothing is left half done there.
         f(&mut cell.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// See [`Reach::Gate`]. The thread that has passed it may come again, and is told so: it would wait for itself.
+#[derive(Default)]
+pub(crate) struct Gate {
+    lock: Mutex<()>,
+    /// One more than the serial number of the thread that has passed; zero if none has.
+    owner: AtomicU64,
+}
+
+pub(crate) struct Turn<'a> {
+    gate: &'a Gate,
+    _locked: MutexGuard<'a, ()>,
+}
+
+impl Gate {
+    fn enter(&self) -> Option<Turn<'_>> {
+        let me = Runtime::with(Runtime::serial) + 1;
+        // Nobody but this thread writes this number.
+        if self.owner.load(Ordering::Relaxed) == me {
+            return None;
+        }
+        let locked = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.owner.store(me, Ordering::Relaxed);
+        Some(Turn {
+            gate: self,
+            _locked: locked,
+        })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.gate.owner.store(0, Ordering::Relaxed);
     }
 }
 
@@ -162,7 +217,7 @@ pub(crate) struct Woken<W: Waiting> {
 
 impl<W: Waiting> Woken<W> {
     #[inline]
-    fn new() -> Woken<W> {
+    pub(crate) fn new() -> Woken<W> {
         Woken {
             first: None,
             rest: None,

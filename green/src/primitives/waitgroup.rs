@@ -94,7 +94,8 @@ impl WaitGroup {
                 return true;
             }
             let deadline = runtime.deadline(timeout);
-            let ended = runtime.wait_in(&self.waiters, reason, deadline);
+            let above_zero = || self.count.get() > 0;
+            let ended = runtime.wait_while(&self.waiters, reason, deadline, above_zero);
             ended.is_served()
         })
     }

@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Runtime;
 use super::deadlines::DeadlineId;
@@ -15,9 +16,11 @@ use super::task::Task;
 pub(crate) struct Killed;
 
 /// The payload of an elapsed deadline: only its owner may consume it.
-pub(crate) struct Elapsed {
+pub(crate) struct PastDeadline {
     pub(crate) task: u64,
     pub(crate) deadline: DeadlineId,
+    /// What was to be exceeded by nothing.
+    pub(crate) after: Option<Duration>,
 }
 
 /// Something waits to be raised in the current greenthread. Whoever gets it undoes what it had begun, then raises.
@@ -60,13 +63,20 @@ impl Interrupt {
             panic!("{}", Runtime::with(|runtime| runtime.report.take()));
         }
         let payload: Box<dyn Any + Send> = if task.is_killed() {
+            if times == 0 && task.id == 0 {
+                // It ends its thread, mostly the program, and no panic hook says so.
+                eprintln!("the greenthread that is the thread itself was killed");
+            }
             Box::new(Killed)
         } else {
             let Some(deadline) = task.extra().deadlines.elapsed() else {
                 unreachable!("an interrupt without a kill, a deadlock or an elapsed deadline");
             };
-            let task = task.id;
-            Box::new(Elapsed { task, deadline })
+            Box::new(PastDeadline {
+                task: task.id,
+                deadline,
+                after: task.extra().deadlines.after(deadline),
+            })
         };
         drop(task);
         panic::resume_unwind(payload);
@@ -126,7 +136,7 @@ pub fn resume_if_control(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
 }
 
 pub(crate) fn is_control(payload: &(dyn Any + Send)) -> bool {
-    payload.is::<Killed>() || payload.is::<Elapsed>() || payload.is::<greenlet::GreenletExit>()
+    payload.is::<Killed>() || payload.is::<PastDeadline>() || payload.is::<greenlet::GreenletExit>()
 }
 
 /// Runs code that is not ours to trust (a destructor, a link, a callback) and keeps its panic to itself.

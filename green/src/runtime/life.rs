@@ -63,6 +63,7 @@ impl Runtime {
     #[inline]
     pub(crate) fn spawn_detached(
         &self,
+        stack_size: Option<usize>,
         spawned_at: &'static Location<'static>,
         f: impl FnOnce() + 'static,
     ) -> io::Result<Rc<Task>> {
@@ -71,7 +72,7 @@ impl Runtime {
                 contain("the destructor of a panic's payload", || drop(payload));
             }
         };
-        self.spawn(None, spawned_at, State::Fresh, |_| body)
+        self.spawn(stack_size, spawned_at, State::Fresh, |_| body)
     }
 
     /// Puts a delayed greenthread into the run queue. False if it is not waiting for that any more.

@@ -6,6 +6,7 @@
 mod close;
 mod deadlines;
 mod deadlock;
+mod elapsed;
 mod ends;
 mod exit;
 mod failure;
@@ -49,10 +50,11 @@ use slab::Slab;
 
 use close::Guard;
 pub(crate) use deadlines::DeadlineId;
+pub use elapsed::Elapsed;
 pub(crate) use ends::{Hears, OnEnd};
 pub use exit::{Exit, Panic};
 pub use interrupt::resume_if_control;
-pub(crate) use interrupt::{Elapsed, Interrupt, Killed, Mask, contain, is_control, message};
+pub(crate) use interrupt::{Interrupt, Killed, Mask, PastDeadline, contain, is_control, message};
 pub(crate) use member::Member;
 use observe::Observer;
 use pace::Pace;

@@ -104,7 +104,7 @@ impl Runtime {
                 }
             }
         };
-        match self.spawn_detached(Location::caller(), run) {
+        match self.spawn_detached(None, Location::caller(), run) {
             Ok(task) => {
                 // It works for nobody here: the greenthread that happens to run is not its spawner.
                 task.set_member(None);

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::primitives::sharing::{Local, Shared, Sharing, WaiterOf, change};
+use crate::primitives::sharing::{Local, Reach, Shared, Sharing, WaiterOf, change};
 use crate::runtime::{Ended, Reason, Runtime, Wait, WaitList, Why};
 
 pub use async_result::AsyncResult;
@@ -225,6 +225,19 @@ impl<T: Clone, S: Sharing> OneShot<T, S> {
 }
 
 impl<T> OneShot<T, Local> {
+    /// Sends `outcome` in the place of what was sent before. What this returns holds that: dropping it is code of the user.
+    fn replace(&self, outcome: Result<T, Rc<dyn Error>>) -> Rc<Round<T, Local>> {
+        let next = Round::<T, Local>::new();
+        let last = Local::with(&self.round, |round| match round.get() {
+            Some(_) => std::mem::replace(round, next),
+            None => Rc::clone(round),
+        });
+        if self.round().send(outcome).is_err() {
+            unreachable!("nothing was sent since the last reset");
+        }
+        last
+    }
+
     /// Waits until something is sent, and does not look at it. False says that nothing was.
     fn wait_for(&self, timeout: Option<Duration>) -> bool {
         self.round().wait(self.reason(), timeout).is_ok()

@@ -112,9 +112,10 @@ impl<T> From<T> for Mutex<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Mutex");
-        match self.value.try_borrow() {
-            Ok(value) => out.field("value", &&*value),
-            Err(_) => out.field("value", &format_args!("<locked>")),
+        // The value's own code may wait: so it is locked, and who wants it waits.
+        match self.try_lock() {
+            Some(value) => out.field("value", &&*value),
+            None => out.field("value", &format_args!("<locked>")),
         };
         out.finish()
     }

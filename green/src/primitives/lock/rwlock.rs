@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::owner::Owner;
 use crate::Unwinding;
-use crate::runtime::{Here, Reason, Runtime, Wait, WaitList, Waiting};
+use crate::runtime::{Here, Reason, Runtime, Wait, WaitList, Waiting, Why};
 
 /// A value that many greenthreads read at a time, or one writes.
 ///
@@ -220,11 +220,14 @@ impl<T: ?Sized> RwLock<T> {
         let owner = Rc::clone(&self.state.borrow().owner);
         Runtime::with(|runtime| {
             let deadline = runtime.deadline(timeout);
-            let ended = owner.blocking(|| {
+            let wait = || {
                 runtime.wait::<Here, _, _>(Wait {
                     reason,
                     deadline,
-                    enter: |waiter| Some(self.state.borrow_mut().waiters.push(waiter, access)),
+                    enter: |waiter| {
+                        let mut state = self.state.borrow_mut();
+                        (!state.try_enter(access)).then(|| state.waiters.push(waiter, access))
+                    },
                     leave: |place| {
                         let mut state = self.state.borrow_mut();
                         let left = state.waiters.leave(place)?;
@@ -234,8 +237,16 @@ impl<T: ?Sized> RwLock<T> {
                     },
                     pass_on: || self.state.borrow_mut().leave(access),
                 })
+            };
+            let ended = owner.blocking(|| {
+                loop {
+                    match wait().served() {
+                        Err(Why::Again) => {}
+                        ended => return ended,
+                    }
+                }
             });
-            ended.is_served().then(|| self.entry(access))
+            ended.is_ok().then(|| self.entry(access))
         })
     }
 }
@@ -255,9 +266,10 @@ impl<T> From<T> for RwLock<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("RwLock");
-        match self.value.try_borrow() {
-            Ok(value) => out.field("value", &&*value),
-            Err(_) => out.field("value", &format_args!("<locked>")),
+        // The value's own code may wait: so it is locked, and who wants to write waits.
+        match self.try_read() {
+            Some(value) => out.field("value", &&*value),
+            None => out.field("value", &format_args!("<locked>")),
         };
         out.finish()
     }

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+pub(super) const BUSY: &str = "a comparison or a clone of a queue's items cannot change that queue";
+
 /// Why an item was not put into a queue. It comes back with the error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -13,13 +15,18 @@ pub enum PutError<T> {
     Shutdown(T),
     /// There was no room, and nothing could wait for it: the thread unwinds.
     Unwinding(T),
+    /// The caller is code that the queue itself runs: a comparison or a clone of its items.
+    Busy(T),
 }
 
 impl<T> PutError<T> {
     /// The item that was not put.
     pub fn into_inner(self) -> T {
         match self {
-            PutError::Full(item) | PutError::Shutdown(item) | PutError::Unwinding(item) => item,
+            PutError::Full(item)
+            | PutError::Shutdown(item)
+            | PutError::Unwinding(item)
+            | PutError::Busy(item) => item,
         }
     }
 }
@@ -30,6 +37,7 @@ impl<T> fmt::Debug for PutError<T> {
             PutError::Full(_) => "Full(..)",
             PutError::Shutdown(_) => "Shutdown(..)",
             PutError::Unwinding(_) => "Unwinding(..)",
+            PutError::Busy(_) => "Busy(..)",
         })
     }
 }
@@ -40,6 +48,7 @@ impl<T> fmt::Display for PutError<T> {
             PutError::Full(_) => "the queue is full",
             PutError::Shutdown(_) => "the queue is shut down",
             PutError::Unwinding(_) => "the queue is full, and nothing can wait while unwinding",
+            PutError::Busy(_) => BUSY,
         })
     }
 }
@@ -58,6 +67,8 @@ pub enum GetError {
     Shutdown,
     /// There was none, and nothing could wait for one: the thread unwinds.
     Unwinding,
+    /// The caller is code that the queue itself runs: a comparison or a clone of its items.
+    Busy,
 }
 
 impl fmt::Display for GetError {
@@ -66,6 +77,7 @@ impl fmt::Display for GetError {
             GetError::Empty => "the queue is empty",
             GetError::Shutdown => "the queue is shut down",
             GetError::Unwinding => "the queue is empty, and nothing can wait while unwinding",
+            GetError::Busy => BUSY,
         })
     }
 }

@@ -126,11 +126,11 @@ struct Units(usize);
 impl Order<()> for Units {}
 
 impl Items<()> for Units {
-    fn push(&mut self, (): ()) {
+    fn push(&mut self, (): (), _: usize) {
         self.0 += 1;
     }
 
-    fn pop(&mut self) -> Option<()> {
+    fn pop(&mut self, _: usize) -> Option<()> {
         self.0 = self.0.checked_sub(1)?;
         Some(())
     }
