@@ -27,7 +27,7 @@ impl Hears for Group {
 
 /// Greenthreads in the order in which they end. Those that have ended already come first.
 ///
-/// [`take`](Iterator::take) gives up when some have ended, [`timeout`](Iwait::timeout) after some time.
+/// [`take`](Iterator::take) gives up when some have ended, [`timeout`](EndOrder::timeout) after some time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,7 +36,7 @@ impl Hears for Group {
 /// let order: Vec<_> = green::iwait(&gts).map(|gt| gt.id()).collect();
 /// assert_eq!(order, [gts[1].id(), gts[2].id(), gts[0].id()]);
 /// ```
-pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>) -> Iwait {
+pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>) -> EndOrder {
     let group = Rc::new(Group {
         ended: RefCell::new(VecDeque::new()),
         waiting: RefCell::new(WaitList::new()),
@@ -53,7 +53,7 @@ pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>
             running.push((Rc::clone(task), place));
         }
     }
-    Iwait {
+    EndOrder {
         group,
         running,
         left,
@@ -65,7 +65,8 @@ pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>
 ///
 /// While the thread unwinds nothing is waited for: the iteration ends with those that have ended.
 #[must_use = "an iterator of greenthreads waits for nothing until it is iterated"]
-pub struct Iwait {
+#[doc(alias = "Iwait")]
+pub struct EndOrder {
     group: Rc<Group>,
     /// Those that know of the group, unless they have ended since.
     running: Vec<(Rc<Task>, Place)>,
@@ -73,15 +74,15 @@ pub struct Iwait {
     deadline: Option<Instant>,
 }
 
-impl Iwait {
+impl EndOrder {
     /// The iteration ends after `timeout`, which begins now, whether all have ended or not.
-    pub fn timeout(mut self, timeout: Duration) -> Iwait {
+    pub fn timeout(mut self, timeout: Duration) -> EndOrder {
         self.deadline = after(timeout);
         self
     }
 }
 
-impl Iterator for Iwait {
+impl Iterator for EndOrder {
     type Item = AnyGreenThread;
 
     fn next(&mut self) -> Option<AnyGreenThread> {
@@ -105,7 +106,7 @@ impl Iterator for Iwait {
     }
 }
 
-impl Drop for Iwait {
+impl Drop for EndOrder {
     fn drop(&mut self) {
         for (task, place) in &self.running {
             task.leave_end(*place);
@@ -113,9 +114,9 @@ impl Drop for Iwait {
     }
 }
 
-impl fmt::Debug for Iwait {
+impl fmt::Debug for EndOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Iwait")
+        f.debug_struct("EndOrder")
             .field("left", &self.left)
             .finish_non_exhaustive()
     }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::{Exit, GreenThread};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Why};
 
 /// A [`GreenThread`] that is killed when this is dropped: made by [`GreenThread::kill_on_drop`].
 ///
@@ -19,14 +19,13 @@ use crate::runtime::Runtime;
 ///
 /// ```
 /// use std::time::Duration;
-/// use green::future::{block_on, spawn};
+/// use green::future::block_on;
 ///
 /// let slow = green::spawn(|| green::sleep(Duration::from_secs(60)));
 /// let any = slow.as_any().clone();
-/// let awaiting = spawn(slow.kill_on_drop());
-/// green::yield_now();
+/// let slow = slow.kill_on_drop();
+/// let awaiting = async move { slow.await };
 /// drop(awaiting);
-/// green::yield_now();
 /// assert!(any.is_dead());
 ///
 /// let fast = green::spawn(|| 5).kill_on_drop();
@@ -47,10 +46,11 @@ impl<T: 'static> KillOnDrop<T> {
     ///
     /// # Errors
     /// As [`GreenThread::join`].
-    pub fn join(mut self) -> Result<T, Exit> {
-        self.as_any()
-            .wait_end(None)
-            .map_or(Err(Exit::Unwinding), |()| self.inner().take())
+    pub fn join(self) -> Result<T, Exit> {
+        match self.as_any().wait_end(None) {
+            Err(Why::Unwinding) => Err(Exit::Unwinding),
+            _ => self.take(),
+        }
     }
 
     /// The usual handle, whose drop detaches.

@@ -207,7 +207,8 @@ impl<T> fmt::Debug for LocalKey<T> {
 
 /// A number that stands for the current greenthread: the same for as long as it lives, and no other's in this OS
 /// thread. It is [`current`](crate::current)'s id.
-pub fn get_ident() -> u64 {
+#[doc(alias = "get_ident")]
+pub fn current_id() -> u64 {
     crate::current().id()
 }
 

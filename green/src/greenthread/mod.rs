@@ -21,12 +21,12 @@ pub use any::{AnyGreenThread, current};
 pub use builder::Builder;
 pub use end::LinkId;
 pub use group::{
-    Iwait, iwait, joinall, joinall_timeout, killall, killall_wait, try_joinall, wait_any,
+    EndOrder, iwait, joinall, joinall_timeout, killall, killall_wait, try_joinall, wait_any,
 };
 pub use handle::GreenThread;
 pub(crate) use join::join_as_part;
 pub use kill_on_drop::KillOnDrop;
-pub use local::{LocalKey, get_ident};
+pub use local::{LocalKey, current_id};
 pub(crate) use scope::is_lending;
 pub use scope::{Scope, ScopedGreenThread, scope};
 pub use time::{sleep, sleep_until, yield_now};

@@ -18,7 +18,7 @@
 //! ```
 
 use crate::event::OneShot;
-pub use crate::primitives::sharing::{Local, Shared, Sharing};
+pub use crate::primitives::local_or_shared::{Local, Shared, Sharing};
 use crate::queue::{Fifo, Lifo, Lowest, Ordered};
 use crate::semaphore::Counting;
 

@@ -62,9 +62,9 @@ impl WaitGroup {
     }
 
     /// Raises the count until what this returns is dropped, however that comes about.
-    pub fn enter(self: &Rc<Self>) -> Member {
+    pub fn enter(self: &Rc<Self>) -> WaitGroupGuard {
         self.inc();
-        Member {
+        WaitGroupGuard {
             group: Rc::clone(self),
         }
     }
@@ -119,11 +119,12 @@ impl fmt::Debug for WaitGroup {
 /// One of those whom a [`WaitGroup`] counts.
 #[derive(Debug)]
 #[must_use = "a member that is not kept leaves at once"]
-pub struct Member {
+#[doc(alias = "Member")]
+pub struct WaitGroupGuard {
     group: Rc<WaitGroup>,
 }
 
-impl Drop for Member {
+impl Drop for WaitGroupGuard {
     fn drop(&mut self) {
         self.group.dec();
     }

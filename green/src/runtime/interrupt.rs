@@ -120,7 +120,7 @@ impl Runtime {
 /// let worker = green::spawn(|| {
 ///     let caught = catch_unwind(AssertUnwindSafe(|| green::sleep(Duration::from_secs(60))));
 ///     if let Err(payload) = caught {
-///         let _mine = green::resume_if_control(payload);
+///         let _mine = green::resume_interrupt(payload);
 ///     }
 ///     unreachable!("the kill went on");
 /// });
@@ -128,7 +128,8 @@ impl Runtime {
 /// worker.kill();
 /// assert!(worker.join().is_err());
 /// ```
-pub fn resume_if_control(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
+#[doc(alias = "resume_if_control")]
+pub fn resume_interrupt(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
     if is_control(&*payload) {
         panic::resume_unwind(payload);
     }

@@ -53,7 +53,7 @@ pub(crate) use deadlines::DeadlineId;
 pub use elapsed::Elapsed;
 pub(crate) use ends::{Hears, OnEnd};
 pub use exit::{Exit, Panic};
-pub use interrupt::resume_if_control;
+pub use interrupt::resume_interrupt;
 pub(crate) use interrupt::{Interrupt, Killed, Mask, PastDeadline, contain, is_control, message};
 pub(crate) use member::Member;
 use observe::Observer;

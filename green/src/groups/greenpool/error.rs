@@ -8,15 +8,16 @@ use std::fmt;
 /// ```
 /// let pool = green::GreenPool::new(1);
 /// let inner = pool.clone();
-/// assert_eq!(pool.apply(move || inner.waitall()).unwrap(), Err(green::InsidePool));
+/// assert_eq!(pool.apply(move || inner.waitall()).unwrap(), Err(green::WaitsForItself));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InsidePool;
+#[doc(alias = "InsidePool")]
+pub struct WaitsForItself;
 
-impl fmt::Display for InsidePool {
+impl fmt::Display for WaitsForItself {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a member of the pool cannot wait until the pool has no members")
     }
 }
 
-impl Error for InsidePool {}
+impl Error for WaitsForItself {}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{GreenPool, InsidePool};
+use super::{GreenPool, WaitsForItself};
 use crate::greenthread::AnyGreenThread;
 use crate::runtime::Runtime;
 
@@ -12,8 +12,8 @@ impl GreenPool {
     /// While the thread unwinds it returns at once, as nothing can be waited for.
     ///
     /// # Errors
-    /// [`InsidePool`] from a member, or from a greenthread that works on behalf of one: it would wait for itself.
-    pub fn waitall(&self) -> Result<(), InsidePool> {
+    /// [`WaitsForItself`] from a member, or from a greenthread that works on behalf of one: it would wait for itself.
+    pub fn waitall(&self) -> Result<(), WaitsForItself> {
         self.wait_idle(None).map(|_| ())
     }
 
@@ -21,18 +21,18 @@ impl GreenPool {
     ///
     /// # Errors
     /// As [`waitall`](GreenPool::waitall).
-    pub fn waitall_timeout(&self, timeout: Duration) -> Result<bool, InsidePool> {
+    pub fn waitall_timeout(&self, timeout: Duration) -> Result<bool, WaitsForItself> {
         self.wait_idle(Some(timeout))
     }
 
-    fn wait_idle(&self, timeout: Option<Duration>) -> Result<bool, InsidePool> {
-        let slots = &self.slots;
+    fn wait_idle(&self, timeout: Option<Duration>) -> Result<bool, WaitsForItself> {
+        let places = &self.places;
         Runtime::with(|runtime| {
-            if runtime.current().works_for(slots.address()) {
-                return Err(InsidePool);
+            if runtime.current().works_for(places.address()) {
+                return Err(WaitsForItself);
             }
             runtime.spend();
-            Ok(slots.wait_idle(runtime, timeout))
+            Ok(places.wait_idle(runtime, timeout))
         })
     }
 
@@ -42,13 +42,13 @@ impl GreenPool {
     pub fn wait_available(&self, timeout: impl Into<Option<Duration>>) -> bool {
         Runtime::with(|runtime| {
             runtime.spend();
-            self.slots.wait_available(runtime, timeout.into())
+            self.places.wait_available(runtime, timeout.into())
         })
     }
 
     /// The members, in the order of their spawn.
     pub fn members(&self) -> Vec<AnyGreenThread> {
-        self.slots
+        self.places
             .members()
             .into_iter()
             .map(AnyGreenThread::new)
@@ -59,7 +59,7 @@ impl GreenPool {
     ///
     /// Who waits in `spawn` is not a member yet, and gets its place.
     pub fn kill(&self) {
-        let tasks = self.slots.members();
+        let tasks = self.places.members();
         Runtime::with(|runtime| runtime.kill_all(&tasks));
     }
 

@@ -2,7 +2,7 @@
 
 mod error;
 mod group;
-mod slots;
+mod places;
 mod spawn;
 
 use std::fmt;
@@ -13,8 +13,8 @@ use std::time::Duration;
 use crate::greenthread::{Builder, Exit, GreenThread, expect};
 use crate::runtime::Runtime;
 
-pub use error::InsidePool;
-use slots::Slots;
+pub use error::WaitsForItself;
+use places::Places;
 
 /// Runs greenthreads, and no more than its size of them at a time.
 ///
@@ -54,14 +54,14 @@ use slots::Slots;
 /// ```
 #[derive(Clone)]
 pub struct GreenPool {
-    slots: Rc<Slots>,
+    places: Rc<Places>,
 }
 
 impl GreenPool {
     /// A pool of `size` places. A pool of none lets nobody in until it is [resized](GreenPool::resize).
     pub fn new(size: usize) -> GreenPool {
         GreenPool {
-            slots: Slots::new(size),
+            places: Places::new(size),
         }
     }
 
@@ -102,7 +102,7 @@ impl GreenPool {
     ) -> Result<GreenThread<T>, F> {
         let spawned_at = Location::caller();
         let deadline = Runtime::with(|runtime| runtime.deadline(Some(timeout)));
-        match self.slots.enter(deadline) {
+        match self.places.enter(deadline) {
             Some(entry) => Ok(expect(self.admit(entry, Builder::new(), spawned_at, f))),
             None => Err(f),
         }
@@ -124,7 +124,7 @@ impl GreenPool {
         &self,
         f: F,
     ) -> Result<GreenThread<T>, F> {
-        match self.slots.try_enter() {
+        match self.places.try_enter() {
             Some(entry) => Ok(expect(self.admit(
                 entry,
                 Builder::new(),
@@ -166,22 +166,22 @@ impl GreenPool {
     /// assert_eq!(pool.free(), 1);
     /// ```
     pub fn free(&self) -> isize {
-        self.slots.free()
+        self.places.free()
     }
 
     /// The number of places, free or not.
     pub fn size(&self) -> usize {
-        self.slots.size()
+        self.places.size()
     }
 
     /// How many members there are: spawned and not ended, whether they have started or not.
     pub fn running(&self) -> usize {
-        self.slots.running()
+        self.places.running()
     }
 
     /// How many greenthreads wait in `spawn` for a place.
     pub fn waiting(&self) -> usize {
-        self.slots.waiting()
+        self.places.waiting()
     }
 
     /// Changes the number of places.
@@ -189,7 +189,7 @@ impl GreenPool {
     /// More places go to those who wait, at once. With fewer, those that run are left alone, and nobody gets a place
     /// until their number has fallen below the new size.
     pub fn resize(&self, size: usize) {
-        self.slots.resize(size);
+        self.places.resize(size);
     }
 
     /// Runs `f` in the pool and waits for its value.

@@ -4,7 +4,7 @@ use std::io;
 use std::panic::Location;
 
 use super::GreenPool;
-use super::slots::{Entry, Membership};
+use super::places::{Admission, Membership};
 use crate::greenthread::{AnyGreenThread, Builder, GreenThread, expect};
 use crate::runtime::State;
 
@@ -23,7 +23,7 @@ impl GreenPool {
         spawned_at: &'static Location<'static>,
         f: impl FnOnce() -> T + 'static,
     ) -> io::Result<GreenThread<T>> {
-        match self.slots.enter(None) {
+        match self.places.enter(None) {
             Some(entry) => self.admit(entry, builder, spawned_at, f),
             None => unreachable!("a wait without a deadline has expired"),
         }
@@ -31,20 +31,20 @@ impl GreenPool {
 
     pub(super) fn admit<T: 'static>(
         &self,
-        entry: Entry,
+        entry: Admission,
         builder: Builder,
         spawned_at: &'static Location<'static>,
         f: impl FnOnce() -> T + 'static,
     ) -> io::Result<GreenThread<T>> {
         match entry {
-            Entry::Slot(slot) => {
-                let membership = Membership::new(slot);
+            Admission::Place(place) => {
+                let membership = Membership::new(place);
                 let begin = membership.begin();
                 let gt = builder.make(spawned_at, State::Fresh, move || membership.run(f))?;
                 begin(gt.as_any().task());
                 Ok(gt)
             }
-            Entry::AsPart => {
+            Admission::AsPart => {
                 let part = builder.make(spawned_at, State::Fresh, f)?;
                 part.as_any().join_as_part();
                 Ok(part)
@@ -67,13 +67,13 @@ impl GreenPool {
         spawned_at: &'static Location<'static>,
         f: impl FnOnce() + 'static,
     ) -> io::Result<()> {
-        match self.slots.enter(None) {
-            Some(Entry::Slot(slot)) => {
-                let membership = Membership::new(slot);
+        match self.places.enter(None) {
+            Some(Admission::Place(place)) => {
+                let membership = Membership::new(place);
                 let begin = membership.begin();
                 begin(&builder.make_detached(spawned_at, move || membership.run(f))?);
             }
-            Some(Entry::AsPart) => {
+            Some(Admission::AsPart) => {
                 AnyGreenThread::new(builder.make_detached(spawned_at, f)?).join_as_part();
             }
             None => unreachable!("a wait without a deadline has expired"),

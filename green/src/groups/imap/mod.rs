@@ -14,7 +14,7 @@ use crate::groups::greenpool::GreenPool;
 use crate::runtime::{Runtime, Why};
 
 use calls::{Calls, Feed};
-pub use star::Star;
+pub use star::CallWith;
 
 /// The results of [`GreenPool::imap`], in the order of the inputs.
 ///
@@ -223,7 +223,7 @@ impl GreenPool {
         I: IntoIterator,
         I::Item: 'static,
         I::IntoIter: 'static,
-        F: Star<I::Item> + 'static,
+        F: CallWith<I::Item> + 'static,
         F::Output: 'static,
     {
         self.imap(move |arguments| f.call(arguments), inputs)

@@ -1,7 +1,8 @@
 //! Functions of several arguments, called with a tuple.
 
 /// A function that [`GreenPool::starmap`](crate::GreenPool::starmap) can call with a tuple of its arguments.
-pub trait Star<Arguments> {
+#[doc(alias = "Star")]
+pub trait CallWith<Arguments> {
     /// What it returns.
     type Output;
 
@@ -11,7 +12,7 @@ pub trait Star<Arguments> {
 
 macro_rules! star {
     ($($argument:ident)+) => {
-        impl<Function, Output, $($argument),+> Star<($($argument,)+)> for Function
+        impl<Function, Output, $($argument),+> CallWith<($($argument,)+)> for Function
         where
             Function: Fn($($argument),+) -> Output,
         {

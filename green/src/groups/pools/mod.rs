@@ -210,7 +210,11 @@ impl<T, E> fmt::Debug for TryPool<T, E> {
 
 /// What a [`TokenPool`] gives out: the right to use something of which there is only so much.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Token(());
+#[doc(alias = "Token")]
+pub struct PoolToken(());
+
+#[doc(hidden)]
+pub use self::PoolToken as Token;
 
 /// A pool of nothing but permits.
 ///
@@ -223,11 +227,11 @@ pub struct Token(());
 /// assert_eq!(pool.free(), 0);
 /// # drop((first, second));
 /// ```
-pub type TokenPool = Pool<Token>;
+pub type TokenPool = Pool<PoolToken>;
 
 impl TokenPool {
     /// A pool of `max` permits.
     pub fn new(max: usize) -> TokenPool {
-        Pool::builder().max(max).create(|| Token(()))
+        Pool::builder().max(max).create(|| PoolToken(()))
     }
 }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::primitives::sharing::{Local, Reach, Shared, Sharing, WaiterOf, change};
+use crate::primitives::local_or_shared::{Local, Reach, Shared, Sharing, WaiterOf, change};
 use crate::runtime::{Ended, Reason, Runtime, Wait, WaitList, Why};
 
 pub use async_result::AsyncResult;

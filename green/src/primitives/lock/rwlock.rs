@@ -29,7 +29,7 @@ use crate::runtime::{Here, Reason, Runtime, Wait, WaitList, Waiting, Why};
 /// assert_eq!(*lock.read().unwrap(), 2);
 /// ```
 pub struct RwLock<T: ?Sized> {
-    state: RefCell<State>,
+    state: RefCell<Holders>,
     /// Borrowed only as the state allows.
     value: RefCell<T>,
 }
@@ -41,7 +41,7 @@ enum Access {
 }
 
 #[derive(Debug)]
-struct State {
+struct Holders {
     readers: usize,
     writing: bool,
     /// The writer. Reports do not name readers, who may be many.
@@ -49,7 +49,7 @@ struct State {
     waiters: WaitList<Access>,
 }
 
-impl State {
+impl Holders {
     fn is_open_for(&self, access: Access) -> bool {
         !self.writing && (access == Access::Read || self.readers == 0)
     }
@@ -95,7 +95,7 @@ impl State {
 
 /// A place among the readers, or that of the writer.
 struct Entry<'a> {
-    state: &'a RefCell<State>,
+    state: &'a RefCell<Holders>,
     access: Access,
 }
 
@@ -109,7 +109,7 @@ impl<T> RwLock<T> {
     /// A lock around `value`, free.
     pub fn new(value: T) -> RwLock<T> {
         RwLock {
-            state: RefCell::new(State {
+            state: RefCell::new(Holders {
                 readers: 0,
                 writing: false,
                 owner: Rc::default(),

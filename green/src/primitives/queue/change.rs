@@ -5,14 +5,14 @@
 //! is that very code. Nothing can wait in it, so no other greenthread of the thread comes by.
 
 use super::order::Order;
-use super::state::{Facts, State};
+use super::state::{Facts, QueueState};
 use super::{Ordered, error};
-use crate::primitives::sharing::{Sharing, WaiterOf, Woken, change};
+use crate::primitives::local_or_shared::{Sharing, WaiterOf, Woken, change};
 use crate::runtime::Runtime;
 
 /// What the cell of a queue holds.
 pub(super) enum Held<T, O, W> {
-    Here(State<T, O, W>),
+    Here(QueueState<T, O, W>),
     /// It is being changed by code of the user.
     Away(Facts),
 }
@@ -21,7 +21,7 @@ pub(super) enum Held<T, O, W> {
 struct Out<'a, T, O: Order<T>, S: Sharing> {
     queue: &'a Ordered<T, O, S>,
     /// `None` only while it is dropped.
-    state: Option<State<T, O, WaiterOf<S>>>,
+    state: Option<QueueState<T, O, WaiterOf<S>>>,
 }
 
 impl<'a, T, O: Order<T>, S: Sharing> Out<'a, T, O, S> {
@@ -57,7 +57,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     #[inline]
     pub(super) fn read<R>(
         &self,
-        here: impl FnOnce(&State<T, O, WaiterOf<S>>) -> R,
+        here: impl FnOnce(&QueueState<T, O, WaiterOf<S>>) -> R,
         away: impl FnOnce(&Facts) -> R,
     ) -> R {
         S::with(&self.state, |held| match held {
@@ -72,7 +72,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     pub(super) fn change<A, R>(
         &self,
         with: A,
-        f: impl FnOnce(&mut State<T, O, WaiterOf<S>>, A, &mut Woken<WaiterOf<S>>) -> R,
+        f: impl FnOnce(&mut QueueState<T, O, WaiterOf<S>>, A, &mut Woken<WaiterOf<S>>) -> R,
     ) -> Result<R, A> {
         if O::ASKS {
             return self.change_out(with, f);
@@ -87,11 +87,11 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     fn change_out<A, R>(
         &self,
         with: A,
-        f: impl FnOnce(&mut State<T, O, WaiterOf<S>>, A, &mut Woken<WaiterOf<S>>) -> R,
+        f: impl FnOnce(&mut QueueState<T, O, WaiterOf<S>>, A, &mut Woken<WaiterOf<S>>) -> R,
     ) -> Result<R, A> {
         // Dropped as the last: who is woken finds the state in its place.
         let mut woken = Woken::new();
-        let Some(_turn) = S::enter(&self.gate) else {
+        let Some(_past) = S::enter(&self.gate) else {
             return Err(with);
         };
         let Some(mut out) = Out::of(self) else {
@@ -106,14 +106,14 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     }
 
     /// Has code of the user look at the state. `None` says that the caller is such code.
-    pub(super) fn look<R>(&self, f: impl FnOnce(&State<T, O, WaiterOf<S>>) -> R) -> Option<R> {
+    pub(super) fn look<R>(&self, f: impl FnOnce(&QueueState<T, O, WaiterOf<S>>) -> R) -> Option<R> {
         self.change_out((), |state, (), _| f(state)).ok()
     }
 
     /// As `change`, for those who can tell the caller by a panic only.
     pub(super) fn change_or_panic<R>(
         &self,
-        f: impl FnOnce(&mut State<T, O, WaiterOf<S>>, &mut Woken<WaiterOf<S>>) -> R,
+        f: impl FnOnce(&mut QueueState<T, O, WaiterOf<S>>, &mut Woken<WaiterOf<S>>) -> R,
     ) -> R {
         match self.change((), |state, (), woken| f(state, woken)) {
             Ok(result) => result,
@@ -124,7 +124,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// As `change`, at the beginning and the end of a wait.
     pub(super) fn change_in_wait<R>(
         &self,
-        f: impl FnOnce(&mut State<T, O, WaiterOf<S>>, &mut Woken<WaiterOf<S>>) -> R,
+        f: impl FnOnce(&mut QueueState<T, O, WaiterOf<S>>, &mut Woken<WaiterOf<S>>) -> R,
     ) -> R {
         match self.change((), |state, (), woken| f(state, woken)) {
             Ok(result) => result,

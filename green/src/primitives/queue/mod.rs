@@ -17,14 +17,14 @@ mod wait;
 use std::fmt;
 use std::time::Duration;
 
-use crate::primitives::sharing::{Local, Sharing, WaiterOf};
+use crate::primitives::local_or_shared::{Local, Sharing, WaiterOf};
 
 use change::Held;
 
 pub use error::{GetError, PutError, TooManyDone};
 pub(crate) use order::Items;
 pub use order::{Fifo, Lifo, Lowest, Order};
-use state::{Refused, State};
+use state::{QueueState, Refused};
 
 /// A queue that is first in, first out.
 ///
@@ -110,7 +110,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     pub(crate) fn with(items: O, capacity: Option<usize>) -> Self {
         Ordered {
             gate: S::Gate::default(),
-            state: S::cell(Held::Here(State::new(items, capacity))),
+            state: S::cell(Held::Here(QueueState::new(items, capacity))),
         }
     }
 
@@ -148,7 +148,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// [`PutError::Full`] or [`PutError::Shutdown`], with the item.
     #[inline]
     pub fn try_put(&self, item: T) -> Result<(), PutError<T>> {
-        match self.change(item, State::try_put) {
+        match self.change(item, QueueState::try_put) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Refused::Full(item))) => Err(PutError::Full(item)),
             Ok(Err(Refused::Shut(item))) => Err(PutError::Shutdown(item)),
@@ -293,7 +293,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// assert!(queue.task_done().is_err());
     /// ```
     pub fn task_done(&self) -> Result<(), TooManyDone> {
-        self.change_or_panic(State::task_done)
+        self.change_or_panic(QueueState::task_done)
             .then_some(())
             .ok_or(TooManyDone)
     }

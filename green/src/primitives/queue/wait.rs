@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::order::Order;
-use super::state::{Refused, State, Want};
+use super::state::{QueueState, Refused, Want};
 use super::{GetError, Ordered, PutError};
-use crate::primitives::sharing::Sharing;
+use crate::primitives::local_or_shared::Sharing;
 use crate::runtime::{Ended, Reason, Runtime, Wait, Why};
 
 impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
@@ -17,7 +17,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     pub(super) fn put_for(&self, item: T, timeout: Option<Duration>) -> Result<(), PutError<T>> {
         Runtime::with(|runtime| {
             runtime.spend();
-            match self.change(item, State::put) {
+            match self.change(item, QueueState::put) {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(Refused::Full(item))) => self.wait_to_put(runtime, item, timeout),
                 Ok(Err(Refused::Shut(item))) => Err(PutError::Shutdown(item)),
@@ -88,7 +88,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
                     })
                 },
                 leave: |place| self.change_in_wait(|state, _| state.leave(place)),
-                pass_on: || self.change_in_wait(State::renounce),
+                pass_on: || self.change_in_wait(QueueState::renounce),
             });
             match ended {
                 Ended::Served if !matches!(early, Err(GetError::Empty)) => return early,
@@ -138,7 +138,7 @@ struct Promise<'a, T, O: Order<T>, S: Sharing>(&'a Ordered<T, O, S>);
 impl<T, O: Order<T>, S: Sharing> Promise<'_, T, O, S> {
     /// `None` if a shutdown has drained the queue.
     fn redeem(self) -> Option<T> {
-        let item = self.0.change_in_wait(State::redeem);
+        let item = self.0.change_in_wait(QueueState::redeem);
         std::mem::forget(self);
         item
     }
@@ -146,6 +146,6 @@ impl<T, O: Order<T>, S: Sharing> Promise<'_, T, O, S> {
 
 impl<T, O: Order<T>, S: Sharing> Drop for Promise<'_, T, O, S> {
     fn drop(&mut self) {
-        self.0.change_in_wait(State::renounce);
+        self.0.change_in_wait(QueueState::renounce);
     }
 }

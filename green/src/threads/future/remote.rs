@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use super::try_block_on;
 use crate::greenthread::{AnyGreenThread, Panic};
 use crate::hubs::{self, ThreadClosed, ThreadHandle};
-use crate::primitives::sharing::Unwinding;
+use crate::primitives::local_or_shared::Unwinding;
 use crate::runtime::{Runtime, contain};
 use crate::{Elapsed, Exit, GreenThread};
 

@@ -120,7 +120,7 @@ impl Reach for Modelled {
     type Ptr<T> = Arc<T>;
     type From = Modelled;
     type Gate = Mutex<()>;
-    type Turn<'a> = MutexGuard<'a, ()>;
+    type Past<'a> = MutexGuard<'a, ()>;
 
     fn enter(gate: &Mutex<()>) -> Option<MutexGuard<'_, ()>> {
         Some(gate.lock().unwrap())

@@ -66,7 +66,7 @@ pub(crate) trait Reach: Sized + 'static {
     /// Keeps other threads out of a state while code of the user runs in the middle of a change of it.
     type Gate: Default;
     /// The gate is passed until this is dropped.
-    type Turn<'a>;
+    type Past<'a>;
 
     fn cell<T>(value: T) -> Self::Cell<T>;
     fn once<T>() -> Self::Once<T>;
@@ -75,7 +75,7 @@ pub(crate) trait Reach: Sized + 'static {
     fn ptr<T>(value: T) -> Self::Ptr<T>;
 
     /// Passes the gate, after other threads that have. `None` says that this thread has.
-    fn enter(gate: &Self::Gate) -> Option<Self::Turn<'_>>;
+    fn enter(gate: &Self::Gate) -> Option<Self::Past<'_>>;
 
     /// Gives `f` the state to itself. `f` neither waits nor runs code of the user.
     fn with<T, R>(cell: &Self::Cell<T>, f: impl FnOnce(&mut T) -> R) -> R;
@@ -87,7 +87,7 @@ impl Reach for Local {
     type Ptr<T> = Rc<T>;
     type From = Here;
     type Gate = ();
-    type Turn<'a> = ();
+    type Past<'a> = ();
 
     fn cell<T>(value: T) -> RefCell<T> {
         RefCell::new(value)
@@ -126,7 +126,7 @@ impl Reach for Shared {
     type Ptr<T> = Arc<T>;
     type From = Anywhere;
     type Gate = Gate;
-    type Turn<'a> = Turn<'a>;
+    type Past<'a> = PastGate<'a>;
 
     fn cell<T>(value: T) -> Mutex<T> {
         Mutex::new(value)
@@ -149,7 +149,7 @@ impl Reach for Shared {
         Arc::new(value)
     }
 
-    fn enter(gate: &Gate) -> Option<Turn<'_>> {
+    fn enter(gate: &Gate) -> Option<PastGate<'_>> {
         gate.enter()
     }
 
@@ -168,13 +168,13 @@ pub(crate) struct Gate {
     owner: AtomicU64,
 }
 
-pub(crate) struct Turn<'a> {
+pub(crate) struct PastGate<'a> {
     gate: &'a Gate,
     _locked: MutexGuard<'a, ()>,
 }
 
 impl Gate {
-    fn enter(&self) -> Option<Turn<'_>> {
+    fn enter(&self) -> Option<PastGate<'_>> {
         let me = Runtime::with(Runtime::serial) + 1;
         // Nobody but this thread writes this number.
         if self.owner.load(Ordering::Relaxed) == me {
@@ -182,14 +182,14 @@ impl Gate {
         }
         let locked = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.owner.store(me, Ordering::Relaxed);
-        Some(Turn {
+        Some(PastGate {
             gate: self,
             _locked: locked,
         })
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for PastGate<'_> {
     fn drop(&mut self) {
         self.gate.owner.store(0, Ordering::Relaxed);
     }

@@ -8,7 +8,7 @@ use slab::Slab;
 
 use crate::runtime::{Here, Member, Reason, Runtime, Task, Wait, WaitList, Why};
 
-pub(super) struct Slots {
+pub(super) struct Places {
     size: Cell<usize>,
     /// Places that are taken: by members, and by spawners that were given one and have not run since.
     taken: Cell<usize>,
@@ -22,9 +22,9 @@ pub(super) struct Slots {
     idlers: RefCell<WaitList>,
 }
 
-impl Slots {
-    pub(super) fn new(size: usize) -> Rc<Slots> {
-        Rc::new(Slots {
+impl Places {
+    pub(super) fn new(size: usize) -> Rc<Places> {
+        Rc::new(Places {
             size: Cell::new(size),
             taken: Cell::new(0),
             members: RefCell::new(Slab::new()),
@@ -95,17 +95,17 @@ impl Slots {
 }
 
 /// A place that is taken; dropped, it goes to the next who waits.
-pub(super) struct Slot(Rc<Slots>);
+pub(super) struct TakenPlace(Rc<Places>);
 
-impl Slot {
+impl TakenPlace {
     /// Takes one whether there is one or not.
-    fn take(slots: &Rc<Slots>) -> Slot {
-        slots.taken.set(slots.taken.get() + 1);
-        Slot(Rc::clone(slots))
+    fn take(places: &Rc<Places>) -> TakenPlace {
+        places.taken.set(places.taken.get() + 1);
+        TakenPlace(Rc::clone(places))
     }
 }
 
-impl Drop for Slot {
+impl Drop for TakenPlace {
     fn drop(&mut self) {
         self.0.taken.set(self.0.taken.get() - 1);
         self.0.pass_on();
@@ -116,24 +116,24 @@ impl Drop for Slot {
 pub(super) struct Membership {
     key: usize,
     member: Rc<Member>,
-    slot: Slot,
+    place: TakenPlace,
 }
 
 impl Membership {
-    pub(super) fn new(slot: Slot) -> Membership {
+    pub(super) fn new(place: TakenPlace) -> Membership {
         let outer = Runtime::with(|runtime| runtime.current().member());
-        let member = Member::new(slot.0.address(), outer);
-        let key = slot.0.members.borrow_mut().insert(None);
-        Membership { key, member, slot }
+        let member = Member::new(place.0.address(), outer);
+        let key = place.0.members.borrow_mut().insert(None);
+        Membership { key, member, place }
     }
 
     /// What makes a greenthread the member, once it is there.
     pub(super) fn begin(&self) -> impl FnOnce(&Rc<Task>) + use<> {
         let (key, member) = (self.key, Rc::clone(&self.member));
-        let slots = Rc::clone(&self.slot.0);
+        let places = Rc::clone(&self.place.0);
         move |task| {
             task.set_member(Some(member));
-            slots.members.borrow_mut()[key] = Some(Rc::clone(task));
+            places.members.borrow_mut()[key] = Some(Rc::clone(task));
         }
     }
 
@@ -146,38 +146,38 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.member.leave();
-        let task = self.slot.0.members.borrow_mut().remove(self.key);
+        let task = self.place.0.members.borrow_mut().remove(self.key);
         drop(task);
     }
 }
 
 /// How a spawner may go on.
-pub(super) enum Entry {
-    Slot(Slot),
+pub(super) enum Admission {
+    Place(TakenPlace),
     /// On the place of the member for which it works.
     AsPart,
 }
 
 /// Waiting.
-impl Slots {
-    pub(super) fn try_enter(self: &Rc<Self>) -> Option<Entry> {
-        (!self.is_full()).then(|| Entry::Slot(Slot::take(self)))
+impl Places {
+    pub(super) fn try_enter(self: &Rc<Self>) -> Option<Admission> {
+        (!self.is_full()).then(|| Admission::Place(TakenPlace::take(self)))
     }
 
     /// Waits for a place. `None` says that the deadline has passed.
-    pub(super) fn enter(self: &Rc<Self>, deadline: Option<Instant>) -> Option<Entry> {
+    pub(super) fn enter(self: &Rc<Self>, deadline: Option<Instant>) -> Option<Admission> {
         Runtime::with(|runtime| {
             runtime.spend();
             self.try_enter().or_else(|| self.queue(runtime, deadline))
         })
     }
 
-    fn queue(self: &Rc<Self>, runtime: &Runtime, deadline: Option<Instant>) -> Option<Entry> {
+    fn queue(self: &Rc<Self>, runtime: &Runtime, deadline: Option<Instant>) -> Option<Admission> {
         if runtime.cannot_switch() {
-            return Some(Entry::Slot(Slot::take(self)));
+            return Some(Admission::Place(TakenPlace::take(self)));
         }
         if runtime.current().works_for(self.address()) {
-            return Some(Entry::AsPart);
+            return Some(Admission::AsPart);
         }
         loop {
             let mut early = None;
@@ -190,11 +190,13 @@ impl Slots {
                     full.then(|| self.spawners.borrow_mut().push(waiter, ()))
                 },
                 leave: |place| self.spawners.borrow_mut().leave(place),
-                pass_on: || drop(Slot(Rc::clone(self))),
+                pass_on: || drop(TakenPlace(Rc::clone(self))),
             });
             match ended.served() {
                 // Who has taken it out has counted the place.
-                Ok(()) => return early.or_else(|| Some(Entry::Slot(Slot(Rc::clone(self))))),
+                Ok(()) => {
+                    return early.or_else(|| Some(Admission::Place(TakenPlace(Rc::clone(self)))));
+                }
                 Err(Why::Again) => {}
                 Err(Why::Expired | Why::Unwinding) => return None,
             }
