@@ -12,6 +12,13 @@ use super::{Exit, GreenThread};
 use crate::runtime::{Ended, Here, OnEnd, Place, Reason, Runtime, State, Task, Wait, Waiter, Why};
 
 /// A greenthread of this OS thread, whatever its value: what [`current`] gives.
+///
+/// ```
+/// let (one, other) = (green::spawn(|| 1), green::spawn(|| "two"));
+/// let both = [one.as_any().clone(), other.as_any().clone()];
+/// assert_eq!(green::joinall(&both).len(), 2);
+/// assert!(both.iter().all(|gt| gt.is_dead()));
+/// ```
 #[derive(Clone)]
 pub struct AnyGreenThread {
     task: Rc<Task>,

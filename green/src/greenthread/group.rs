@@ -64,6 +64,12 @@ pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>
 /// Made by [`iwait`].
 ///
 /// While the thread unwinds nothing is waited for: the iteration ends with those that have ended.
+///
+/// ```
+/// let gts = [green::spawn(|| 1), green::spawn(|| 2)];
+/// let mut ends = green::iwait(&gts);
+/// assert_eq!(ends.next().unwrap().id(), gts[0].id());
+/// ```
 #[must_use = "an iterator of greenthreads waits for nothing until it is iterated"]
 #[doc(alias = "Iwait")]
 pub struct EndOrder {
@@ -138,6 +144,14 @@ pub fn joinall<G: AsRef<AnyGreenThread>>(
 }
 
 /// As [`joinall`], for at most `timeout`. Gives those that have ended by then.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let slow = green::spawn(|| green::sleep(Duration::from_secs(60)));
+/// let fast = green::spawn(|| ());
+/// assert_eq!(green::joinall_timeout([&slow, &fast], Duration::from_millis(5)).len(), 1);
+/// ```
 pub fn joinall_timeout<G: AsRef<AnyGreenThread>>(
     greenthreads: impl IntoIterator<Item = G>,
     timeout: Duration,
@@ -169,6 +183,14 @@ pub fn try_joinall<G: AsRef<AnyGreenThread>>(
 }
 
 /// Waits until one has ended, and gives that one. `None` if there are none, or the thread unwinds.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let slow = green::spawn(|| green::sleep(Duration::from_secs(60)));
+/// let fast = green::spawn(|| ());
+/// assert_eq!(green::wait_any([&slow, &fast]).unwrap().id(), fast.id());
+/// ```
 pub fn wait_any<G: AsRef<AnyGreenThread>>(
     greenthreads: impl IntoIterator<Item = G>,
 ) -> Option<AnyGreenThread> {
@@ -194,6 +216,13 @@ pub fn killall<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = 
 }
 
 /// Kills all and waits until they have ended, for at most `timeout`. True if they have.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let gts = [1, 2].map(|_| green::spawn(|| green::sleep(Duration::from_secs(60))));
+/// assert!(green::killall_wait(&gts, Duration::from_secs(60)));
+/// ```
 pub fn killall_wait<G: AsRef<AnyGreenThread>>(
     greenthreads: impl IntoIterator<Item = G>,
     timeout: Duration,

@@ -264,6 +264,15 @@ impl<T> fmt::Debug for GreenPile<T> {
 }
 
 /// Made by [`GreenPile::results`].
+///
+/// ```
+/// let pile = green::GreenPile::new(2);
+/// let results = pile.results();
+/// pile.spawn(|| 1);
+/// pile.spawn(|| 2);
+/// pile.close();
+/// assert_eq!(results.map(Result::unwrap).sum::<u32>(), 3);
+/// ```
 pub struct PileResults<T: 'static> {
     pile: Rc<Pile<T>>,
 }

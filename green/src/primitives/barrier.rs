@@ -112,6 +112,10 @@ impl fmt::Debug for Barrier {
 }
 
 /// How a [`Barrier`] was passed.
+///
+/// ```
+/// assert!(green::Barrier::new(1).wait().unwrap().is_leader());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BarrierWaitResult {
     leader: bool,

@@ -16,6 +16,16 @@ use crate::runtime::{Anywhere, Here, Origin, Runtime, Waiting};
 /// Who may use a primitive: [`Local`] or [`Shared`].
 ///
 /// Each primitive is written once, for both. This trait cannot be implemented elsewhere.
+///
+/// ```
+/// use green::semaphore::Counting;
+/// use green::sync::Sharing;
+///
+/// fn free<S: Sharing>(semaphore: &Counting<S>) -> usize {
+///     semaphore.counter()
+/// }
+/// assert_eq!(free(&green::Semaphore::new(1)), free(&green::sync::Semaphore::new(1)));
+/// ```
 #[allow(
     private_bounds,
     reason = "what a sharing is made of is no part of the interface"
@@ -30,10 +40,22 @@ pub trait Sharing: Reach {
 }
 
 /// For the greenthreads of one OS thread: cheap, neither `Send` nor `Sync`.
+///
+/// ```
+/// use green::sync::Local;
+///
+/// let _semaphore: green::Semaphore = green::semaphore::Counting::<Local>::new(1);
+/// ```
 #[derive(Debug)]
 pub enum Local {}
 
 /// For the greenthreads of all OS threads; a plain thread counts as one, with a single greenthread.
+///
+/// ```
+/// use green::sync::Shared;
+///
+/// let _semaphore: green::sync::Semaphore = green::semaphore::Counting::<Shared>::new(1);
+/// ```
 #[derive(Debug)]
 pub enum Shared {}
 
@@ -253,6 +275,10 @@ impl<W: Waiting> Drop for Woken<W> {
 
 /// A call would have had to wait while its thread unwinds from a panic, a kill or a timeout, which it must not: a switch
 /// would show the panic to other greenthreads. Nothing was done.
+///
+/// ```
+/// assert_eq!(green::Unwinding.to_string(), "nothing can wait while its thread unwinds");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unwinding;
 

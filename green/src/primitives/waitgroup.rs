@@ -117,6 +117,14 @@ impl fmt::Debug for WaitGroup {
 }
 
 /// One of those whom a [`WaitGroup`] counts.
+///
+/// ```
+/// let group = std::rc::Rc::new(green::WaitGroup::new());
+/// let guard = group.enter();
+/// assert_eq!(group.count(), 1);
+/// drop(guard);
+/// assert_eq!(group.count(), 0);
+/// ```
 #[derive(Debug)]
 #[must_use = "a member that is not kept leaves at once"]
 #[doc(alias = "Member")]

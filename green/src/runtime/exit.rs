@@ -10,6 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Elapsed, Killed, PastDeadline, Runtime, message};
 
 /// Why a greenthread ended without a value.
+///
+/// ```
+/// use green::Exit;
+///
+/// let gt = green::spawn(|| green::sleep(std::time::Duration::from_secs(60)));
+/// gt.kill();
+/// assert!(matches!(gt.join(), Err(Exit::Killed(_))));
+/// let gt = green::spawn(|| panic!("no"));
+/// assert!(matches!(gt.join(), Err(Exit::Panicked(panic)) if panic.message() == "no"));
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Exit {
@@ -118,6 +128,16 @@ impl From<Exit> for io::Error {
 /// What a greenthread panicked with, shared by all who wait for it.
 ///
 /// It may go to another thread: a job of the [thread pool](crate::tpool) ends with one, too.
+///
+/// ```
+/// let gt = green::spawn(|| std::panic::panic_any(5));
+/// match gt.join() {
+///     Err(green::Exit::Panicked(panic)) => {
+///         assert_eq!(panic.take_payload().unwrap().downcast_ref(), Some(&5));
+///     }
+///     _ => unreachable!(),
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Panic {
     message: Arc<str>,

@@ -11,6 +11,12 @@ use crate::greenthread::{AnyGreenThread, Exit, GreenThread};
 /// A greenthread that was spawned in a [`scope`](crate::scope).
 ///
 /// Dropping it detaches: the greenthread runs on, and the scope waits for it.
+///
+/// ```
+/// let text = String::from("text");
+/// let length = green::scope(|s| s.spawn(|| text.len()).join());
+/// assert_eq!(length.unwrap().unwrap(), 4);
+/// ```
 pub struct ScopedGreenThread<'scope, T> {
     gt: GreenThread<()>,
     value: Rc<Cell<Option<T>>>,

@@ -119,6 +119,15 @@ pub fn scope<'env, R>(
 ///
 /// `'scope` is the time in which they may run, `'env` that of what they may borrow from. The scope itself may be used
 /// in them.
+///
+/// ```
+/// let words = ["one", "three"];
+/// let longest = green::scope(|s| {
+///     let lengths = words.map(|word| s.spawn(move || word.len()));
+///     lengths.into_iter().map(|length| length.join().unwrap()).max()
+/// });
+/// assert_eq!(longest.unwrap(), Some(5));
+/// ```
 pub struct Scope<'scope, 'env: 'scope> {
     lender: &'scope Lender<'scope, 'env>,
     children: &'scope Children,

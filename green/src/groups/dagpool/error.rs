@@ -5,6 +5,14 @@ use std::fmt;
 use std::rc::Rc;
 
 /// What a node may fail with.
+///
+/// ```
+/// use green::dagpool::{DagPool, NodeError};
+///
+/// let pool = DagPool::<_, u32>::new();
+/// pool.spawn("n", [], |_, _| -> Result<u32, NodeError> { Ok("12".parse()?) }).unwrap();
+/// assert_eq!(pool.wait_for(&"n").unwrap(), 12);
+/// ```
 pub type NodeError = Box<dyn Error>;
 
 /// A node or a value of this key is there already.

@@ -55,6 +55,12 @@ pub struct DagPool<K: 'static, V: 'static> {
 }
 
 /// The keys of a [`DagPool`]: any type that a hash map takes, that can be copied and shown.
+///
+/// ```
+/// fn key<K: green::dagpool::Key>(_: K) {}
+/// key("flour");
+/// key((1, String::from("water")));
+/// ```
 pub trait Key: Eq + Hash + Clone + fmt::Debug + 'static {}
 
 impl<K: Eq + Hash + Clone + fmt::Debug + 'static> Key for K {}

@@ -21,6 +21,13 @@ pub use star::CallWith;
 /// Dropped, it takes no more inputs; the calls that have been started go on.
 ///
 /// While the thread unwinds nothing is waited for: the iteration then ends before the first result that is not there.
+///
+/// ```
+/// let pool = green::GreenPool::new(2);
+/// let mut results = pool.imap(|n: u32| n * n, 1..);
+/// assert_eq!(results.next().unwrap().unwrap(), 1);
+/// assert_eq!(results.next().unwrap().unwrap(), 4);
+/// ```
 #[must_use = "an iterator of results does nothing more than its first calls until it is iterated"]
 pub struct Imap<T: 'static> {
     calls: Calls<Result<GreenThread<T>, Exit>>,
@@ -85,6 +92,12 @@ impl<T> fmt::Debug for Imap<T> {
 /// Dropped, it takes no more inputs; the calls that have been started go on.
 ///
 /// While the thread unwinds nothing is waited for: the iteration then ends when no result is there.
+///
+/// ```
+/// let pool = green::GreenPool::new(2);
+/// let results = pool.imap_unordered(|n: u32| n * n, [1, 2, 3]);
+/// assert_eq!(results.map(Result::unwrap).sum::<u32>(), 14);
+/// ```
 #[must_use = "an iterator of results does nothing more than its first calls until it is iterated"]
 pub struct ImapUnordered<T: 'static> {
     calls: Calls<Result<T, Exit>>,

@@ -1,6 +1,12 @@
 //! Functions of several arguments, called with a tuple.
 
 /// A function that [`GreenPool::starmap`](crate::GreenPool::starmap) can call with a tuple of its arguments.
+///
+/// ```
+/// let pool = green::GreenPool::new(2);
+/// let sums: Result<Vec<_>, _> = pool.starmap(|a, b| a + b, [(1, 2), (3, 4)]).collect();
+/// assert_eq!(sums.unwrap(), [3, 7]);
+/// ```
 #[doc(alias = "Star")]
 pub trait CallWith<Arguments> {
     /// What it returns.

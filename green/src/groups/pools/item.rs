@@ -11,6 +11,17 @@ pub(super) trait Home<T> {
 }
 
 /// A resource of a pool; it goes back when this is dropped.
+///
+/// ```
+/// use green::pools::Pool;
+///
+/// let pool = Pool::builder().max(1).create(Vec::<u8>::new);
+/// let mut item = pool.item();
+/// item.push(1);
+/// assert_eq!((item.len(), pool.free()), (1, 0));
+/// drop(item);
+/// assert_eq!(pool.free(), 1);
+/// ```
 pub struct PoolItem<T> {
     /// `None` only while it is dropped.
     item: Option<T>,

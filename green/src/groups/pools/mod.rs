@@ -209,6 +209,15 @@ impl<T, E> fmt::Debug for TryPool<T, E> {
 }
 
 /// What a [`TokenPool`] gives out: the right to use something of which there is only so much.
+///
+/// ```
+/// use green::pools::{PoolToken, TokenPool};
+///
+/// let pool = TokenPool::new(1);
+/// let token: PoolToken = pool.get();
+/// assert_eq!(pool.free(), 0);
+/// pool.put(token);
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[doc(alias = "Token")]
 pub struct PoolToken(());

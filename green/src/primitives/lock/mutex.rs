@@ -122,6 +122,16 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
 }
 
 /// The value of a [`Mutex`], for as long as this lives.
+///
+/// ```
+/// let mutex = green::lock::Mutex::new(5);
+/// {
+///     let mut value = mutex.lock().unwrap();
+///     *value += 1;
+///     assert!(mutex.is_locked());
+/// }
+/// assert!(!mutex.is_locked());
+/// ```
 #[must_use = "a mutex whose guard is not kept is unlocked at once"]
 pub struct MutexGuard<'a, T: ?Sized> {
     value: RefMut<'a, T>,

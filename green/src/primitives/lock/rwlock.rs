@@ -276,6 +276,12 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
 }
 
 /// The value of a [`RwLock`] for reading, for as long as this lives.
+///
+/// ```
+/// let lock = green::lock::RwLock::new(5);
+/// let (one, other) = (lock.read().unwrap(), lock.read().unwrap());
+/// assert_eq!(*one + *other, 10);
+/// ```
 #[must_use = "a lock whose guard is not kept is free at once"]
 pub struct ReadGuard<'a, T: ?Sized> {
     value: Ref<'a, T>,
@@ -298,6 +304,12 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
 }
 
 /// The value of a [`RwLock`] for writing, for as long as this lives.
+///
+/// ```
+/// let lock = green::lock::RwLock::new(5);
+/// *lock.write().unwrap() += 1;
+/// assert_eq!(lock.into_inner(), 6);
+/// ```
 #[must_use = "a lock whose guard is not kept is free at once"]
 pub struct WriteGuard<'a, T: ?Sized> {
     value: RefMut<'a, T>,

@@ -1,12 +1,13 @@
 //! A queue's state, and how it is changed where its order asks code of the user.
 //!
 //! Code of the user runs under no lock and no borrow of ours. The state is taken out for it: who asks meanwhile gets the
-//! facts from before the change, who wants to change it waits at the gate if that is another thread, and is refused if it
-//! is that very code. Nothing can wait in it, so no other greenthread of the thread comes by.
+//! facts from before the change, and another thread that wants to change it waits at the gate. Nothing can wait in that
+//! code, so no other greenthread of the thread comes by. If it comes back to the queue itself, what it puts is stored after
+//! the change, and every other change is refused.
 
 use super::order::Order;
 use super::state::{Facts, QueueState};
-use super::{Ordered, error};
+use super::{Ordered, PutError, error};
 use crate::primitives::local_or_shared::{Sharing, WaiterOf, Woken, change};
 use crate::runtime::Runtime;
 
@@ -14,7 +15,11 @@ use crate::runtime::Runtime;
 pub(super) enum Held<T, O, W> {
     Here(QueueState<T, O, W>),
     /// It is being changed by code of the user.
-    Away(Facts),
+    Away {
+        facts: Facts,
+        /// What that code has put meanwhile. `None` if it may not any more.
+        came: Option<Vec<T>>,
+    },
 }
 
 /// The state of a queue, taken out. It goes back when this is dropped.
@@ -22,33 +27,49 @@ struct Out<'a, T, O: Order<T>, S: Sharing> {
     queue: &'a Ordered<T, O, S>,
     /// `None` only while it is dropped.
     state: Option<QueueState<T, O, WaiterOf<S>>>,
+    /// Woken when the state is in its place.
+    woken: Woken<WaiterOf<S>>,
 }
 
 impl<'a, T, O: Order<T>, S: Sharing> Out<'a, T, O, S> {
-    /// `None` says that it is out.
-    fn of(queue: &'a Ordered<T, O, S>) -> Option<Self> {
-        S::with(&queue.state, |held| match held {
-            Held::Here(state) => {
-                let away = Held::Away(state.facts());
-                match std::mem::replace(held, away) {
-                    Held::Here(state) => Some(state),
-                    Held::Away(_) => None,
-                }
+    /// Takes it out. The change itself may need `reserved` places. `None` says that it is out.
+    fn of(queue: &'a Ordered<T, O, S>, reserved: usize) -> Option<Self> {
+        let state = S::with(&queue.state, |held| {
+            let Held::Here(state) = &*held else {
+                return None;
+            };
+            let away = Held::Away {
+                facts: state.facts(reserved),
+                came: Some(Vec::new()),
+            };
+            match std::mem::replace(held, away) {
+                Held::Here(state) => Some(state),
+                Held::Away { .. } => None,
             }
-            Held::Away(_) => None,
-        })
-        .map(|state| Out {
+        })?;
+        Some(Out {
             queue,
             state: Some(state),
+            woken: Woken::new(),
         })
     }
 }
 
 impl<T, O: Order<T>, S: Sharing> Drop for Out<'_, T, O, S> {
     fn drop(&mut self) {
-        if let Some(state) = self.state.take() {
-            S::with(&self.queue.state, |held| *held = Held::Here(state));
+        let Some(mut state) = self.state.take() else {
+            return;
+        };
+        // Code of the user once more, which may put nothing this time: else this need not come to an end.
+        let came = S::with(&self.queue.state, |held| match held {
+            Held::Away { came, .. } => came.take(),
+            Held::Here(_) => None,
+        });
+        if let Some(came) = came.filter(|came| !came.is_empty()) {
+            let receive = || state.receive(came, &mut self.woken);
+            Runtime::with(|runtime| runtime.without_switch(receive));
         }
+        S::with(&self.queue.state, |held| *held = Held::Here(state));
     }
 }
 
@@ -62,7 +83,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     ) -> R {
         S::with(&self.state, |held| match held {
             Held::Here(state) => here(state),
-            Held::Away(facts) => away(facts),
+            Held::Away { facts, .. } => away(facts),
         })
     }
 
@@ -75,39 +96,57 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
         f: impl FnOnce(&mut QueueState<T, O, WaiterOf<S>>, A, &mut Woken<WaiterOf<S>>) -> R,
     ) -> Result<R, A> {
         if O::ASKS {
-            return self.change_out(with, f);
+            return self.change_out(1, with, f);
         }
         change::<S, _, _>(&self.state, |held, woken| match held {
             Held::Here(state) => Ok(f(state, with, woken)),
-            Held::Away(_) => Err(with),
+            Held::Away { .. } => Err(with),
         })
     }
 
     #[inline(never)]
     fn change_out<A, R>(
         &self,
+        reserved: usize,
         with: A,
         f: impl FnOnce(&mut QueueState<T, O, WaiterOf<S>>, A, &mut Woken<WaiterOf<S>>) -> R,
     ) -> Result<R, A> {
-        // Dropped as the last: who is woken finds the state in its place.
-        let mut woken = Woken::new();
         let Some(_past) = S::enter(&self.gate) else {
             return Err(with);
         };
-        let Some(mut out) = Out::of(self) else {
+        let Some(mut out) = Out::of(self, reserved) else {
             return Err(with);
         };
-        let Some(state) = &mut out.state else {
+        let Out { state, woken, .. } = &mut out;
+        let Some(state) = state else {
             return Err(with);
         };
         Ok(Runtime::with(|runtime| {
-            runtime.without_switch(|| f(state, with, &mut woken))
+            runtime.without_switch(|| f(state, with, woken))
         }))
+    }
+
+    /// Puts an item for code that a change runs: it comes into the queue after that change.
+    pub(super) fn put_aside(&self, item: T) -> Result<(), PutError<T>> {
+        S::with(&self.state, |held| match held {
+            Held::Away { facts, .. } if facts.shut => Err(PutError::Shutdown(item)),
+            Held::Away {
+                facts,
+                came: Some(came),
+            } if facts.room > 0 => {
+                facts.room -= 1;
+                facts.len += 1;
+                facts.unfinished += 1;
+                came.push(item);
+                Ok(())
+            }
+            _ => Err(PutError::Busy(item)),
+        })
     }
 
     /// Has code of the user look at the state. `None` says that the caller is such code.
     pub(super) fn look<R>(&self, f: impl FnOnce(&QueueState<T, O, WaiterOf<S>>) -> R) -> Option<R> {
-        self.change_out((), |state, (), _| f(state)).ok()
+        self.change_out(0, (), |state, (), _| f(state)).ok()
     }
 
     /// As `change`, for those who can tell the caller by a panic only.

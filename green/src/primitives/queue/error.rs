@@ -6,6 +6,16 @@ use std::fmt;
 pub(super) const BUSY: &str = "a comparison or a clone of a queue's items cannot change that queue";
 
 /// Why an item was not put into a queue. It comes back with the error.
+///
+/// ```
+/// use green::queue::{PutError, Queue};
+///
+/// let queue = Queue::bounded(1);
+/// queue.put(1).unwrap();
+/// let error = queue.try_put(2).unwrap_err();
+/// assert_eq!(error, PutError::Full(2));
+/// assert_eq!(error.into_inner(), 2);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PutError<T> {
@@ -15,7 +25,8 @@ pub enum PutError<T> {
     Shutdown(T),
     /// There was no room, and nothing could wait for it: the thread unwinds.
     Unwinding(T),
-    /// The caller is code that the queue itself runs: a comparison or a clone of its items.
+    /// The caller is code that the queue itself runs (a comparison or a clone of its items), and there is no room, or that
+    /// compares what such code has put.
     Busy(T),
 }
 
@@ -56,6 +67,15 @@ impl<T> fmt::Display for PutError<T> {
 impl<T> Error for PutError<T> {}
 
 /// Why no item came out of a queue.
+///
+/// ```
+/// use green::queue::{GetError, Queue};
+///
+/// let queue = Queue::<u32>::unbounded();
+/// assert_eq!(queue.try_get(), Err(GetError::Empty));
+/// queue.shutdown(false);
+/// assert_eq!(queue.get(), Err(GetError::Shutdown));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 // As large as a pointer: a `Result` of it and a small item then travels in registers.
@@ -85,6 +105,12 @@ impl fmt::Display for GetError {
 impl Error for GetError {}
 
 /// More tasks were reported as done than were put into the queue.
+///
+/// ```
+/// use green::queue::{Queue, TooManyDone};
+///
+/// assert_eq!(Queue::<u32>::unbounded().task_done(), Err(TooManyDone));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyDone;
 

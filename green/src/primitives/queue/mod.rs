@@ -45,6 +45,12 @@ use state::{QueueState, Refused};
 pub type Queue<T> = Ordered<T, Fifo<T>>;
 
 /// eventlet's name for a queue that does not count tasks. Counting costs one addition, so it is [`Queue`] itself.
+///
+/// ```
+/// let queue = green::LightQueue::bounded(1);
+/// queue.put(1).unwrap();
+/// assert!(queue.is_full());
+/// ```
 pub type LightQueue<T> = Queue<T>;
 
 /// A queue that is last in, first out.
@@ -60,8 +66,8 @@ pub type LifoQueue<T> = Ordered<T, Lifo<T>>;
 /// A queue that gives out the lowest item first, and among equals the first that came.
 ///
 /// For the highest first, put [`Reverse`](std::cmp::Reverse)d items. While items are compared nothing can wait, as while
-/// the thread unwinds; a comparison that changes this queue is refused ([`PutError::Busy`], [`GetError::Busy`]), and one
-/// that panics has changed nothing.
+/// the thread unwinds. What a comparison puts into this queue comes after the present change, but every other change by it
+/// is refused ([`GetError::Busy`]). One that panics has changed nothing.
 ///
 /// ```
 /// let jobs = green::PriorityQueue::unbounded();
@@ -73,6 +79,13 @@ pub type PriorityQueue<T> = Ordered<T, Lowest<T>>;
 
 /// A queue in the order `O`, shared as `S` says. [`Queue`], [`LifoQueue`], [`PriorityQueue`] and
 /// [`sync::Queue`](crate::sync::Queue) are its names.
+///
+/// ```
+/// let queue = green::Queue::bounded(2);
+/// queue.put("first").unwrap();
+/// queue.put("second").unwrap();
+/// assert_eq!((queue.get(), queue.qsize()), (Ok("first"), 1));
+/// ```
 pub struct Ordered<T, O: Order<T>, S: Sharing = Local> {
     gate: S::Gate,
     state: S::Cell<Held<T, O, WaiterOf<S>>>,
@@ -152,7 +165,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Refused::Full(item))) => Err(PutError::Full(item)),
             Ok(Err(Refused::Shut(item))) => Err(PutError::Shutdown(item)),
-            Err(item) => Err(PutError::Busy(item)),
+            Err(item) => self.put_aside(item),
         }
     }
 
@@ -360,6 +373,13 @@ impl<'a, T, O: Order<T>, S: Sharing> IntoIterator for &'a Ordered<T, O, S> {
 }
 
 /// The items of a queue, as they come: made by [`Ordered::iter`].
+///
+/// ```
+/// let queue = green::Queue::unbounded();
+/// (0..3).for_each(|n| queue.put(n).unwrap());
+/// queue.shutdown(false);
+/// assert_eq!(queue.iter().sum::<u32>(), 3);
+/// ```
 pub struct Iter<'a, T, O: Order<T>, S: Sharing> {
     queue: &'a Ordered<T, O, S>,
 }

@@ -4,6 +4,15 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 /// The order of a queue: [`Fifo`], [`Lifo`] or [`Lowest`]. It cannot be implemented elsewhere.
+///
+/// ```
+/// use green::queue::{Order, Ordered};
+///
+/// fn first<O: Order<u32>>(queue: &Ordered<u32, O>) -> Option<u32> {
+///     queue.try_get().ok()
+/// }
+/// assert_eq!(first(&green::Queue::unbounded()), None);
+/// ```
 #[allow(
     private_bounds,
     reason = "how items are stored is no part of the interface"
@@ -40,6 +49,12 @@ pub(crate) trait Items<T>: Default {
 }
 
 /// First in, first out.
+///
+/// ```
+/// use green::queue::{Fifo, Ordered};
+///
+/// let _queue: green::Queue<u32> = Ordered::<u32, Fifo<u32>>::unbounded();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Fifo<T>(VecDeque<T>);
 
@@ -71,6 +86,12 @@ impl<T> Items<T> for Fifo<T> {
 }
 
 /// Last in, first out.
+///
+/// ```
+/// use green::queue::{Lifo, Ordered};
+///
+/// let _stack: green::LifoQueue<u32> = Ordered::<u32, Lifo<u32>>::unbounded();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Lifo<T>(Vec<T>);
 
@@ -104,6 +125,12 @@ impl<T> Items<T> for Lifo<T> {
 /// The lowest first; among equals, the first in.
 ///
 /// A heap whose comparisons come first and whose moves come after: one that panics has changed nothing.
+///
+/// ```
+/// use green::queue::{Lowest, Ordered};
+///
+/// let _queue: green::PriorityQueue<u32> = Ordered::<u32, Lowest<u32>>::unbounded();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Lowest<T> {
     /// Each is behind the one at half its place.

@@ -74,8 +74,9 @@ impl<T: Clone, O: Order<T>> Ordered<T, O> {
                     deadline,
                     enter: |looker| {
                         self.change_in_wait(|state, _| {
-                            let empty = state.len() == 0 && !state.shut;
-                            empty.then(|| state.wait_for(Want::Look, looker))
+                            let nothing = state.len() == 0 || state.items().len() == 0;
+                            let waits = nothing && !state.shut;
+                            waits.then(|| state.wait_for(Want::Look, looker))
                         })
                     },
                     leave: |place| self.change_in_wait(|state, _| state.leave(place)),

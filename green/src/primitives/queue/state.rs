@@ -335,13 +335,26 @@ impl<T, O: Items<T>, W: Waiting> QueueState<T, O, W> {
         self.joiners.leave(place)
     }
 
+    /// Stores what has come while this was elsewhere.
+    pub(super) fn receive(&mut self, came: Vec<T>, woken: &mut Woken<W>) {
+        for item in came {
+            self.add_anyhow(item);
+        }
+        self.serve(woken);
+    }
+
     pub(super) fn items(&self) -> &O {
         &self.items
     }
 
-    /// What can be asked of it while it is elsewhere.
-    pub(super) fn facts(&self) -> Facts {
+    /// What can be asked of it while it is elsewhere, for a change that may need `reserved` places.
+    pub(super) fn facts(&self, reserved: usize) -> Facts {
+        let size = match self.capacity {
+            0 => 0,
+            capacity => capacity.saturating_add(self.promised),
+        };
         Facts {
+            room: size.saturating_sub(self.items.len() + reserved),
             len: match self.capacity {
                 0 => 0,
                 _ => self.len(),
@@ -361,6 +374,8 @@ impl<T, O: Items<T>, W: Waiting> QueueState<T, O, W> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
     pub(super) len: usize,
+    /// How many more items code of the user may put.
+    pub(super) room: usize,
     pub(super) capacity: Option<usize>,
     pub(super) full: bool,
     pub(super) has_item: bool,

@@ -21,7 +21,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(Refused::Full(item))) => self.wait_to_put(runtime, item, timeout),
                 Ok(Err(Refused::Shut(item))) => Err(PutError::Shutdown(item)),
-                Err(item) => Err(PutError::Busy(item)),
+                Err(item) => self.put_aside(item),
             }
         })
     }

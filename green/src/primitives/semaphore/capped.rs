@@ -145,6 +145,11 @@ impl Items<()> for Units {
 }
 
 /// A [`CappedSemaphore`] was to begin above its limit.
+///
+/// ```
+/// let error = green::CappedSemaphore::new(3, 2).unwrap_err();
+/// assert_eq!(error.to_string(), "a semaphore cannot begin with 3 units: its limit is 2");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountAboveLimit {
     count: usize,

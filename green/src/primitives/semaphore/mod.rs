@@ -39,6 +39,12 @@ pub use permit::{Permit, Release};
 pub type Semaphore = Counting<Local>;
 
 /// A counting semaphore: [`Semaphore`] or [`sync::Semaphore`](crate::sync::Semaphore).
+///
+/// ```
+/// let semaphore = green::sync::Semaphore::new(2);
+/// let _permit = semaphore.acquire();
+/// assert_eq!(semaphore.counter(), 1);
+/// ```
 pub struct Counting<S: Sharing> {
     state: S::Cell<Permits<S>>,
 }
