@@ -7,25 +7,14 @@ use crate::unneeded;
 pub const MOST: usize = 400;
 
 /// Longer files that stay, each with the reason.
-pub const LONGER: &[(&str, &str)] = &[
-    (
-        "green/src/io/net/tcp.rs",
-        "more than half is documentation, method by method as in std",
-    ),
-    (
-        "green/src/primitives/local_or_shared/model.rs",
-        "one model for loom, with the defects that it must find",
-    ),
-    (
-        "hub-core/src/reactor.rs",
-        "a third is documentation and examples of one type",
-    ),
-];
+pub const LONGER: &[(&str, &str)] = &[(
+    "green/src/primitives/local_or_shared/model.rs",
+    "one model for loom, with the defects that it must find",
+)];
 
 /// Longer files that are to be divided. Nothing may be added.
 pub const TO_GO: &[&str] = &[
     "green/src/io/fs/file.rs",
-    "green/src/io/net/io.rs",
     "green/src/runtime/mod.rs",
     "green/src/runtime/scheduler.rs",
     "green/src/runtime/task.rs",

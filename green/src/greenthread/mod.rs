@@ -7,6 +7,7 @@ mod group;
 mod handle;
 mod join;
 mod kill_on_drop;
+pub(crate) mod leave;
 pub(crate) mod local;
 mod scope;
 pub mod time;
@@ -26,6 +27,7 @@ pub use group::{
 pub use handle::GreenThread;
 pub(crate) use join::join_as_part;
 pub use kill_on_drop::KillOnDrop;
+pub use leave::exit;
 pub use local::{LocalKey, current_id};
 pub(crate) use scope::is_lending;
 pub use scope::{Scope, ScopedGreenThread, scope};
@@ -33,7 +35,7 @@ pub use time::{sleep, sleep_until, yield_now};
 pub use timeout::{Deadline, Elapsed, Timeout, is_timeout, with_timeout};
 
 pub use crate::runtime::{Exit, Panic};
-use crate::runtime::{Runtime, Task};
+use crate::runtime::{Runtime, State, Task};
 
 /// Runs `f` in a new greenthread, which gets its turn when this one next waits.
 ///
@@ -118,5 +120,5 @@ pub(crate) fn spawn_detached(
     spawned_at: &'static Location<'static>,
     f: impl FnOnce() + 'static,
 ) -> io::Result<Rc<Task>> {
-    Runtime::with(|runtime| runtime.spawn_detached(None, spawned_at, f))
+    Runtime::with(|runtime| runtime.spawn_detached(None, spawned_at, State::Fresh, f))
 }

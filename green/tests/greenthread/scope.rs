@@ -599,7 +599,7 @@ fn a_closed_hub_ends_the_children_and_the_scope_goes_on() {
                         green::sleep(LONG);
                     });
                 }
-                // All of them run before the hub is closed.
+                // They have begun: what has not is cancelled.
                 green::yield_now();
                 sender.send(hubs::handle().unwrap()).unwrap();
             });
