@@ -30,7 +30,7 @@ fn the_question_mark_takes_an_exit_everywhere() {
         Ok(n)
     }
     fn io() -> io::Result<u32> {
-        Ok(green::spawn(|| io::Result::Ok(42)).join()??)
+        green::spawn(|| io::Result::Ok(42)).join()?
     }
     bounded(|| {
         assert_eq!(boxed().unwrap(), 42);

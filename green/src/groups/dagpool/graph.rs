@@ -17,7 +17,7 @@ pub(super) struct Graph<K: 'static, V: 'static> {
     values: RefCell<BTreeMap<usize, Rc<Known<K, V>>>>,
     nodes: RefCell<BTreeMap<usize, Node>>,
     /// Who waits for which key, some of them not any more.
-    watched: RefCell<BTreeMap<usize, Vec<Weak<Watch>>>>,
+    watched: RefCell<BTreeMap<usize, Vec<Weak<Awaited>>>>,
     next_node: Cell<u64>,
 }
 
@@ -26,11 +26,11 @@ pub(super) struct Node {
     /// Tells it from a later one of the same key.
     number: u64,
     task: AnyGreenThread,
-    inputs: Rc<Watch>,
+    inputs: Rc<Awaited>,
 }
 
 impl Node {
-    pub(super) fn new(number: u64, task: AnyGreenThread, inputs: Rc<Watch>) -> Node {
+    pub(super) fn new(number: u64, task: AnyGreenThread, inputs: Rc<Awaited>) -> Node {
         Node {
             number,
             task,
@@ -40,7 +40,7 @@ impl Node {
 }
 
 /// Some keys as one iteration sees them.
-pub(super) struct Watch {
+pub(super) struct Awaited {
     /// Without a value yet.
     pub(super) pending: RefCell<BTreeSet<usize>>,
     /// With a value, and not given out yet.
@@ -48,7 +48,7 @@ pub(super) struct Watch {
     pub(super) waiters: RefCell<WaitList>,
 }
 
-impl Watch {
+impl Awaited {
     /// True if there is no value yet, and one may come.
     pub(super) fn is_open(&self) -> bool {
         self.arrived.borrow().is_empty() && !self.pending.borrow().is_empty()
@@ -140,7 +140,7 @@ impl<K, V> Graph<K, V> {
 
 impl<K: Key, V: Clone + 'static> Graph<K, V> {
     pub(super) fn watch(self: &Rc<Self>, keys: impl IntoIterator<Item = K>) -> Values<K, V> {
-        let watch = Rc::new(Watch {
+        let watch = Rc::new(Awaited {
             pending: RefCell::default(),
             arrived: RefCell::default(),
             waiters: RefCell::default(),

@@ -5,14 +5,14 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::graph::{Graph, Watch};
+use super::graph::{Awaited, Graph};
 use super::{Key, PropagateError};
 use crate::greenthread::Exit;
 use crate::greenthread::timeout::Elapsed;
 use crate::runtime::{Reason, Runtime, Why};
 
-/// Values of a [`DagPool`] as they come: what a node is given of its inputs, and what
-/// [`wait_each`](DagPool::wait_each) gives.
+/// Values of a [`DagPool`](super::DagPool) as they come: what a node is given of its inputs, and what
+/// [`wait_each`](super::DagPool::wait_each) gives.
 ///
 /// Those that are known already come first. While the thread unwinds nothing is waited for: the iteration then ends
 /// before the first value that is not known.
@@ -27,11 +27,11 @@ use crate::runtime::{Reason, Runtime, Why};
 #[must_use = "an iterator of values waits for nothing until it is iterated"]
 pub struct Values<K: 'static, V: 'static> {
     graph: Rc<Graph<K, V>>,
-    watch: Rc<Watch>,
+    watch: Rc<Awaited>,
 }
 
 impl<K: Key, V: Clone + 'static> Values<K, V> {
-    pub(super) fn new(graph: &Rc<Graph<K, V>>, watch: Rc<Watch>) -> Values<K, V> {
+    pub(super) fn new(graph: &Rc<Graph<K, V>>, watch: Rc<Awaited>) -> Values<K, V> {
         let graph = Rc::clone(graph);
         Values { graph, watch }
     }
@@ -112,7 +112,7 @@ impl<K: Key, V: Clone + 'static> Values<K, V> {
         PropagateError::new(key, Rc::new(Exit::Unwinding))
     }
 
-    pub(super) fn watch(&self) -> &Rc<Watch> {
+    pub(super) fn watch(&self) -> &Rc<Awaited> {
         &self.watch
     }
 }

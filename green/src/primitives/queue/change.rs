@@ -6,14 +6,14 @@
 //! the change, and every other change is refused.
 
 use super::order::Order;
-use super::state::{Facts, QueueState};
+use super::state::{Contents, Facts};
 use super::{Ordered, PutError, error};
 use crate::primitives::local_or_shared::{Sharing, WaiterOf, Woken, change};
 use crate::runtime::Runtime;
 
 /// What the cell of a queue holds.
 pub(super) enum Held<T, O, W> {
-    Here(QueueState<T, O, W>),
+    Here(Contents<T, O, W>),
     /// It is being changed by code of the user.
     Away {
         facts: Facts,
@@ -26,7 +26,7 @@ pub(super) enum Held<T, O, W> {
 struct Out<'a, T, O: Order<T>, S: Sharing> {
     queue: &'a Ordered<T, O, S>,
     /// `None` only while it is dropped.
-    state: Option<QueueState<T, O, WaiterOf<S>>>,
+    state: Option<Contents<T, O, WaiterOf<S>>>,
     /// Woken when the state is in its place.
     woken: Woken<WaiterOf<S>>,
 }
@@ -78,7 +78,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     #[inline]
     pub(super) fn read<R>(
         &self,
-        here: impl FnOnce(&QueueState<T, O, WaiterOf<S>>) -> R,
+        here: impl FnOnce(&Contents<T, O, WaiterOf<S>>) -> R,
         away: impl FnOnce(&Facts) -> R,
     ) -> R {
         S::with(&self.state, |held| match held {
@@ -93,7 +93,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     pub(super) fn change<A, R>(
         &self,
         with: A,
-        f: impl FnOnce(&mut QueueState<T, O, WaiterOf<S>>, A, &mut Woken<WaiterOf<S>>) -> R,
+        f: impl FnOnce(&mut Contents<T, O, WaiterOf<S>>, A, &mut Woken<WaiterOf<S>>) -> R,
     ) -> Result<R, A> {
         if O::ASKS {
             return self.change_out(1, with, f);
@@ -109,7 +109,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
         &self,
         reserved: usize,
         with: A,
-        f: impl FnOnce(&mut QueueState<T, O, WaiterOf<S>>, A, &mut Woken<WaiterOf<S>>) -> R,
+        f: impl FnOnce(&mut Contents<T, O, WaiterOf<S>>, A, &mut Woken<WaiterOf<S>>) -> R,
     ) -> Result<R, A> {
         let Some(_past) = S::enter(&self.gate) else {
             return Err(with);
@@ -145,14 +145,14 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     }
 
     /// Has code of the user look at the state. `None` says that the caller is such code.
-    pub(super) fn look<R>(&self, f: impl FnOnce(&QueueState<T, O, WaiterOf<S>>) -> R) -> Option<R> {
+    pub(super) fn look<R>(&self, f: impl FnOnce(&Contents<T, O, WaiterOf<S>>) -> R) -> Option<R> {
         self.change_out(0, (), |state, (), _| f(state)).ok()
     }
 
     /// As `change`, for those who can tell the caller by a panic only.
     pub(super) fn change_or_panic<R>(
         &self,
-        f: impl FnOnce(&mut QueueState<T, O, WaiterOf<S>>, &mut Woken<WaiterOf<S>>) -> R,
+        f: impl FnOnce(&mut Contents<T, O, WaiterOf<S>>, &mut Woken<WaiterOf<S>>) -> R,
     ) -> R {
         match self.change((), |state, (), woken| f(state, woken)) {
             Ok(result) => result,
@@ -163,7 +163,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// As `change`, at the beginning and the end of a wait.
     pub(super) fn change_in_wait<R>(
         &self,
-        f: impl FnOnce(&mut QueueState<T, O, WaiterOf<S>>, &mut Woken<WaiterOf<S>>) -> R,
+        f: impl FnOnce(&mut Contents<T, O, WaiterOf<S>>, &mut Woken<WaiterOf<S>>) -> R,
     ) -> R {
         match self.change((), |state, (), woken| f(state, woken)) {
             Ok(result) => result,

@@ -24,7 +24,7 @@ use change::Held;
 pub use error::{GetError, PutError, TooManyDone};
 pub(crate) use order::Items;
 pub use order::{Fifo, Lifo, Lowest, Order};
-use state::{QueueState, Refused};
+use state::{Contents, Refused};
 
 /// A queue that is first in, first out.
 ///
@@ -123,7 +123,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     pub(crate) fn with(items: O, capacity: Option<usize>) -> Self {
         Ordered {
             gate: S::Gate::default(),
-            state: S::cell(Held::Here(QueueState::new(items, capacity))),
+            state: S::cell(Held::Here(Contents::new(items, capacity))),
         }
     }
 
@@ -161,7 +161,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// [`PutError::Full`] or [`PutError::Shutdown`], with the item.
     #[inline]
     pub fn try_put(&self, item: T) -> Result<(), PutError<T>> {
-        match self.change(item, QueueState::try_put) {
+        match self.change(item, Contents::try_put) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Refused::Full(item))) => Err(PutError::Full(item)),
             Ok(Err(Refused::Shut(item))) => Err(PutError::Shutdown(item)),
@@ -306,7 +306,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// assert!(queue.task_done().is_err());
     /// ```
     pub fn task_done(&self) -> Result<(), TooManyDone> {
-        self.change_or_panic(QueueState::task_done)
+        self.change_or_panic(Contents::task_done)
             .then_some(())
             .ok_or(TooManyDone)
     }

@@ -25,7 +25,7 @@ pub(super) enum Refused<T> {
 /// A getter that waits is not given an item but the promise of one: it takes the item when it runs. So items leave in
 /// the order of the queue whatever becomes of those who wait for them, and a getter that dies gives its promise to the
 /// next. There are never fewer items than promises, but for a shutdown that drains the queue.
-pub(super) struct QueueState<T, O, W> {
+pub(super) struct Contents<T, O, W> {
     items: O,
     /// `usize::MAX` is unbounded. Zero is a rendezvous: items are not stored but stay with those who put them.
     capacity: usize,
@@ -38,9 +38,9 @@ pub(super) struct QueueState<T, O, W> {
     joiners: WaitList<(), W>,
 }
 
-impl<T, O: Items<T>, W: Waiting> QueueState<T, O, W> {
-    pub(super) fn new(items: O, capacity: Option<usize>) -> QueueState<T, O, W> {
-        QueueState {
+impl<T, O: Items<T>, W: Waiting> Contents<T, O, W> {
+    pub(super) fn new(items: O, capacity: Option<usize>) -> Contents<T, O, W> {
+        Contents {
             unfinished: items.len(),
             items,
             capacity: capacity.unwrap_or(usize::MAX),

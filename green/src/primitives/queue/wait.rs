@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::order::Order;
-use super::state::{QueueState, Refused, Want};
+use super::state::{Contents, Refused, Want};
 use super::{GetError, Ordered, PutError};
 use crate::primitives::local_or_shared::Sharing;
 use crate::runtime::{Ended, Reason, Runtime, Wait, Why};
@@ -17,7 +17,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     pub(super) fn put_for(&self, item: T, timeout: Option<Duration>) -> Result<(), PutError<T>> {
         Runtime::with(|runtime| {
             runtime.spend();
-            match self.change(item, QueueState::put) {
+            match self.change(item, Contents::put) {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(Refused::Full(item))) => self.wait_to_put(runtime, item, timeout),
                 Ok(Err(Refused::Shut(item))) => Err(PutError::Shutdown(item)),
@@ -88,7 +88,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
                     })
                 },
                 leave: |place| self.change_in_wait(|state, _| state.leave(place)),
-                pass_on: || self.change_in_wait(QueueState::renounce),
+                pass_on: || self.change_in_wait(Contents::renounce),
             });
             match ended {
                 Ended::Served if !matches!(early, Err(GetError::Empty)) => return early,
@@ -138,7 +138,7 @@ struct Promise<'a, T, O: Order<T>, S: Sharing>(&'a Ordered<T, O, S>);
 impl<T, O: Order<T>, S: Sharing> Promise<'_, T, O, S> {
     /// `None` if a shutdown has drained the queue.
     fn redeem(self) -> Option<T> {
-        let item = self.0.change_in_wait(QueueState::redeem);
+        let item = self.0.change_in_wait(Contents::redeem);
         std::mem::forget(self);
         item
     }
@@ -146,6 +146,6 @@ impl<T, O: Order<T>, S: Sharing> Promise<'_, T, O, S> {
 
 impl<T, O: Order<T>, S: Sharing> Drop for Promise<'_, T, O, S> {
     fn drop(&mut self) {
-        self.0.change_in_wait(QueueState::renounce);
+        self.0.change_in_wait(Contents::renounce);
     }
 }
