@@ -68,7 +68,7 @@
 //! # Panics
 //!
 //! A panic ends its greenthread; [`GreenThread::join`] gives it as [`Exit::Panicked`]. Kills and timeouts travel by unwinding
-//! as well, so code that catches panics around blocking calls hands the payload to [`resume_if_control`] first, and a
+//! as well, so code that catches panics around blocking calls hands the payload to [`resume_interrupt`] first, and a
 //! profile with `panic = "abort"` is refused. While a thread unwinds nothing switches: each call says what it does instead.
 //!
 //! # Platforms
@@ -97,25 +97,34 @@ mod threads;
 
 pub use error::{OsError, raw_os_error};
 pub use greenthread::{
-    AnyGreenThread, Builder, Deadline, Elapsed, Exit, GreenThread, Iwait, LinkId, LocalKey, Panic,
-    Scope, ScopedGreenThread, Timeout, current, exit, get_ident, is_timeout, iwait, joinall,
-    joinall_timeout, killall, killall_wait, scope, sleep, sleep_until, spawn, spawn_after,
-    spawn_after_local, spawn_n, time, try_joinall, wait_any, with_timeout, yield_now,
+    AnyGreenThread, Builder, Deadline, Elapsed, EndOrder, Exit, GreenThread, KillOnDrop, LinkId,
+    LocalKey, Panic, Scope, ScopedGreenThread, Timeout, current, current_id, exit, is_timeout,
+    iwait, joinall, joinall_timeout, killall, killall_wait, scope, sleep, sleep_until, spawn,
+    spawn_after, spawn_after_local, spawn_n, time, try_joinall, wait_any, with_timeout, yield_now,
 };
 pub use groups::{
-    GreenPile, GreenPool, Imap, ImapUnordered, InsidePool, PileResults, Star, dagpool, pools,
+    CallWith, GreenPile, GreenPool, Imap, ImapUnordered, PileResults, WaitsForItself, dagpool,
+    pools,
 };
 #[cfg(feature = "ureq")]
 pub use io::ureq;
 pub use io::{connect, connect_from, dns, fs, listen, net, os, process, select, signal};
 pub use primitives::{
     AsyncResult, Barrier, BarrierWaitResult, BoundedSemaphore, CappedSemaphore, Condition, Event,
-    Flag, LifoQueue, LightQueue, Lock, Member, Permit, PriorityQueue, Queue, RLock, Semaphore,
-    Unwinding, WaitGroup, event, lock, queue, semaphore, sync,
+    Flag, LifoQueue, LightQueue, Lock, Permit, PriorityQueue, Queue, RLock, Semaphore, Unwinding,
+    WaitGroup, WaitGroupGuard, event, lock, queue, semaphore, sync,
 };
-pub use runtime::resume_if_control;
+pub use runtime::resume_interrupt;
 pub use server::{StopServe, serve};
 pub use threads::{future, tpool};
+/// The names that these had before.
+#[doc(hidden)]
+pub use {
+    greenthread::{EndOrder as Iwait, current_id as get_ident},
+    groups::{CallWith as Star, WaitsForItself as InsidePool},
+    primitives::WaitGroupGuard as Member,
+    runtime::resume_interrupt as resume_if_control,
+};
 
 /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
 ///

@@ -16,7 +16,7 @@ use crate::runtime::{ExitCode, Killed, Runtime, main_handle};
 /// hook runs. Other greenthreads are abandoned, as when `main` returns. [`mask`](crate::mask) holds main's end back,
 /// and a [`scope`](crate::scope) of main waits for its greenthreads first, which are killed. The first code counts.
 ///
-/// Code of `main` that catches the unwinding passes it on by [`resume_if_control`](crate::resume_if_control). If it
+/// Code of `main` that catches the unwinding passes it on by [`resume_interrupt`](crate::resume_interrupt). If it
 /// drops what it has caught instead, the process ends there and then, with this code.
 ///
 /// From another OS thread, a job of the [thread pool](crate::tpool) for one, main is told if it has a hub that other

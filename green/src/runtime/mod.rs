@@ -7,6 +7,7 @@ pub(crate) mod backoff;
 mod close;
 mod deadlines;
 mod deadlock;
+mod elapsed;
 mod ends;
 mod exit;
 mod failure;
@@ -51,12 +52,13 @@ use hub_core::{Reactor, Wakeup};
 use slab::Slab;
 
 pub(crate) use deadlines::DeadlineId;
+pub use elapsed::Elapsed;
 pub(crate) use ends::{Hears, OnEnd};
 pub use exit::{Exit, Panic};
 pub use idle::idle;
-pub use interrupt::resume_if_control;
+pub use interrupt::resume_interrupt;
 pub(crate) use interrupt::{
-    Elapsed, ExitCode, Interrupt, Killed, Mask, contain, is_control, message,
+    ExitCode, Interrupt, Killed, Mask, PastDeadline, contain, is_control, message,
 };
 pub(crate) use member::Member;
 pub(crate) use observe::Observer;

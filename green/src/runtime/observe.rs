@@ -50,6 +50,11 @@ impl Runtime {
         }
     }
 
+    /// How often one greenthread has taken over from another.
+    pub(crate) fn switches(&self) -> u64 {
+        self.counters.switches.get()
+    }
+
     pub(crate) fn age(&self, task: &Task) -> Duration {
         task.born.elapsed()
     }

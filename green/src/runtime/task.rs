@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use greenlet::Greenlet;
 use hub_core::TimerKey;
@@ -286,12 +286,13 @@ impl Task {
     pub(super) fn open_deadline(
         &self,
         place: &'static Location<'static>,
+        after: Option<Duration>,
         time: Option<Instant>,
     ) -> DeadlineId {
         if time.is_some() {
             self.unarmed.set(true);
         }
-        self.extra().deadlines.open(place, time)
+        self.extra().deadlines.open(place, after, time)
     }
 
     /// Where an open deadline was opened.

@@ -62,6 +62,12 @@ impl<T, W> Default for Rest<T, W> {
     }
 }
 
+impl<T, W> Default for WaitList<T, W> {
+    fn default() -> Self {
+        WaitList::new()
+    }
+}
+
 impl<T, W> WaitList<T, W> {
     #[inline]
     pub(crate) const fn new() -> WaitList<T, W> {
@@ -80,6 +86,12 @@ impl<T, W> WaitList<T, W> {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none()
+    }
+
+    /// What [`WaitList::pop_any`] would take.
+    #[inline]
+    pub(crate) fn first(&self) -> Option<&(W, T)> {
+        self.first.as_ref().map(|(_, waiter)| waiter)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(W, T)> {

@@ -14,7 +14,7 @@ use greenlet::os::fork_count;
 use super::threads::Threads;
 use crate::greenthread::Panic;
 use crate::runtime::{
-    Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, resume_if_control,
+    Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, resume_interrupt,
 };
 
 /// Why a job has no value.
@@ -129,7 +129,7 @@ impl<T: Send + 'static> Job<T> {
 
     /// Runs `f` here and now. A kill or a deadline that arrives in it goes on.
     pub(super) fn inline(f: impl FnOnce() -> T) -> Job<T> {
-        let result = panic::catch_unwind(AssertUnwindSafe(f)).map_err(resume_if_control);
+        let result = panic::catch_unwind(AssertUnwindSafe(f)).map_err(resume_interrupt);
         Job {
             slot: Arc::new(Mutex::new(Slot {
                 stage: Stage::Done(result),

@@ -185,7 +185,7 @@ impl Threads {
         state.threads -= 1;
         let mut leavers = WaitList::new();
         if state.threads == 0 {
-            leavers = std::mem::replace(&mut state.leavers, WaitList::new());
+            leavers = std::mem::take(&mut state.leavers);
         }
         drop(state);
         leavers.wake_all();

@@ -1,158 +1,33 @@
 //! Many calls of one function in a pool: [`Imap`] and its kin.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+mod calls;
+mod star;
+
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe, Location};
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::greenthread::timeout::Elapsed;
-use crate::greenthread::{AnyGreenThread, Builder, Exit, GreenThread, expect};
+use crate::greenthread::{Exit, GreenThread};
 use crate::groups::greenpool::GreenPool;
-use crate::runtime::{Reason, Runtime, State, WaitList, Why};
+use crate::runtime::{Runtime, Why};
 
-/// What the one that starts the calls and the one that takes their results have in common.
-struct Feed<E> {
-    /// What nobody has taken yet, in the order in which it is to be taken.
-    queue: RefCell<VecDeque<E>>,
-    /// Calls started whose results nobody has taken.
-    open: Cell<usize>,
-    /// No more calls are started.
-    ended: Cell<bool>,
-    consumer: RefCell<WaitList>,
-    feeder: RefCell<WaitList>,
-}
-
-impl<E> Feed<E> {
-    fn new() -> Rc<Feed<E>> {
-        Rc::new(Feed {
-            queue: RefCell::new(VecDeque::new()),
-            open: Cell::new(0),
-            ended: Cell::new(false),
-            consumer: RefCell::new(WaitList::new()),
-            feeder: RefCell::new(WaitList::new()),
-        })
-    }
-
-    fn reason(&self, kind: &'static str) -> Reason {
-        Reason::Primitive(kind, std::ptr::from_ref(self).addr())
-    }
-
-    /// Waits until the results that nobody has taken are fewer than the pool is large. False if it cannot.
-    fn wait_for_room(&self, pool: &GreenPool) -> bool {
-        let reason = self.reason("a result of imap to be taken");
-        while self.open.get() >= pool.size().max(1) {
-            let ended = Runtime::with(|runtime| runtime.wait_in(&self.feeder, reason, None));
-            if ended.served() == Err(Why::Unwinding) {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Waits for another entry.
-    fn wait_for_entry(&self, deadline: Option<Instant>) -> Result<(), Why> {
-        let reason = self.reason("a result of imap");
-        Runtime::with(|runtime| runtime.wait_in(&self.consumer, reason, deadline).served())
-    }
-
-    fn push(&self, entry: E) {
-        self.queue.borrow_mut().push_back(entry);
-        wake_first(&self.consumer);
-    }
-
-    /// Takes the first entry and lets another call start.
-    fn pop(&self) -> Option<E> {
-        let entry = self.queue.borrow_mut().pop_front();
-        if entry.is_some() {
-            self.open.set(self.open.get() - 1);
-            wake_first(&self.feeder);
-        }
-        entry
-    }
-}
-
-fn wake_first(list: &RefCell<WaitList>) {
-    if let Some((waiter, ())) = list.borrow_mut().pop() {
-        waiter.wake();
-    }
-}
-
-/// Ends the feed however the feeder ends, also if it never runs.
-struct End<E>(Rc<Feed<E>>);
-
-impl<E> Drop for End<E> {
-    fn drop(&mut self) {
-        self.0.ended.set(true);
-        wake_first(&self.0.consumer);
-    }
-}
-
-/// A feed, and the greenthread that takes the inputs and starts the calls.
-struct Calls<E> {
-    feed: Rc<Feed<E>>,
-    feeder: AnyGreenThread,
-}
-
-impl<E: 'static> Calls<E> {
-    /// `deliver` is given every call when it has been started, `fail` what the inputs have panicked with.
-    fn start<I, T, F>(
-        pool: &GreenPool,
-        spawned_at: &'static Location<'static>,
-        f: F,
-        mut inputs: I,
-        deliver: fn(&Rc<Feed<E>>, GreenThread<T>),
-        fail: fn(Exit) -> E,
-    ) -> Calls<E>
-    where
-        I: Iterator + 'static,
-        T: 'static,
-        F: Fn(I::Item) -> T + 'static,
-    {
-        let feed = Feed::new();
-        let end = End(Rc::clone(&feed));
-        let pool = pool.clone();
-        let f = Rc::new(f);
-        let body = move || {
-            let feed = &end.0;
-            let fed = panic::catch_unwind(AssertUnwindSafe(|| {
-                while feed.wait_for_room(&pool)
-                    && let Some(input) = inputs.next()
-                {
-                    let f = Rc::clone(&f);
-                    let call = pool.spawn_at(spawned_at, move || f(input));
-                    feed.open.set(feed.open.get() + 1);
-                    deliver(feed, call);
-                }
-            }));
-            if let Err(payload) = fed {
-                feed.open.set(feed.open.get() + 1);
-                feed.push(fail(Exit::of(payload)));
-            }
-        };
-        let feeder = Builder::new().name("imap");
-        let feeder = expect(feeder.make(spawned_at, State::Fresh, body));
-        Calls {
-            feed,
-            feeder: feeder.as_any().clone(),
-        }
-    }
-}
-
-impl<E> Drop for Calls<E> {
-    fn drop(&mut self) {
-        Runtime::with(|runtime| runtime.kill_soon(self.feeder.task(), None));
-        let unwanted = self.feed.queue.take();
-        drop(unwanted);
-    }
-}
+use calls::{Calls, Feed};
+pub use star::CallWith;
 
 /// The results of [`GreenPool::imap`], in the order of the inputs.
 ///
 /// Dropped, it takes no more inputs; the calls that have been started go on.
 ///
 /// While the thread unwinds nothing is waited for: the iteration then ends before the first result that is not there.
+///
+/// ```
+/// let pool = green::GreenPool::new(2);
+/// let mut results = pool.imap(|n: u32| n * n, 1..);
+/// assert_eq!(results.next().unwrap().unwrap(), 1);
+/// assert_eq!(results.next().unwrap().unwrap(), 4);
+/// ```
 #[must_use = "an iterator of results does nothing more than its first calls until it is iterated"]
 pub struct Imap<T: 'static> {
     calls: Calls<Result<GreenThread<T>, Exit>>,
@@ -171,6 +46,7 @@ impl<T: 'static> Imap<T> {
     /// `None` says that the deadline has passed.
     fn take(&mut self, deadline: Option<Instant>) -> Option<Option<Result<T, Exit>>> {
         let feed = &self.calls.feed;
+        Runtime::with(Runtime::spend);
         loop {
             let first = match feed.queue.borrow().front() {
                 Some(Ok(call)) => Some(Some(call.as_any().clone())),
@@ -180,8 +56,8 @@ impl<T: 'static> Imap<T> {
             let waited = match &first {
                 Some(Some(call)) => call.wait_end(deadline),
                 Some(None) => Ok(()),
-                None if feed.ended.get() => return Some(None),
-                None => feed.wait_for_entry(deadline),
+                None if feed.has_ended() => return Some(None),
+                None => feed.wait_for_entry(deadline, || feed.is_empty()),
             };
             match waited {
                 Ok(()) if first.is_some() => {
@@ -206,7 +82,7 @@ impl<T: 'static> Iterator for Imap<T> {
 impl<T> fmt::Debug for Imap<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Imap")
-            .field("open", &self.calls.feed.open.get())
+            .field("open", &self.calls.feed.open())
             .finish_non_exhaustive()
     }
 }
@@ -216,6 +92,12 @@ impl<T> fmt::Debug for Imap<T> {
 /// Dropped, it takes no more inputs; the calls that have been started go on.
 ///
 /// While the thread unwinds nothing is waited for: the iteration then ends when no result is there.
+///
+/// ```
+/// let pool = green::GreenPool::new(2);
+/// let results = pool.imap_unordered(|n: u32| n * n, [1, 2, 3]);
+/// assert_eq!(results.map(Result::unwrap).sum::<u32>(), 14);
+/// ```
 #[must_use = "an iterator of results does nothing more than its first calls until it is iterated"]
 pub struct ImapUnordered<T: 'static> {
     calls: Calls<Result<T, Exit>>,
@@ -234,12 +116,13 @@ impl<T: 'static> ImapUnordered<T> {
     /// `None` says that the deadline has passed.
     fn take(&mut self, deadline: Option<Instant>) -> Option<Option<Result<T, Exit>>> {
         let feed = &self.calls.feed;
+        Runtime::with(Runtime::spend);
         loop {
             let result = feed.pop();
-            if result.is_some() || feed.ended.get() && feed.open.get() == 0 {
+            if result.is_some() || feed.is_over() {
                 return Some(result);
             }
-            match feed.wait_for_entry(deadline) {
+            match feed.wait_for_entry(deadline, || feed.is_empty()) {
                 Ok(()) | Err(Why::Again) => {}
                 Err(Why::Expired) => return None,
                 Err(Why::Unwinding) => return Some(None),
@@ -259,7 +142,7 @@ impl<T: 'static> Iterator for ImapUnordered<T> {
 impl<T> fmt::Debug for ImapUnordered<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImapUnordered")
-            .field("open", &self.calls.feed.open.get())
+            .field("open", &self.calls.feed.open())
             .finish_non_exhaustive()
     }
 }
@@ -353,7 +236,7 @@ impl GreenPool {
         I: IntoIterator,
         I::Item: 'static,
         I::IntoIter: 'static,
-        F: Star<I::Item> + 'static,
+        F: CallWith<I::Item> + 'static,
         F::Output: 'static,
     {
         self.imap(move |arguments| f.call(arguments), inputs)
@@ -393,36 +276,3 @@ impl GreenPool {
         crate::spawn(|| results.collect())
     }
 }
-
-/// A function that [`GreenPool::starmap`] can call with a tuple of its arguments.
-pub trait Star<Arguments> {
-    /// What it returns.
-    type Output;
-
-    /// Calls it.
-    fn call(&self, arguments: Arguments) -> Self::Output;
-}
-
-macro_rules! star {
-    ($($argument:ident)+) => {
-        impl<Function, Output, $($argument),+> Star<($($argument,)+)> for Function
-        where
-            Function: Fn($($argument),+) -> Output,
-        {
-            type Output = Output;
-
-            fn call(&self, arguments: ($($argument,)+)) -> Output {
-                #[allow(non_snake_case, reason = "the names of the types serve for the values")]
-                let ($($argument,)+) = arguments;
-                self($($argument),+)
-            }
-        }
-    };
-}
-
-star!(A);
-star!(A B);
-star!(A B C);
-star!(A B C D);
-star!(A B C D E);
-star!(A B C D E F);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use loom::model::Builder;
 use loom::sync::atomic::{AtomicBool, Ordering};
-use loom::sync::{Arc, Mutex, Notify};
+use loom::sync::{Arc, Mutex, MutexGuard, Notify};
 use loom::thread::{self, JoinHandle};
 
 use super::{Reach, Sharing, Unwinding};
@@ -119,6 +119,12 @@ impl Reach for Modelled {
     type Once<T> = Once<T>;
     type Ptr<T> = Arc<T>;
     type From = Modelled;
+    type Gate = Mutex<()>;
+    type Past<'a> = MutexGuard<'a, ()>;
+
+    fn enter(gate: &Mutex<()>) -> Option<MutexGuard<'_, ()>> {
+        Some(gate.lock().unwrap())
+    }
 
     fn cell<T>(value: T) -> Mutex<T> {
         Mutex::new(value)

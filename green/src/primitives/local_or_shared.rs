@@ -8,13 +8,24 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::runtime::{Anywhere, Here, Origin, Waiting};
+use crate::runtime::{Anywhere, Here, Origin, Runtime, Waiting};
 
 /// Who may use a primitive: [`Local`] or [`Shared`].
 ///
 /// Each primitive is written once, for both. This trait cannot be implemented elsewhere.
+///
+/// ```
+/// use green::semaphore::Counting;
+/// use green::sync::Sharing;
+///
+/// fn free<S: Sharing>(semaphore: &Counting<S>) -> usize {
+///     semaphore.counter()
+/// }
+/// assert_eq!(free(&green::Semaphore::new(1)), free(&green::sync::Semaphore::new(1)));
+/// ```
 #[allow(
     private_bounds,
     reason = "what a sharing is made of is no part of the interface"
@@ -29,10 +40,22 @@ pub trait Sharing: Reach {
 }
 
 /// For the greenthreads of one OS thread: cheap, neither `Send` nor `Sync`.
+///
+/// ```
+/// use green::sync::Local;
+///
+/// let _semaphore: green::Semaphore = green::semaphore::Counting::<Local>::new(1);
+/// ```
 #[derive(Debug)]
 pub enum Local {}
 
 /// For the greenthreads of all OS threads; a plain thread counts as one, with a single greenthread.
+///
+/// ```
+/// use green::sync::Shared;
+///
+/// let _semaphore: green::sync::Semaphore = green::semaphore::Counting::<Shared>::new(1);
+/// ```
 #[derive(Debug)]
 pub enum Shared {}
 
@@ -62,12 +85,19 @@ pub(crate) trait Reach: Sized + 'static {
     type Ptr<T>: Clone + Deref<Target = T>;
     /// From where its waits are ended.
     type From: Origin;
+    /// Keeps other threads out of a state while code of the user runs in the middle of a change of it.
+    type Gate: Default;
+    /// The gate is passed until this is dropped.
+    type Past<'a>;
 
     fn cell<T>(value: T) -> Self::Cell<T>;
     fn once<T>() -> Self::Once<T>;
     fn set<T>(once: &Self::Once<T>, value: T) -> Result<(), T>;
     fn get<T>(once: &Self::Once<T>) -> Option<&T>;
     fn ptr<T>(value: T) -> Self::Ptr<T>;
+
+    /// Passes the gate, after other threads that have. `None` says that this thread has.
+    fn enter(gate: &Self::Gate) -> Option<Self::Past<'_>>;
 
     /// Gives `f` the state to itself. `f` neither waits nor runs code of the user.
     fn with<T, R>(cell: &Self::Cell<T>, f: impl FnOnce(&mut T) -> R) -> R;
@@ -78,6 +108,8 @@ impl Reach for Local {
     type Once<T> = OnceCell<T>;
     type Ptr<T> = Rc<T>;
     type From = Here;
+    type Gate = ();
+    type Past<'a> = ();
 
     fn cell<T>(value: T) -> RefCell<T> {
         RefCell::new(value)
@@ -100,6 +132,10 @@ impl Reach for Local {
         Rc::new(value)
     }
 
+    fn enter((): &()) -> Option<()> {
+        Some(())
+    }
+
     #[inline]
     fn with<T, R>(cell: &RefCell<T>, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut cell.borrow_mut())
@@ -111,6 +147,8 @@ impl Reach for Shared {
     type Once<T> = OnceLock<T>;
     type Ptr<T> = Arc<T>;
     type From = Anywhere;
+    type Gate = Gate;
+    type Past<'a> = PastGate<'a>;
 
     fn cell<T>(value: T) -> Mutex<T> {
         Mutex::new(value)
@@ -133,10 +171,49 @@ impl Reach for Shared {
         Arc::new(value)
     }
 
+    fn enter(gate: &Gate) -> Option<PastGate<'_>> {
+        gate.enter()
+    }
+
     #[inline]
     fn with<T, R>(cell: &Mutex<T>, f: impl FnOnce(&mut T) -> R) -> R {
         // No code of the user runs under the lock, so nothing is left half done there.
         f(&mut cell.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// See [`Reach::Gate`]. The thread that has passed it may come again, and is told so: it would wait for itself.
+#[derive(Default)]
+pub(crate) struct Gate {
+    lock: Mutex<()>,
+    /// One more than the serial number of the thread that has passed; zero if none has.
+    owner: AtomicU64,
+}
+
+pub(crate) struct PastGate<'a> {
+    gate: &'a Gate,
+    _locked: MutexGuard<'a, ()>,
+}
+
+impl Gate {
+    fn enter(&self) -> Option<PastGate<'_>> {
+        let me = Runtime::with(Runtime::serial) + 1;
+        // Nobody but this thread writes this number.
+        if self.owner.load(Ordering::Relaxed) == me {
+            return None;
+        }
+        let locked = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.owner.store(me, Ordering::Relaxed);
+        Some(PastGate {
+            gate: self,
+            _locked: locked,
+        })
+    }
+}
+
+impl Drop for PastGate<'_> {
+    fn drop(&mut self) {
+        self.gate.owner.store(0, Ordering::Relaxed);
     }
 }
 
@@ -162,7 +239,7 @@ pub(crate) struct Woken<W: Waiting> {
 
 impl<W: Waiting> Woken<W> {
     #[inline]
-    fn new() -> Woken<W> {
+    pub(crate) fn new() -> Woken<W> {
         Woken {
             first: None,
             rest: None,
@@ -198,6 +275,10 @@ impl<W: Waiting> Drop for Woken<W> {
 
 /// A call would have had to wait while its thread unwinds from a panic, a kill or a timeout, which it must not: a switch
 /// would show the panic to other greenthreads. Nothing was done.
+///
+/// ```
+/// assert_eq!(green::Unwinding.to_string(), "nothing can wait while its thread unwinds");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unwinding;
 
