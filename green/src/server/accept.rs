@@ -1,135 +1,197 @@
 //! The accept loop of every server.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Listener;
+use super::shortage::{FIRST_PAUSE, Failure, LONGEST_PAUSE, Reserve, wait_for_descriptor};
 use crate::GreenPool;
-use crate::runtime::{Reason, Runtime, Waited};
+use crate::runtime::{Runtime, Waited};
 
-/// How long an accept loop waits for a free descriptor: at first, and at last if it goes on for long.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// As many connections in a row may fail before the loop pauses: it must not spin on an error that stays.
+const FAILURES: u32 = 16;
 
-/// Accepts while `pool` has a place, and calls `start` with each connection. Gives the error that ended it.
+/// After a shortage of this length a connection that finds no descriptor is accepted on the reserve and closed: its
+/// client learns that it is not served.
+const SHED_AFTER: Duration = Duration::from_secs(5);
+
+/// How an accept loop runs.
+pub(super) struct Acceptor<'a> {
+    /// Nothing is accepted while it has no place.
+    pub(super) pool: &'a GreenPool,
+    /// After as many connections in a row the other greenthreads run.
+    pub(super) max_accept: usize,
+    /// Called for each connection that is closed for want of memory or descriptors.
+    pub(super) refused: &'a dyn Fn(),
+}
+
+/// Accepts while there is a place, and calls `start` with each connection. Gives the error that ended it.
 ///
-/// After `max_accept` connections in a row the other greenthreads run.
+/// An error of `start` says that there is no stack for a connection, which is then closed.
 pub(super) fn accept_all<L: Listener + ?Sized>(
     listener: &L,
-    pool: &GreenPool,
-    max_accept: usize,
+    acceptor: &Acceptor<'_>,
     mut start: impl FnMut(L::Stream, L::Addr) -> io::Result<()>,
 ) -> io::Error {
     // Connections that come fast could use up all descriptors before anything waits and needs the hub's own.
-    Runtime::with(|runtime| runtime.reactor(|_| ()));
-    let mut pause = FIRST_PAUSE;
+    Runtime::with(|runtime| {
+        runtime.reactor(|_| ());
+        if let Err(error) = runtime.handle() {
+            log::debug!("what other threads close will be seen late: {error}");
+        }
+    });
+    let mut trouble = Trouble::new();
     let mut accepted = 0;
     loop {
-        pool.wait_available(None);
-        let error = match listener
-            .accept()
-            .and_then(|(stream, addr)| start(stream, addr))
-        {
-            Ok(()) => {
-                pause = FIRST_PAUSE;
-                accepted += 1;
-                if accepted >= max_accept {
-                    accepted = 0;
-                    crate::yield_now();
+        acceptor.pool.wait_available(None);
+        let peer = match trouble.accept(listener, acceptor) {
+            Ok(Some((stream, addr))) => {
+                let peer = addr.clone();
+                match start(stream, addr) {
+                    Ok(()) => {
+                        trouble.over();
+                        accepted += 1;
+                        if accepted >= acceptor.max_accept {
+                            accepted = 0;
+                            crate::yield_now();
+                        }
+                        continue;
+                    }
+                    Err(error) => Some((peer, error)),
                 }
-                continue;
             }
-            Err(error) => error,
+            Ok(None) => None,
+            Err(error) => return error,
         };
+        if let Some((peer, error)) = peer {
+            (acceptor.refused)();
+            trouble.say(|| format!("closed the connection from {peer:?}: {error}"));
+            if trouble.pause() == Waited::Unwinding {
+                return error;
+            }
+        }
+    }
+}
+
+/// What has gone wrong since the last connection that was served.
+struct Trouble {
+    reserve: Reserve,
+    failures: u32,
+    pause: Duration,
+    since: Option<Instant>,
+    said: bool,
+}
+
+impl Trouble {
+    fn new() -> Trouble {
+        Trouble {
+            reserve: Reserve::new(),
+            failures: 0,
+            pause: FIRST_PAUSE,
+            since: None,
+            said: false,
+        }
+    }
+
+    #[inline]
+    fn over(&mut self) {
+        if self.since.is_some() || self.failures > 0 {
+            if self.said {
+                log::warn!("connections are served again");
+            }
+            self.failures = 0;
+            self.pause = FIRST_PAUSE;
+            self.since = None;
+            self.said = false;
+        }
+    }
+
+    /// The next connection. `None` says that something was wrong, and that the caller should try again.
+    #[inline]
+    fn accept<L: Listener + ?Sized>(
+        &mut self,
+        listener: &L,
+        acceptor: &Acceptor<'_>,
+    ) -> io::Result<Option<(L::Stream, L::Addr)>> {
+        match listener.accept() {
+            Ok(connection) => Ok(Some(connection)),
+            Err(error) => self.bear(error, listener, acceptor),
+        }
+    }
+
+    /// Waits as long as `error` asks for. An error that nothing helps against is given back.
+    #[cold]
+    fn bear<L: Listener + ?Sized>(
+        &mut self,
+        error: io::Error,
+        listener: &L,
+        acceptor: &Acceptor<'_>,
+    ) -> io::Result<Option<(L::Stream, L::Addr)>> {
         match Failure::of(&error) {
+            Failure::Listener => return Err(error),
+            Failure::Idle => return Ok(None),
             Failure::Connection => {
-                log::debug!("a connection failed before it was accepted: {error}")
-            }
-            Failure::Idle => {}
-            Failure::Shortage => {
-                if pause == FIRST_PAUSE {
-                    log::warn!("cannot accept: {error}; waiting until something is closed");
+                log::debug!("a connection failed before it was accepted: {error}");
+                self.failures += 1;
+                if self.failures < FAILURES {
+                    return Ok(None);
                 }
-                if wait_for_descriptor(pause) == Waited::Unwinding {
-                    return error;
-                }
-                pause = LONGEST_PAUSE.min(2 * pause);
             }
-            Failure::Listener => return error,
+            Failure::Shortage => {}
+        }
+        self.say(|| format!("cannot accept: {error}; waiting until something is closed"));
+        if self.pause() == Waited::Unwinding {
+            return Err(error);
+        }
+        let now = Runtime::with(Runtime::now);
+        let long = self
+            .since
+            .is_some_and(|since| now.saturating_duration_since(since) >= SHED_AFTER);
+        if long && matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
+            return self.accept_on_reserve(listener, acceptor);
+        }
+        Ok(None)
+    }
+
+    /// Lets one connection in. It is served if the process has a descriptor by then, and closed otherwise.
+    fn accept_on_reserve<L: Listener + ?Sized>(
+        &mut self,
+        listener: &L,
+        acceptor: &Acceptor<'_>,
+    ) -> io::Result<Option<(L::Stream, L::Addr)>> {
+        if !self.reserve.give_up() {
+            self.reserve.take_again();
+            return Ok(None);
+        }
+        let accepted = listener.accept();
+        let relieved = self.reserve.take_again();
+        match accepted {
+            Ok(connection) if relieved => Ok(Some(connection)),
+            Ok((stream, peer)) => {
+                log::debug!("closed the connection from {peer:?}: no descriptors left");
+                drop(stream);
+                (acceptor.refused)();
+                self.reserve.take_again();
+                Ok(None)
+            }
+            Err(error) if Failure::of(&error) == Failure::Listener => Err(error),
+            Err(_) => Ok(None),
         }
     }
-}
 
-/// Waits until green closes a descriptor of this thread, or `longest` has passed: others are closed unseen.
-fn wait_for_descriptor(longest: Duration) -> Waited {
-    Runtime::with(|runtime| {
-        let deadline = runtime.deadline(Some(longest));
-        runtime.wait_in(
-            &runtime.lacking,
-            Reason::Outside("a free descriptor"),
-            deadline,
-        )
-    })
-}
-
-/// What an accept has failed of.
-#[derive(Debug, PartialEq, Eq)]
-enum Failure {
-    /// The connection: the next one may be better.
-    Connection,
-    /// The timeout of the listener: nobody came.
-    Idle,
-    /// The process or the system has no descriptors or no memory left.
-    Shortage,
-    /// Nothing will be accepted here any more.
-    Listener,
-}
-
-impl Failure {
-    fn of(error: &io::Error) -> Failure {
-        match error.raw_os_error() {
-            // Linux gives the pending errors of the new connection's network too.
-            Some(
-                libc::ECONNABORTED
-                | libc::ECONNREFUSED
-                | libc::ECONNRESET
-                | libc::EINTR
-                | libc::EPERM
-                | libc::EPROTO
-                | libc::ENOPROTOOPT
-                | libc::ENETDOWN
-                | libc::ENETUNREACH
-                | libc::EHOSTDOWN
-                | libc::EHOSTUNREACH
-                | libc::ETIMEDOUT,
-            ) => Failure::Connection,
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            Some(libc::ENONET) => Failure::Connection,
-            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Failure::Shortage,
-            None if error.kind() == io::ErrorKind::TimedOut => Failure::Idle,
-            _ => Failure::Listener,
+    /// Says it once, until a connection is served again.
+    fn say(&mut self, what: impl FnOnce() -> String) {
+        if !self.said {
+            log::warn!("{}", what());
+            self.said = true;
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_dead_listener_ends_the_loop() {
-        let of = |code| Failure::of(&io::Error::from_raw_os_error(code));
-        assert_eq!(of(libc::ECONNABORTED), Failure::Connection);
-        assert_eq!(of(libc::EPROTO), Failure::Connection);
-        assert_eq!(of(libc::EMFILE), Failure::Shortage);
-        assert_eq!(of(libc::ENFILE), Failure::Shortage);
-        assert_eq!(of(libc::EINVAL), Failure::Listener);
-        assert_eq!(of(libc::EBADF), Failure::Listener);
-        let idle = io::Error::new(io::ErrorKind::TimedOut, "a listener's own timeout");
-        assert_eq!(Failure::of(&idle), Failure::Idle);
-        let busy = io::Error::new(io::ErrorKind::ResourceBusy, "another accepts");
-        assert_eq!(Failure::of(&busy), Failure::Listener);
-        let nonblocking = io::Error::from(io::ErrorKind::WouldBlock);
-        assert_eq!(Failure::of(&nonblocking), Failure::Listener);
+    fn pause(&mut self) -> Waited {
+        let now = Runtime::with(Runtime::now);
+        self.since.get_or_insert(now);
+        let pause = self.pause;
+        self.pause = LONGEST_PAUSE.min(2 * pause);
+        wait_for_descriptor(pause)
     }
 }

@@ -434,6 +434,7 @@ impl Runtime {
     /// A descriptor was closed: who lacked one may try again.
     fn descriptor_closed(&self) {
         self.lacking.borrow_mut().wake_all();
+        crate::server::descriptor_closed();
     }
 }
 
