@@ -1,0 +1,252 @@
+//! The body of an answer as hyper takes it.
+
+use std::io::{self, ErrorKind, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::clock::{Clock, Deadlines};
+use crate::exchange::Exchange;
+use crate::response::Piece;
+use crate::slot::Taker;
+
+/// What is read of a reader at a time.
+const PIECE: usize = 32 * 1024;
+
+pub(crate) struct Outgoing {
+    content: Sending,
+    exchange: Exchange,
+    moves: Option<Moves>,
+}
+
+/// Of a stream of HTTP/2: a client that opens no window for it is not waited for longer than for one that reads nothing.
+pub(crate) struct Moves {
+    pub(crate) clock: Rc<Clock>,
+    pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Moves {
+    /// The next move is the client's.
+    fn given(&self) {
+        self.deadlines.write.set(self.clock.after(self.timeout));
+    }
+
+    /// The next move is ours.
+    fn wanted(&self) {
+        self.deadlines.write.set(None);
+    }
+}
+
+pub(crate) enum Sending {
+    Bytes(Bytes),
+    Pull(Pull),
+    Slot(Taker<Piece>, Option<u64>),
+}
+
+/// Pieces that are taken where hyper asks for them: in the connection's greenthread, which waits for them.
+pub(crate) struct Pull {
+    source: Box<dyn Iterator<Item = io::Result<Bytes>>>,
+    left: Option<u64>,
+    /// The last piece may not have gone out: hyper writes when it is told that there is no more for now.
+    pause: bool,
+    /// When the whole request must be over.
+    deadline: Option<Instant>,
+}
+
+impl Pull {
+    pub(crate) fn new(
+        source: Box<dyn Iterator<Item = io::Result<Bytes>>>,
+        length: Option<u64>,
+        deadline: Option<Instant>,
+    ) -> Pull {
+        Pull {
+            source,
+            left: length,
+            pause: false,
+            deadline,
+        }
+    }
+
+    fn next(&mut self) -> Option<io::Result<Bytes>> {
+        let source = &mut self.source;
+        let mut next = || catch_unwind(AssertUnwindSafe(|| next_piece(&mut **source)));
+        let next = match self.deadline {
+            None => next(),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(green::time::now());
+                match green::Timeout::new(left).run(next) {
+                    Ok(next) => next,
+                    Err(elapsed) => Ok(Some(Err(io::Error::new(ErrorKind::TimedOut, elapsed)))),
+                }
+            }
+        };
+        next.unwrap_or_else(|payload| {
+            green::resume_if_control(payload);
+            Some(Err(io::Error::other("what gives the content has panicked")))
+        })
+    }
+
+    fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if std::mem::take(&mut self.pause) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.pause = true;
+        let next = self.next();
+        Poll::Ready(match (next, &mut self.left) {
+            (Some(Ok(mut piece)), Some(left)) => {
+                let len = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(piece.len());
+                piece.truncate(len);
+                *left -= len as u64;
+                (len > 0).then_some(Ok(piece))
+            }
+            (next, _) => next,
+        })
+    }
+}
+
+/// Empty pieces would end a chunked body for some.
+fn next_piece(
+    mut source: &mut dyn Iterator<Item = io::Result<Bytes>>,
+) -> Option<io::Result<Bytes>> {
+    (&mut source).find(|piece| !matches!(piece, Ok(piece) if piece.is_empty()))
+}
+
+/// The pieces of a reader.
+pub(crate) fn pieces_of(mut reader: Box<dyn Read>) -> impl Iterator<Item = io::Result<Bytes>> {
+    let mut buffer = BytesMut::new();
+    std::iter::from_fn(move || {
+        buffer.resize(PIECE, 0);
+        loop {
+            return match reader.read(&mut buffer) {
+                Ok(0) => None,
+                Ok(len) => Some(Ok(buffer.split_to(len).freeze())),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => Some(Err(error)),
+            };
+        }
+    })
+}
+
+/// Gathers small pieces until they make one of `least` bytes.
+pub(crate) fn gathered(
+    mut pieces: Box<dyn Iterator<Item = io::Result<Bytes>>>,
+    least: usize,
+) -> Box<dyn Iterator<Item = io::Result<Bytes>>> {
+    if least <= 1 {
+        return pieces;
+    }
+    let mut failed = None;
+    Box::new(std::iter::from_fn(move || {
+        let mut gathered = BytesMut::new();
+        while gathered.len() < least && failed.is_none() {
+            match pieces.next() {
+                Some(Ok(piece)) if gathered.is_empty() && piece.len() >= least => {
+                    return Some(Ok(piece));
+                }
+                Some(Ok(piece)) => gathered.extend_from_slice(&piece),
+                Some(Err(error)) => failed = Some(error),
+                None => break,
+            }
+        }
+        match gathered.is_empty() {
+            true => failed.take().map(Err),
+            false => Some(Ok(gathered.freeze())),
+        }
+    }))
+}
+
+impl Outgoing {
+    pub(crate) fn new(content: Sending, exchange: Exchange, moves: Option<Moves>) -> Outgoing {
+        if let Some(moves) = &moves {
+            moves.given();
+        }
+        Outgoing {
+            content,
+            exchange,
+            moves,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let next = match &mut self.content {
+            Sending::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
+            }
+            Sending::Pull(pull) => ready!(pull.poll_next(cx)).map(|next| next.map(Frame::data)),
+            Sending::Slot(taker, left) => match ready!(taker.poll_take(cx)) {
+                Some(Piece::Data(mut data)) => {
+                    if let Some(left) = left {
+                        let len = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
+                        data.truncate(len);
+                        *left -= len as u64;
+                    }
+                    Some(Ok(Frame::data(data)))
+                }
+                Some(Piece::Trailers(fields)) => Some(Ok(Frame::trailers(fields))),
+                Some(Piece::End) => None,
+                None => Some(Err(io::Error::new(
+                    ErrorKind::UnexpectedEof,
+                    "what gives the content has failed",
+                ))),
+            },
+        };
+        Poll::Ready(next)
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let me = self.get_mut();
+        if let Some(moves) = &me.moves {
+            moves.wanted();
+        }
+        let frame = ready!(me.poll(cx));
+        if let Some(moves) = &me.moves {
+            moves.given();
+        }
+        match &frame {
+            Some(Ok(frame)) => {
+                me.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
+                if me.size_hint().exact() == Some(0) {
+                    me.exchange.complete();
+                }
+            }
+            Some(Err(error)) => {
+                log::error!("cut off the answer to {}: {error}", me.exchange.who());
+            }
+            None => me.exchange.complete(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.content, Sending::Bytes(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Sending::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Sending::Pull(Pull {
+                left: Some(left), ..
+            })
+            | Sending::Slot(_, Some(left)) => SizeHint::with_exact(*left),
+            Sending::Pull(_) | Sending::Slot(..) => SizeHint::default(),
+        }
+    }
+}
