@@ -46,7 +46,56 @@ impl Moves {
 pub(crate) enum Sending {
     Bytes(Bytes),
     Pull(Pull),
-    Slot(Taker<Piece>, Option<u64>),
+    Slot(Taking),
+}
+
+/// Pieces that another greenthread gives.
+pub(crate) struct Taking {
+    taker: Taker<Piece>,
+    left: Option<u64>,
+    /// It has failed. What was given before goes out first.
+    failed: bool,
+}
+
+impl Taking {
+    pub(crate) fn new(taker: Taker<Piece>, length: Option<u64>) -> Taking {
+        Taking {
+            taker,
+            left: length,
+            failed: false,
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let piece = ready!(self.taker.poll_take(cx));
+        Poll::Ready(match (piece, &mut self.left) {
+            (Some(Piece::Data(mut data)), Some(left)) => {
+                let len = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
+                data.truncate(len);
+                *left -= len as u64;
+                Some(Ok(Frame::data(data)))
+            }
+            (Some(Piece::Data(data)), None) => Some(Ok(Frame::data(data))),
+            (Some(Piece::Trailers(fields)), _) => Some(Ok(Frame::trailers(fields))),
+            (Some(Piece::End), Some(1..)) => Some(Err(too_short())),
+            (Some(Piece::End), _) => None,
+            (None, _) if !std::mem::replace(&mut self.failed, true) => {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            (None, _) => Some(Err(io::Error::new(
+                ErrorKind::UnexpectedEof,
+                "what gives the content has failed",
+            ))),
+        })
+    }
+}
+
+fn too_short() -> io::Error {
+    io::Error::new(
+        ErrorKind::UnexpectedEof,
+        "the content is shorter than it was said to be",
+    )
 }
 
 /// Pieces that are taken where hyper asks for them: in the connection's greenthread, which waits for them.
@@ -108,6 +157,7 @@ impl Pull {
                 *left -= len as u64;
                 (len > 0).then_some(Ok(piece))
             }
+            (None, Some(1..)) => Some(Err(too_short())),
             (next, _) => next,
         })
     }
@@ -183,22 +233,7 @@ impl Outgoing {
                 return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
             }
             Sending::Pull(pull) => ready!(pull.poll_next(cx)).map(|next| next.map(Frame::data)),
-            Sending::Slot(taker, left) => match ready!(taker.poll_take(cx)) {
-                Some(Piece::Data(mut data)) => {
-                    if let Some(left) = left {
-                        let len = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
-                        data.truncate(len);
-                        *left -= len as u64;
-                    }
-                    Some(Ok(Frame::data(data)))
-                }
-                Some(Piece::Trailers(fields)) => Some(Ok(Frame::trailers(fields))),
-                Some(Piece::End) => None,
-                None => Some(Err(io::Error::new(
-                    ErrorKind::UnexpectedEof,
-                    "what gives the content has failed",
-                ))),
-            },
+            Sending::Slot(taking) => return taking.poll_next(cx),
         };
         Poll::Ready(next)
     }
@@ -245,7 +280,9 @@ impl Body for Outgoing {
             Sending::Pull(Pull {
                 left: Some(left), ..
             })
-            | Sending::Slot(_, Some(left)) => SizeHint::with_exact(*left),
+            | Sending::Slot(Taking {
+                left: Some(left), ..
+            }) => SizeHint::with_exact(*left),
             Sending::Pull(_) | Sending::Slot(..) => SizeHint::default(),
         }
     }

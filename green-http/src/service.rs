@@ -22,7 +22,7 @@ use hyper::upgrade::OnUpgrade;
 use crate::body::{Body, Facts};
 use crate::clock::{Clock, Deadlines};
 use crate::exchange::Exchange;
-use crate::outgoing::{Moves, Outgoing, Pull, Sending, gathered, pieces_of};
+use crate::outgoing::{Moves, Outgoing, Pull, Sending, Taking, gathered, pieces_of};
 use crate::response::{Content, Kind, Response, Writer};
 use crate::server::Config;
 use crate::slot::{Giver, Taker, slot};
@@ -141,7 +141,7 @@ impl Order {
                 self.facts
                     .workers
                     .spawn_n(move || produce(Writer::new(giver), &peer, write));
-                Sending::Slot(taker, None)
+                Sending::Slot(Taking::new(taker, None))
             }
             kind => self.send(kind),
         };
@@ -168,7 +168,7 @@ impl Order {
             Kind::Pieces(pieces) if self.facts.body_in_use.get() => (gathered(pieces, least), None),
             Kind::Callback(write) => {
                 let (giver, taker) = slot();
-                let head = self.finish(head, Sending::Slot(taker, None), exchange);
+                let head = self.finish(head, Sending::Slot(Taking::new(taker, None)), exchange);
                 if answer.give(head).is_ok() {
                     produce(Writer::new(giver), &peer, write);
                 }
@@ -181,7 +181,7 @@ impl Order {
             }
         };
         let (giver, taker) = slot();
-        let head = self.finish(head, Sending::Slot(taker, length), exchange);
+        let head = self.finish(head, Sending::Slot(Taking::new(taker, length)), exchange);
         if answer.give(head).is_ok() {
             produce(Writer::new(giver), &peer, |out| {
                 pieces.map(|piece| out.send(piece?)).collect()
@@ -226,20 +226,17 @@ impl Order {
             !parts.extensions.is_empty() && parts.extensions.get::<OnUpgrade>().is_some();
         let expects = version == Version::HTTP_11 && parts.headers.contains_key(EXPECT);
         let mut exchange = Exchange::new(&parts, &self.facts, &self.answering.notes, &config.after);
-        let name = (!config.after.is_empty() || log::log_enabled!(log::Level::Error))
-            .then(|| (parts.method.clone(), parts.uri.clone()));
+        let name =
+            log::log_enabled!(log::Level::Error).then(|| (parts.method.clone(), parts.uri.clone()));
         // HTTP/1 was looked at by the guard.
         let limit = config.rules.limits.body.filter(|_| self.facts.http2);
         let body = Body::new(incoming, expects, limit, &self.facts);
         let mut response = self.call(Request::from_parts(parts, body));
         if let Kind::Failed(error) = &response.content.0 {
-            let text = match &name {
-                Some((method, uri)) => {
-                    log::error!("{method} {uri} of {} has failed: {error}", self.facts.peer);
-                    config.debug.then(|| format!("{error}\n"))
-                }
-                None => None,
-            };
+            if let Some((method, uri)) = &name {
+                log::error!("{method} {uri} of {} has failed: {error}", self.facts.peer);
+            }
+            let text = config.debug.then(|| format!("{error}\n"));
             response = failure(text);
         }
         if matches!(response.content.0, Kind::TakeOver(_)) && !can_upgrade {

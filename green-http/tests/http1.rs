@@ -107,11 +107,13 @@ fn contents_of_every_kind() {
             let head = server.ask(format!("HEAD {path} HTTP/1.1\r\nHost: here\r\n\r\n"));
             assert_eq!(body(&head), "");
             assert_eq!(status(&head), status(&answer));
-            assert_eq!(
-                field(&head, "content-length"),
-                field(&answer, "content-length"),
-                "{head}"
-            );
+            if !content.is_empty() {
+                assert_eq!(
+                    field(&head, "content-length"),
+                    field(&answer, "content-length"),
+                    "{head}"
+                );
+            }
         }
         let none = server.get("/204");
         assert_eq!((status(&none), body(&none)), (204, ""));
