@@ -225,7 +225,7 @@ fn end<T: Transport>(wire: &Wire<T>) -> io::Result<()> {
     block_on(poll_fn(|cx| {
         Pin::new(&mut *wire.transport()).poll_close(cx)
     }))?;
-    if wire.has_ended() {
+    if wire.is_at_rest() {
         return Ok(());
     }
     let _ = Timeout::new(LINGER).run(|| linger(wire));

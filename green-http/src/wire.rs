@@ -438,9 +438,10 @@ impl<T: Transport> Wire<T> {
         self.input.borrow().guard.head.to_head
     }
 
-    /// True if the client has ended what it sends, and all of it was taken.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.input.borrow().ended
+    /// True if nothing more is to be expected of the client, as far as it is known.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let input = self.input.borrow();
+        input.ended || (self.notes.refused.get().is_none() && input.is_idle())
     }
 }
 

@@ -143,7 +143,9 @@ impl Head {
         }
         self.encoded = true;
         if self.old {
-            return Err(Refusal::bad("HTTP/1.0 has no Transfer-Encoding"));
+            return Err(Refusal::bad(
+                "the version of the request has no Transfer-Encoding",
+            ));
         }
         if value.eq_ignore_ascii_case(b"chunked") {
             return Ok(());
