@@ -45,7 +45,7 @@ pub(crate) fn serve<T: Transport>(
     peer: Peer,
     config: &Rc<Config>,
     clock: &Rc<Clock>,
-    connection: &server::Connection,
+    connection: Rc<server::Connection>,
 ) -> io::Result<()> {
     transport.prepare();
     let timeout = Timeout::new(config.rules.timeouts.head);
@@ -61,7 +61,7 @@ pub(crate) fn serve<T: Transport>(
         || (cfg!(feature = "http2")
             && config.http2
             && block_on(poll_fn(|cx| {
-                watch(&wire, connection, cx);
+                watch(&wire, &connection, cx);
                 wire.poll_preface(cx)
             }))?);
     let facts = Rc::new(Facts {
@@ -81,13 +81,14 @@ pub(crate) fn serve<T: Transport>(
         config: Rc::clone(config),
         facts: Rc::clone(&facts),
         notes: Rc::clone(&wire.notes),
+        connection: Rc::clone(&connection),
         clock: Rc::clone(clock),
         deadlines,
     }));
     let served = match http2 {
-        false => serve_http1(&wire, service, &facts, connection),
+        false => serve_http1(&wire, service, &facts, &connection),
         #[cfg(feature = "http2")]
-        true => crate::http2::serve(&wire, service, connection),
+        true => crate::http2::serve(&wire, service, &connection),
         #[cfg(not(feature = "http2"))]
         true => Err(io::Error::new(
             ErrorKind::Unsupported,
@@ -96,7 +97,6 @@ pub(crate) fn serve<T: Transport>(
     };
     // A handler that its client has left is not broken off.
     let _ = workers.0.waitall();
-    tell(&wire, connection);
     served?;
     match facts.take_over.take() {
         Some(take) => {
@@ -108,7 +108,7 @@ pub(crate) fn serve<T: Transport>(
             }
             Ok(())
         }
-        None => end(&wire),
+        None => end(&wire, &connection),
     }
 }
 
@@ -122,15 +122,6 @@ pub(crate) fn watch<T: Transport>(
     connection.wake_on_drain(cx.waker());
     if connection.is_draining() {
         wire.notes.draining.set(true);
-    }
-}
-
-/// Tells the server what it counts.
-pub(crate) fn tell<T: Transport>(wire: &Wire<T>, connection: &server::Connection) {
-    connection.set_idle(wire.is_idle());
-    let mut statuses = wire.notes.statuses.borrow_mut();
-    for status in statuses.drain(..) {
-        connection.count_served(Some(status));
     }
 }
 
@@ -153,11 +144,12 @@ fn serve_http1<T: Transport>(
         }
         loop {
             let polled = Pin::new(&mut http).poll(cx);
-            tell(wire, connection);
+            connection.set_idle(wire.is_idle());
             if let Poll::Ready(served) = polled {
                 return Poll::Ready(served.map_err(io::Error::other));
             }
             if wire.is_late() {
+                facts.workers.kill();
                 return Poll::Ready(Err(io::Error::new(
                     ErrorKind::TimedOut,
                     "the request took too long",
@@ -212,14 +204,11 @@ fn poll_leftover(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<usize
 }
 
 /// Says the last that there is to say, and ends the connection so that the client can hear it.
-fn end<T: Transport>(wire: &Wire<T>) -> io::Result<()> {
+fn end<T: Transport>(wire: &Wire<T>, connection: &server::Connection) -> io::Result<()> {
     let refused = wire.notes.refused.get();
     if let Some(refusal) = refused.filter(|_| !wire.notes.told.get()) {
         wire.hold(refusal.answer(wire.is_to_head()).as_bytes());
-        wire.notes
-            .statuses
-            .borrow_mut()
-            .push(refusal.status.as_u16());
+        connection.count_served(Some(refusal.status.as_u16()));
     }
     block_on(poll_fn(|cx| wire.poll_write_held(cx)))?;
     block_on(poll_fn(|cx| {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use green::server::Connection;
 use http::header::{REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, request};
 
@@ -105,6 +106,7 @@ fn log_time(time: SystemTime) -> String {
 pub(crate) struct Exchange {
     /// Of the connection.
     notes: Rc<Notes>,
+    connection: Rc<Connection>,
     peer: Peer,
     status: StatusCode,
     bytes: u64,
@@ -123,9 +125,11 @@ impl Exchange {
         head: &request::Parts,
         facts: &Facts,
         notes: &Rc<Notes>,
+        connection: &Rc<Connection>,
         hooks: &Rc<[Hook]>,
     ) -> Exchange {
         notes.under_way.set(notes.under_way.get() + 1);
+        connection.set_idle(false);
         let detailed = (!hooks.is_empty()).then(|| {
             Box::new(Detailed {
                 hooks: Rc::clone(hooks),
@@ -146,6 +150,7 @@ impl Exchange {
         });
         Exchange {
             notes: Rc::clone(notes),
+            connection: Rc::clone(connection),
             peer: facts.peer.clone(),
             status: StatusCode::INTERNAL_SERVER_ERROR,
             bytes: 0,
@@ -176,7 +181,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.notes.under_way.set(self.notes.under_way.get() - 1);
-        self.notes.statuses.borrow_mut().push(self.status.as_u16());
+        self.connection.count_served(Some(self.status.as_u16()));
         let Some(mut detailed) = self.detailed.take() else {
             return;
         };

@@ -124,7 +124,10 @@ impl Pull {
 
     fn next(&mut self) -> Option<io::Result<Bytes>> {
         let source = &mut self.source;
-        let mut next = || catch_unwind(AssertUnwindSafe(|| next_piece(&mut **source)));
+        let mut next = || {
+            catch_unwind(AssertUnwindSafe(|| next_piece(&mut **source)))
+                .map_err(green::resume_if_control)
+        };
         let next = match self.deadline {
             None => next(),
             Some(deadline) => {
@@ -135,8 +138,7 @@ impl Pull {
                 }
             }
         };
-        next.unwrap_or_else(|payload| {
-            green::resume_if_control(payload);
+        next.unwrap_or_else(|_payload| {
             Some(Err(io::Error::other("what gives the content has panicked")))
         })
     }

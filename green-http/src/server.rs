@@ -171,10 +171,17 @@ impl Server {
                         &clock,
                         connection,
                     ),
-                    None => connection::serve(stream, peer.clone(), &config, &clock, connection),
+                    None => connection::serve(
+                        stream,
+                        peer.clone(),
+                        &config,
+                        &clock,
+                        Rc::new(connection),
+                    ),
                 };
                 #[cfg(not(feature = "tower"))]
-                let served = connection::serve(stream, peer.clone(), &config, &clock, connection);
+                let served =
+                    connection::serve(stream, peer.clone(), &config, &clock, Rc::new(connection));
                 if let Err(error) = served {
                     log::debug!("the connection from {peer} has ended: {error}");
                 }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use green::server::Connection;
 use green::{Timeout, resume_if_control};
 use http::header::{CONNECTION, EXPECT, SERVER};
 use http::{HeaderName, HeaderValue, Request, StatusCode, Version};
@@ -40,6 +41,7 @@ pub(crate) struct Answering {
     pub(crate) facts: Rc<Facts>,
     /// Of the connection.
     pub(crate) notes: Rc<Notes>,
+    pub(crate) connection: Rc<Connection>,
     pub(crate) clock: Rc<Clock>,
     /// Of the connection; of an HTTP/2 connection, of the stream that begins.
     pub(crate) deadlines: RefCell<Rc<Deadlines>>,
@@ -225,7 +227,13 @@ impl Order {
         let can_upgrade =
             !parts.extensions.is_empty() && parts.extensions.get::<OnUpgrade>().is_some();
         let expects = version == Version::HTTP_11 && parts.headers.contains_key(EXPECT);
-        let mut exchange = Exchange::new(&parts, &self.facts, &self.answering.notes, &config.after);
+        let mut exchange = Exchange::new(
+            &parts,
+            &self.facts,
+            &self.answering.notes,
+            &self.answering.connection,
+            &config.after,
+        );
         let name =
             log::log_enabled!(log::Level::Error).then(|| (parts.method.clone(), parts.uri.clone()));
         // HTTP/1 was looked at by the guard.
@@ -268,7 +276,10 @@ impl Order {
     /// The handler itself: its panic and its deadline become answers, a kill goes on.
     fn call(&self, request: Request<Body>) -> Response {
         let config = &self.answering.config;
-        let call = || catch_unwind(AssertUnwindSafe(|| (config.handler)(request)));
+        // What is not a panic goes on from here: a deadline ends where its scope is.
+        let call = || {
+            catch_unwind(AssertUnwindSafe(|| (config.handler)(request))).map_err(resume_if_control)
+        };
         let called = match config.rules.timeouts.request {
             None => Ok(call()),
             limit => Timeout::new(limit).run(call),
@@ -276,7 +287,6 @@ impl Order {
         match called {
             Ok(Ok(response)) => response,
             Ok(Err(payload)) => {
-                let payload = resume_if_control(payload);
                 log::error!("a handler for {} has panicked", self.facts.peer);
                 match &config.panicked {
                     Some(answer) => answer(payload),
@@ -296,7 +306,6 @@ impl Order {
 
     fn add_fields(&self, response: &mut Response, version: Version) {
         let config = &self.answering.config;
-        let notes = &self.answering.notes;
         if let Some(name) = &config.server_name {
             response
                 .headers_mut()
@@ -313,7 +322,7 @@ impl Order {
             .limits
             .requests
             .is_some_and(|limit| requests >= limit);
-        if last || notes.draining.get() || config.no_keep_alive {
+        if last || self.answering.connection.is_draining() || config.no_keep_alive {
             let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
             if !switches {
                 response

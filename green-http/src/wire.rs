@@ -68,8 +68,6 @@ pub(crate) struct Notes {
     pub(crate) drained: Cell<usize>,
     /// The client was answered what it was refused with.
     pub(crate) told: Cell<bool>,
-    /// Of the answers that have gone out since the server last looked.
-    pub(crate) statuses: RefCell<Vec<u16>>,
 }
 
 struct Input {
@@ -127,12 +125,12 @@ impl<T: Transport> Wire<T> {
         self.transport.borrow_mut()
     }
 
-    /// True if nothing of a request is here, and none is under way.
+    /// True if nothing of a request is here, none is under way, and no answer waits for its client.
     pub(crate) fn is_idle(&self) -> bool {
-        let input = self.input.borrow();
         self.notes.under_way.get() == 0
-            && input.bytes.len() == input.start
-            && (input.opaque || input.guard.is_between())
+            && self.watched.deadlines.write.get().is_none()
+            && self.output.borrow().is_empty()
+            && self.input.borrow().is_idle()
     }
 
     /// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.

@@ -139,20 +139,22 @@ fn a_client_must_take_its_answer() {
                 })),
             }
         })
-        .write_timeout(SHORT));
+        .write_timeout(10 * SHORT));
         for path in ["/bytes", "/pieces", "/written"] {
             let start = Instant::now();
             let unread = server.say(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
             server.until(1, 0);
             server.until(0, 0);
-            assert!(start.elapsed() >= SHORT);
+            assert!(start.elapsed() >= 10 * SHORT);
             drop(unread);
             // One that is slow but takes something is waited for.
             let mut slow = server.say(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
             let mut buffer = vec![0; 4 << 20];
             let mut total = 0;
             while total < 32 << 20 {
-                total += slow.read(&mut buffer).unwrap();
+                let read = slow.read(&mut buffer).unwrap();
+                assert!(read > 0, "cut off after {total} bytes");
+                total += read;
                 green::sleep(Duration::from_millis(1));
             }
             drop(slow);
@@ -354,7 +356,7 @@ fn a_drain_kills_what_is_late_and_leaves_nothing() {
             );
             assert!(answer.len() < 64 << 20);
             until(|| handlers.borrow().iter().all(AnyGreenThread::is_dead));
-            server.end();
+            assert_eq!(server.join(), 1);
         }
     });
 }
@@ -362,7 +364,11 @@ fn a_drain_kills_what_is_late_and_leaves_nothing() {
 #[test]
 fn a_killed_handler_cuts_its_answer_and_nothing_else() {
     bounded(|| {
-        for (name, request) in requests() {
+        // Of pieces, the connection itself asks for one after the other when their handler is done.
+        let requests = requests()
+            .into_iter()
+            .filter(|(name, _)| *name != "pieces with a body");
+        for (name, request) in requests {
             let Waiting {
                 server, handlers, ..
             } = waiting();
@@ -371,26 +377,14 @@ fn a_killed_handler_cuts_its_answer_and_nothing_else() {
             until(|| !handlers.borrow().is_empty());
             green::sleep(Duration::from_millis(2));
             handlers.borrow()[0].kill();
-            if name.contains("with a body")
-                || name == "body"
-                || name.contains("handler")
-                || name == "pieces"
-            {
-                let answer = read_all(busy);
-                assert!(
-                    !answer.ends_with("0\r\n\r\n"),
-                    "{name} looks complete: {answer}"
-                );
-                server.until(0, 0);
-            } else {
-                // What writes is another greenthread than the handler was.
-                drop(busy);
-            }
-            assert!(server.get("/").ends_with("hello\n"));
-            assert_eq!(
-                server.life.drain(SHORT).killed,
-                usize::from(name == "written")
+            let answer = read_all(busy);
+            assert!(
+                !answer.ends_with("0\r\n\r\n"),
+                "{name} looks complete: {answer}"
             );
+            server.until(0, 0);
+            until(|| handlers.borrow().iter().all(AnyGreenThread::is_dead));
+            assert!(server.get("/").ends_with("hello\n"));
             server.end();
         }
     });

@@ -83,7 +83,13 @@ impl Running {
         self.serving.join().unwrap().unwrap();
     }
 
+    /// Waits for the end of a server that was drained.
+    pub(crate) fn join(self) -> usize {
+        self.serving.join().unwrap().unwrap().killed
+    }
+
     /// Waits until `open` connections are there, of which `idle` are idle.
+    #[track_caller]
     pub(crate) fn until(&self, open: usize, idle: usize) {
         until(|| {
             let counters = self.life.counters();
@@ -92,6 +98,7 @@ impl Running {
     }
 }
 
+#[track_caller]
 pub(crate) fn until(condition: impl Fn() -> bool) {
     for _ in 0..4000 {
         if condition() {

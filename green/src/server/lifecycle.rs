@@ -298,17 +298,16 @@ impl Lifecycle {
         R: Outcome,
     {
         let pool = GreenPool::new(concurrency);
-        let served = Rc::clone(&self.shared);
         let handler = logging(handler);
-        self.serve_in(listener, &pool, 100, move |stream, addr, _| {
+        self.serve_in(listener, &pool, 100, move |stream, addr, connection| {
             let flow = handler(stream, addr);
-            served.served.set(served.served.get() + 1);
+            connection.count_served(None);
             flow
         })
     }
 
     /// As [`serve`](Lifecycle::serve), for those who serve a protocol: the handlers run in `pool`, count what they have
-    /// served themselves, and say on their [`Connection`] when nothing is under way.
+    /// served themselves, and say on their [`Connection`] when nothing is under way. It is open until they drop that.
     ///
     /// After `max_accept` connections accepted in a row the other greenthreads run.
     ///
@@ -324,7 +323,7 @@ impl Lifecycle {
     ) -> io::Result<Drained>
     where
         L: Listener + ?Sized,
-        H: Fn(L::Stream, L::Addr, &Connection) -> ControlFlow<StopServe> + 'static,
+        H: Fn(L::Stream, L::Addr, Connection) -> ControlFlow<StopServe> + 'static,
     {
         match self.accept_in(listener, pool, max_accept, Location::caller(), handler) {
             Some(error) => Err(error),
@@ -343,7 +342,7 @@ impl Lifecycle {
     ) -> Option<io::Error>
     where
         L: Listener + ?Sized,
-        H: Fn(L::Stream, L::Addr, &Connection) -> ControlFlow<StopServe> + 'static,
+        H: Fn(L::Stream, L::Addr, Connection) -> ControlFlow<StopServe> + 'static,
     {
         if self.is_draining() {
             listener.close();
@@ -369,7 +368,7 @@ impl Lifecycle {
                     if !connection.start() {
                         return;
                     }
-                    if let ControlFlow::Break(StopServe) = handler(stream, addr, &connection) {
+                    if let ControlFlow::Break(StopServe) = handler(stream, addr, connection) {
                         shared.begin();
                     }
                 })

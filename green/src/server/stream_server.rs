@@ -212,7 +212,7 @@ fn accept<L: Listener + 'static>(
     spawned_at: &'static Location<'static>,
 ) {
     let serving = Rc::clone(shared);
-    let handler = move |stream, addr, connection: &super::Connection| {
+    let handler = move |stream, addr, connection: super::Connection| {
         let flow = (serving.handler)(stream, addr);
         connection.count_served(None);
         if flow.is_break() {
