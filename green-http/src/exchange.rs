@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use green::server::Connection;
 use http::header::{REFERER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use hyper::body::Incoming;
 
 use crate::body::Facts;
 use crate::transport::Peer;
@@ -122,7 +123,7 @@ struct Detailed {
 
 impl Exchange {
     pub(crate) fn new(
-        head: &request::Parts,
+        request: &Request<Incoming>,
         facts: &Facts,
         notes: &Rc<Notes>,
         connection: &Rc<Connection>,
@@ -135,10 +136,10 @@ impl Exchange {
                 hooks: Rc::clone(hooks),
                 record: Record {
                     peer: facts.peer.clone(),
-                    method: head.method.clone(),
-                    uri: head.uri.clone(),
-                    version: head.version,
-                    headers: head.headers.clone(),
+                    method: request.method().clone(),
+                    uri: request.uri().clone(),
+                    version: request.version(),
+                    headers: request.headers().clone(),
                     time: SystemTime::now(),
                     status: StatusCode::OK,
                     bytes: 0,
@@ -155,7 +156,7 @@ impl Exchange {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             bytes: 0,
             // The head of a HEAD's answer is all of it.
-            complete: head.method == Method::HEAD,
+            complete: request.method() == Method::HEAD,
             detailed,
         }
     }

@@ -71,12 +71,19 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         if facts.notes.underscore.get() && !me.config.allow_underscores {
             drop_underscores(&mut request);
         }
+        let exchange = Exchange::new(
+            &request,
+            &facts,
+            &me.notes,
+            &me.connection,
+            &me.config.after,
+        );
         let order = Order {
             answering: Rc::clone(me),
             facts,
             deadlines,
         };
-        Call(State::New(Some((order, request))))
+        Call(State::New(Some((order, request, exchange))))
     }
 }
 
@@ -96,7 +103,7 @@ fn drop_underscores(request: &mut Request<Incoming>) {
 pub(crate) struct Call(State);
 
 enum State {
-    New(Option<(Order, Request<Incoming>)>),
+    New(Option<(Order, Request<Incoming>, Exchange)>),
     Elsewhere(Taker<Answer>),
 }
 
@@ -107,13 +114,13 @@ impl Future for Call {
         loop {
             match &mut self.0 {
                 State::New(order) => {
-                    let Some((order, request)) = order.take() else {
+                    let Some((order, request, exchange)) = order.take() else {
                         return Poll::Ready(Err(io::Error::other("the answer was given before")));
                     };
                     if order.facts.http2 || request.body().is_end_stream() {
-                        return Poll::Ready(Ok(order.answer_here(request)));
+                        return Poll::Ready(Ok(order.answer_here(request, exchange)));
                     }
-                    self.0 = State::Elsewhere(order.answer_elsewhere(request));
+                    self.0 = State::Elsewhere(order.answer_elsewhere(request, exchange));
                 }
                 State::Elsewhere(answer) => {
                     let answer = std::task::ready!(answer.poll_take(cx));
@@ -134,8 +141,8 @@ struct Order {
 }
 
 impl Order {
-    fn answer_here(self, request: Request<Incoming>) -> Answer {
-        let (head, content, exchange) = self.handle(request);
+    fn answer_here(self, request: Request<Incoming>, mut exchange: Exchange) -> Answer {
+        let (head, content) = self.handle(request, &mut exchange);
         let sending = match content.0 {
             Kind::Callback(write) => {
                 let (giver, taker) = slot();
@@ -150,16 +157,16 @@ impl Order {
         self.finish(head, sending, exchange)
     }
 
-    fn answer_elsewhere(self, request: Request<Incoming>) -> Taker<Answer> {
+    fn answer_elsewhere(self, request: Request<Incoming>, exchange: Exchange) -> Taker<Answer> {
         let (giver, taker) = slot();
         let workers = self.facts.workers.clone();
-        workers.spawn_n(move || self.answer_to(&giver, request));
+        workers.spawn_n(move || self.answer_to(&giver, request, exchange));
         taker
     }
 
     /// In the handler's own greenthread, which goes on until all of the answer is out of its hands.
-    fn answer_to(self, answer: &Giver<Answer>, request: Request<Incoming>) {
-        let (head, content, exchange) = self.handle(request);
+    fn answer_to(self, answer: &Giver<Answer>, request: Request<Incoming>, mut exchange: Exchange) {
+        let (head, content) = self.handle(request, &mut exchange);
         let peer = self.facts.peer.clone();
         let least = self.answering.config.minimum_chunk_size;
         // What is read from the request on the way must not be waited for by the connection, which brings it.
@@ -220,20 +227,17 @@ impl Order {
     }
 
     /// Runs the handler, whatever becomes of it.
-    fn handle(&self, request: Request<Incoming>) -> (http::Response<()>, Content, Exchange) {
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        exchange: &mut Exchange,
+    ) -> (http::Response<()>, Content) {
         let config = &self.answering.config;
         let (parts, incoming) = request.into_parts();
         let version = parts.version;
         let can_upgrade =
             !parts.extensions.is_empty() && parts.extensions.get::<OnUpgrade>().is_some();
         let expects = version == Version::HTTP_11 && parts.headers.contains_key(EXPECT);
-        let mut exchange = Exchange::new(
-            &parts,
-            &self.facts,
-            &self.answering.notes,
-            &self.answering.connection,
-            &config.after,
-        );
         let name =
             log::log_enabled!(log::Level::Error).then(|| (parts.method.clone(), parts.uri.clone()));
         // HTTP/1 was looked at by the guard.
@@ -269,8 +273,7 @@ impl Order {
         }
         self.add_fields(&mut response, version);
         exchange.answered(response.status());
-        let (head, content) = response.into_parts();
-        (head, content, exchange)
+        response.into_parts()
     }
 
     /// The handler itself: its panic and its deadline become answers, a kill goes on.
