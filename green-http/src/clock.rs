@@ -144,6 +144,13 @@ pub(crate) struct Watched {
     key: usize,
 }
 
+impl Watched {
+    /// True if a deadline has passed.
+    pub(crate) fn is_late(&self) -> bool {
+        self.deadlines.has_passed(self.clock.now())
+    }
+}
+
 impl Drop for Watched {
     fn drop(&mut self) {
         let deadlines = self.clock.watched.borrow_mut().remove(self.key);

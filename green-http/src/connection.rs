@@ -132,15 +132,51 @@ fn serve_http1<T: Transport>(
     connection: &server::Connection,
 ) -> io::Result<()> {
     let config = Rc::clone(&service.0.config);
-    let mut http = config
+    #[cfg(feature = "tower")]
+    if config.tower.is_some() {
+        let (io, bridge) = crate::bridge::bridge(wire);
+        let http = config.http1.serve_connection(io, service).with_upgrades();
+        drive(
+            http,
+            |http| http.graceful_shutdown(),
+            wire,
+            facts,
+            connection,
+        )?;
+        // Of what was not taken over, this end of the pipe has ended as well.
+        bridge.end_of_http();
+        connection.set_idle(false);
+        return match wire.notes.refused.get() {
+            None => bridge.carry(),
+            Some(_) => Ok(()),
+        };
+    }
+    let http = config
         .http1
         .serve_connection(HyperIo(Rc::clone(wire)), service);
+    drive(
+        http,
+        |http| http.graceful_shutdown(),
+        wire,
+        facts,
+        connection,
+    )
+}
+
+/// Drives hyper to its end.
+fn drive<T: Transport, C: Future<Output = hyper::Result<()>> + Unpin>(
+    mut http: C,
+    shut_down: impl Fn(Pin<&mut C>),
+    wire: &Wire<T>,
+    facts: &Facts,
+    connection: &server::Connection,
+) -> io::Result<()> {
     let mut told = false;
     let served = block_on(poll_fn(|cx| {
         watch(wire, connection, cx);
-        if wire.notes.draining.get() && !told {
+        if connection.is_draining() && !told {
             told = true;
-            Pin::new(&mut http).graceful_shutdown();
+            shut_down(Pin::new(&mut http));
         }
         loop {
             let polled = Pin::new(&mut http).poll(cx);
@@ -155,7 +191,7 @@ fn serve_http1<T: Transport>(
                     "the request took too long",
                 )));
             }
-            if !drain_leftover(facts, config.rules.limits.drain, cx) {
+            if !drain_leftover(facts, wire.rules.limits.drain, cx) {
                 return Poll::Pending;
             }
         }

@@ -21,6 +21,8 @@
 #![forbid(unsafe_code)]
 
 mod body;
+#[cfg(feature = "tower")]
+mod bridge;
 mod clock;
 mod connection;
 mod exchange;

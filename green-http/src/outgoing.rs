@@ -47,6 +47,8 @@ pub(crate) enum Sending {
     Bytes(Bytes),
     Pull(Pull),
     Slot(Taking),
+    #[cfg(feature = "tower")]
+    Foreign(crate::tower::ForeignBody),
 }
 
 /// Pieces that another greenthread gives.
@@ -236,6 +238,8 @@ impl Outgoing {
             }
             Sending::Pull(pull) => ready!(pull.poll_next(cx)).map(|next| next.map(Frame::data)),
             Sending::Slot(taking) => return taking.poll_next(cx),
+            #[cfg(feature = "tower")]
+            Sending::Foreign(body) => return body.poll_frame(cx),
         };
         Poll::Ready(next)
     }
@@ -260,7 +264,7 @@ impl Body for Outgoing {
         match &frame {
             Some(Ok(frame)) => {
                 me.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
-                if me.size_hint().exact() == Some(0) {
+                if me.is_end_stream() || me.size_hint().exact() == Some(0) {
                     me.exchange.complete();
                 }
             }
@@ -273,7 +277,12 @@ impl Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.content, Sending::Bytes(bytes) if bytes.is_empty())
+        match &self.content {
+            Sending::Bytes(bytes) => bytes.is_empty(),
+            #[cfg(feature = "tower")]
+            Sending::Foreign(body) => body.is_end_stream(),
+            _ => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -285,6 +294,8 @@ impl Body for Outgoing {
             | Sending::Slot(Taking {
                 left: Some(left), ..
             }) => SizeHint::with_exact(*left),
+            #[cfg(feature = "tower")]
+            Sending::Foreign(body) => body.size_hint(),
             Sending::Pull(_) | Sending::Slot(..) => SizeHint::default(),
         }
     }

@@ -26,6 +26,8 @@ type Panicked = Rc<dyn Fn(Box<dyn Any + Send>) -> Response>;
 
 /// What the connections of a server need of its settings.
 pub(crate) struct Config {
+    #[cfg(feature = "tower")]
+    pub(crate) tower: Option<crate::tower::Serve>,
     pub(crate) handler: Handler,
     pub(crate) rules: Rc<Rules>,
     pub(crate) http1: http1::Builder,
@@ -157,29 +159,12 @@ impl Server {
             }
         };
         #[cfg(feature = "tower")]
-        let tower = self.tower.clone();
+        if self.tower.is_some() {
+            crate::tower::enter_runtime()?;
+        }
         self.life
             .serve_in(&listener, pool, 100, move |stream, addr, connection| {
                 let peer: Peer = addr.into();
-                #[cfg(feature = "tower")]
-                let served = match &tower {
-                    Some(tower) => crate::tower::serve(
-                        tower,
-                        stream,
-                        peer.clone(),
-                        &config,
-                        &clock,
-                        connection,
-                    ),
-                    None => connection::serve(
-                        stream,
-                        peer.clone(),
-                        &config,
-                        &clock,
-                        Rc::new(connection),
-                    ),
-                };
-                #[cfg(not(feature = "tower"))]
                 let served =
                     connection::serve(stream, peer.clone(), &config, &clock, Rc::new(connection));
                 if let Err(error) = served {
@@ -195,6 +180,8 @@ impl Server {
             .keep_alive
             .filter(|_| self.announce && self.keep_alive);
         Rc::new(Config {
+            #[cfg(feature = "tower")]
+            tower: self.tower.clone(),
             handler: Rc::clone(&self.handler),
             rules: Rc::new(Rules {
                 limits: self.limits.clone(),

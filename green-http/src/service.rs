@@ -78,6 +78,16 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             &me.connection,
             &me.config.after,
         );
+        #[cfg(feature = "tower")]
+        if let Some(tower) = &me.config.tower {
+            request.extensions_mut().insert(facts.peer.clone());
+            let order = Order {
+                answering: Rc::clone(me),
+                facts,
+                deadlines,
+            };
+            return Call(State::Foreign(order, tower(request), Some(exchange)));
+        }
         let order = Order {
             answering: Rc::clone(me),
             facts,
@@ -105,6 +115,8 @@ pub(crate) struct Call(State);
 enum State {
     New(Option<(Order, Request<Incoming>, Exchange)>),
     Elsewhere(Taker<Answer>),
+    #[cfg(feature = "tower")]
+    Foreign(Order, crate::tower::Answering, Option<Exchange>),
 }
 
 impl Future for Call {
@@ -121,6 +133,10 @@ impl Future for Call {
                         return Poll::Ready(Ok(order.answer_here(request, exchange)));
                     }
                     self.0 = State::Elsewhere(order.answer_elsewhere(request, exchange));
+                }
+                #[cfg(feature = "tower")]
+                State::Foreign(order, answering, exchange) => {
+                    return order.poll_foreign(cx, answering, exchange);
                 }
                 State::Elsewhere(answer) => {
                     let answer = std::task::ready!(answer.poll_take(cx));
@@ -305,6 +321,49 @@ impl Order {
                     .into()
             }
         }
+    }
+
+    /// The answer of a service of somebody else's.
+    #[cfg(feature = "tower")]
+    fn poll_foreign(
+        &self,
+        cx: &mut Context<'_>,
+        answering: &mut crate::tower::Answering,
+        exchange: &mut Option<Exchange>,
+    ) -> Poll<io::Result<Answer>> {
+        let config = &self.answering.config;
+        let mut poll = || {
+            catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx)))
+                .map_err(resume_if_control)
+        };
+        let answer = match poll() {
+            Ok(answer) => std::task::ready!(answer),
+            Err(_payload) => Err(io::Error::other("a panic")),
+        };
+        let Some(mut exchange) = exchange.take() else {
+            return Poll::Ready(Err(io::Error::other("the answer was given before")));
+        };
+        let (mut response, sending) = match answer {
+            Ok(answer) => {
+                let (parts, body) = answer.into_parts();
+                let head = http::Response::from_parts(parts, Content::from(()));
+                (Response::from(head), Sending::Foreign(body))
+            }
+            Err(error) => {
+                log::error!("a service for {} has failed: {error}", self.facts.peer);
+                let text = config.debug.then(|| format!("{error}\n"));
+                let response = failure(text.clone());
+                let text = text.unwrap_or_else(|| "Internal Server Error\n".to_owned());
+                (response, Sending::Bytes(text.into()))
+            }
+        };
+        for hook in &config.before {
+            hook(&mut response);
+        }
+        self.add_fields(&mut response, Version::HTTP_11);
+        exchange.answered(response.status());
+        let (head, _) = response.into_parts();
+        Poll::Ready(Ok(self.finish(head, sending, exchange)))
     }
 
     fn add_fields(&self, response: &mut Response, version: Version) {

@@ -1,1 +1,153 @@
+//! tower's services, such as axum's Router, on any hub.
+//!
+//! A service is asked and its answer awaited in the connection's greenthread. What it awaits is the reactor's of this
+//! thread; a handler that blocks as greenthreads do blocks its own connection alone.
+//!
+//! What takes a connection over by `hyper::upgrade`, as axum's WebSockets do, runs on tokio, perhaps in another thread.
+//! Its bytes go through a pipe between that and the connection's greenthread.
 
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::Request;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::runtime::{EnterGuard, Handle, Runtime};
+use tower_service::Service;
+
+use crate::response::Response;
+use crate::server::Server;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+pub(crate) type Answering = Pin<Box<dyn Future<Output = io::Result<http::Response<ForeignBody>>>>>;
+pub(crate) type Serve = Rc<dyn Fn(Request<Incoming>) -> Answering>;
+
+/// The body of a service's answer.
+pub(crate) struct ForeignBody(Pin<Box<dyn Body<Data = Bytes, Error = BoxError>>>);
+
+impl ForeignBody {
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let frame = ready!(self.0.as_mut().poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)))
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+/// The body of any service, with its error as everybody's.
+struct Erased<B>(B);
+
+impl<B> Body for Erased<B>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.0).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl Server {
+    /// A server whose requests are answered by a tower service, as axum's `Router` is one.
+    ///
+    /// In the extensions of each request is the [`Peer`](crate::Peer). The limits and deadlines are the server's; the
+    /// service does not see bodies that are too long to their ends.
+    ///
+    /// Code of the service that needs tokio's runtime, as axum's WebSockets do, finds the one that the calling thread has
+    /// [entered](tokio::runtime::Handle::enter), or else one of this crate with a thread of its own.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use green_http::Server;
+    ///
+    /// let server = Server::tower(Router::new().route("/", get(|| async { "Hello, World!\n" })));
+    /// # let life = server.lifecycle().clone();
+    /// # green::spawn_n(move || { life.drain(None); });
+    /// server.serve(green::listen("127.0.0.1:0")?)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn tower<S, B>(service: S) -> Server
+    where
+        S: Service<Request<Incoming>, Response = http::Response<B>, Error: Into<BoxError>>
+            + Clone
+            + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + 'static,
+    {
+        let mut server = Server::new(|_| Response::new(()));
+        server.tower = Some(Rc::new(move |request| {
+            let mut service = service.clone();
+            Box::pin(async move {
+                let failed = |error: S::Error| io::Error::other(error.into());
+                poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
+                let answer = service.call(request).await.map_err(failed)?;
+                Ok(answer.map(|body| ForeignBody(Box::pin(Erased(body)))))
+            })
+        }));
+        server
+    }
+}
+
+impl fmt::Debug for ForeignBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForeignBody")
+    }
+}
+
+/// Sees to it that services find a runtime of tokio's in this thread.
+///
+/// # Errors
+/// If there is none and none can be made.
+pub(crate) fn enter_runtime() -> io::Result<()> {
+    static OWN: OnceLock<Runtime> = OnceLock::new();
+    thread_local! {
+        /// To the end of the thread: guards of several greenthreads would end in the wrong order.
+        static ENTERED: RefCell<Option<EnterGuard<'static>>> = const { RefCell::new(None) };
+    }
+    if Handle::try_current().is_ok() {
+        return Ok(());
+    }
+    if OWN.get().is_none() {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder
+            .worker_threads(1)
+            .thread_name("green-http")
+            .enable_all()
+            .build()?;
+        let _ = OWN.set(runtime);
+    }
+    if let Some(runtime) = OWN.get() {
+        ENTERED.set(Some(runtime.enter()));
+    }
+    Ok(())
+}

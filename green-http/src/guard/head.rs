@@ -71,7 +71,6 @@ impl Head {
             ));
         }
         self.to_head = method == b"HEAD";
-        check_target(method, target)?;
         self.old = match version {
             b"HTTP/1.1" => false,
             b"HTTP/1.0" => true,
@@ -85,7 +84,7 @@ impl Head {
             }
             _ => return Err(Refusal::bad("the version is none of HTTP")),
         };
-        Ok(())
+        check_target(method, target)
     }
 
     fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
