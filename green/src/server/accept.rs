@@ -4,9 +4,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::Listener;
-use super::shortage::{FIRST_PAUSE, Failure, LONGEST_PAUSE, Reserve, wait_for_descriptor};
+use super::shortage::{FIRST_PAUSE, Failure, LONGEST_PAUSE, Reserve};
 use crate::GreenPool;
-use crate::runtime::{Runtime, Waited};
+use crate::runtime::{Runtime, Why};
 
 /// As many connections in a row may fail before the loop pauses: it must not spin on an error that stays.
 const FAILURES: u32 = 16;
@@ -66,7 +66,7 @@ pub(super) fn accept_all<L: Listener + ?Sized>(
         if let Some((peer, error)) = peer {
             (acceptor.refused)();
             trouble.say(|| format!("closed the connection from {peer:?}: {error}"));
-            if trouble.pause() == Waited::Unwinding {
+            if trouble.pause() == Err(Why::Unwinding) {
                 return error;
             }
         }
@@ -140,7 +140,7 @@ impl Trouble {
             Failure::Shortage => {}
         }
         self.say(|| format!("cannot accept: {error}; waiting until something is closed"));
-        if self.pause() == Waited::Unwinding {
+        if self.pause() == Err(Why::Unwinding) {
             return Err(error);
         }
         let now = Runtime::with(Runtime::now);
@@ -187,11 +187,11 @@ impl Trouble {
         }
     }
 
-    fn pause(&mut self) -> Waited {
+    fn pause(&mut self) -> Result<(), Why> {
         let now = Runtime::with(Runtime::now);
         self.since.get_or_insert(now);
         let pause = self.pause;
         self.pause = LONGEST_PAUSE.min(2 * pause);
-        wait_for_descriptor(pause)
+        Runtime::with(|runtime| runtime.wait_for_descriptor(pause))
     }
 }

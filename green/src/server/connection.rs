@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::Waker;
 
-use super::lifecycle::Shared;
+use super::drain::Shared;
 use crate::AnyGreenThread;
 
 /// What a server knows of one of its connections.

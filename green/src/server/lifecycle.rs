@@ -1,23 +1,21 @@
-//! The life of a server: running, draining, waiting for what is under way, killing the rest.
+//! A server that is drained: [`Lifecycle`].
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
 use std::panic::Location;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-
-use slab::Slab;
+use std::time::Duration;
 
 use super::accept::{Acceptor, accept_all};
-use super::connection::{Connection, Entry};
+use super::connection::Connection;
+use super::drain::{Registered, Shared};
 use super::state::{Counters, Drained, State};
 use super::{Listener, Outcome, StopServe};
+use crate::GreenPool;
 use crate::greenthread::timeout::stoppable;
-use crate::runtime::{Reason, Runtime, WaitList, Waited};
+use crate::runtime::Runtime;
 use crate::signal::Signals;
-use crate::{GreenPool, killall};
 
 /// The life of a server in one handle: for [`serve`](Lifecycle::serve), for a
 /// [`StreamServer`](super::StreamServer), and for the protocols that other crates serve.
@@ -61,191 +59,11 @@ pub struct Lifecycle {
     pub(super) shared: Rc<Shared>,
 }
 
-pub(super) struct Shared {
-    state: Cell<State>,
-    /// The earliest that a `drain` has asked for.
-    deadline: Cell<Option<Instant>>,
-    killed: Cell<usize>,
-    pub(super) connections: RefCell<Slab<Entry>>,
-    /// What a drain calls: each ends an accept loop.
-    closers: RefCell<Slab<Rc<dyn Fn()>>>,
-    /// Who waits until all has ended.
-    waiters: RefCell<WaitList>,
-    pub(super) accepted: Cell<u64>,
-    pub(super) served: Cell<u64>,
-    refused: Cell<u64>,
-    by_status: RefCell<Vec<(u16, u64)>>,
-}
-
-impl Shared {
-    /// Something has ended, or the time has changed.
-    pub(super) fn changed(&self) {
-        if self.state.get() > State::Running {
-            self.waiters.borrow_mut().wake_all();
-        }
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        self.state.get() > State::Running
-    }
-
-    pub(super) fn is_serving(&self) -> bool {
-        self.state.get() < State::Killing
-    }
-
-    pub(super) fn count_status(&self, status: u16) {
-        let mut counts = self.by_status.borrow_mut();
-        match counts.iter_mut().find(|(known, _)| *known == status) {
-            Some((_, count)) => *count += 1,
-            None => {
-                counts.push((status, 1));
-                counts.sort_unstable();
-            }
-        }
-    }
-
-    fn begin(&self) {
-        if self.state.get() > State::Running {
-            return;
-        }
-        self.state.set(State::Draining);
-        let closers: Vec<_> = {
-            let closers = self.closers.borrow();
-            closers.iter().map(|(_, close)| Rc::clone(close)).collect()
-        };
-        for close in closers {
-            close();
-        }
-        // A waker is foreign code: it is called outside the borrow.
-        let wake: Vec<_> = {
-            let connections = self.connections.borrow();
-            connections
-                .iter()
-                .map(|(_, entry)| entry.to_cut())
-                .collect()
-        };
-        for cut in wake {
-            cut.cut();
-        }
-        if self.state.get() == State::Draining {
-            self.state.set(State::Waiting);
-        }
-    }
-
-    /// Waits until nothing is left, or kills the rest when the time is up.
-    fn finish(&self) -> Drained {
-        let _inside = self.inside();
-        let reason = Reason::Primitive("the end of a server's connections", self.address());
-        while self.state.get() != State::Stopped {
-            if self.state.get() != State::Killing {
-                if self.others() == 0 {
-                    self.stopped();
-                    break;
-                }
-                let deadline = self.deadline.get();
-                if deadline.is_some_and(|deadline| deadline <= Runtime::with(Runtime::now)) {
-                    self.kill();
-                    break;
-                }
-            }
-            let deadline = self.deadline.get();
-            let waited = Runtime::with(|runtime| runtime.wait_in(&self.waiters, reason, deadline));
-            if waited == Waited::Unwinding {
-                self.kill();
-                break;
-            }
-        }
-        Drained {
-            killed: self.killed.get(),
-        }
-    }
-
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
-
-    /// How many are waited for: not the ones that wait here themselves.
-    fn others(&self) -> usize {
-        let connections = self.connections.borrow();
-        connections
-            .iter()
-            .filter(|(_, entry)| !entry.drains.get())
-            .count()
-    }
-
-    fn kill(&self) {
-        self.state.set(State::Killing);
-        self.killed.set(self.others());
-        let victims: Vec<_> = {
-            let connections = self.connections.borrow();
-            let others = connections.iter().filter(|(_, entry)| !entry.drains.get());
-            others
-                .filter_map(|(_, entry)| entry.greenthread().cloned())
-                .collect()
-        };
-        killall(&victims);
-        self.stopped();
-    }
-
-    fn stopped(&self) {
-        self.state.set(State::Stopped);
-        self.changed();
-    }
-
-    /// Marks the connection of the calling greenthread, if it is one: it waits for the others.
-    fn inside(&self) -> Inside<'_> {
-        let me = crate::current();
-        let connections = self.connections.borrow();
-        let mine = connections
-            .iter()
-            .find(|(_, entry)| entry.greenthread() == Some(&me));
-        let key = mine.map(|(key, entry)| {
-            entry.drains.set(true);
-            key
-        });
-        Inside { shared: self, key }
-    }
-}
-
-struct Inside<'a> {
-    shared: &'a Shared,
-    key: Option<usize>,
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        let connections = self.shared.connections.borrow();
-        if let Some(entry) = self.key.and_then(|key| connections.get(key)) {
-            entry.drains.set(false);
-        }
-    }
-}
-
-/// Takes the closer of an accept loop back.
-struct Registered<'a>(&'a Shared, usize);
-
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        drop(self.0.closers.borrow_mut().remove(self.1));
-    }
-}
-
 impl Lifecycle {
     /// A life that has just begun: [`State::Running`].
     pub fn new() -> Lifecycle {
         Lifecycle {
-            shared: Rc::new(Shared {
-                state: Cell::new(State::Running),
-                deadline: Cell::new(None),
-                killed: Cell::new(0),
-                connections: RefCell::default(),
-                closers: RefCell::default(),
-                waiters: RefCell::new(WaitList::new()),
-                accepted: Cell::new(0),
-                served: Cell::new(0),
-                refused: Cell::new(0),
-                by_status: RefCell::default(),
-            }),
+            shared: Rc::new(Shared::new()),
         }
     }
 
@@ -356,10 +174,9 @@ impl Lifecycle {
             refused: &|| shared.refused.set(shared.refused.get() + 1),
         };
         let accepted = stoppable(|stop| {
-            let closer = shared.closers.borrow_mut().insert(Rc::new(move || {
+            let _registered = Registered::new(shared, move || {
                 stop.stop();
-            }));
-            let _registered = Registered(shared, closer);
+            });
             accept_all(listener, &acceptor, |stream, addr| {
                 shared.accepted.set(shared.accepted.get() + 1);
                 let connection = Connection::new(Rc::clone(shared));
@@ -464,10 +281,9 @@ impl Lifecycle {
             }
         };
         let result = stoppable(|stop| {
-            let closer = shared.closers.borrow_mut().insert(Rc::new(move || {
+            let _registered = Registered::new(shared, move || {
                 stop.stop();
-            }));
-            let _registered = Registered(shared, closer);
+            });
             mark(true);
             f()
         });

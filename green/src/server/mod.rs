@@ -13,6 +13,7 @@
 mod accept;
 mod connection;
 mod datagrams;
+mod drain;
 mod lifecycle;
 mod serve;
 mod shortage;
@@ -28,7 +29,6 @@ pub use connection::Connection;
 pub use datagrams::Datagrams;
 pub use lifecycle::Lifecycle;
 pub use serve::{Outcome, ServeError, StopServe, serve};
-pub(crate) use shortage::descriptor_closed;
 pub use state::{Counters, Drained, State};
 pub use stream_server::StreamServer;
 

@@ -1,77 +1,12 @@
-//! Waiting until the process may have a descriptor again.
+//! What an accept fails of, and what is kept for the time when there is nothing left.
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::Duration;
-
-use crate::runtime::{Reason, RemoteWaiter, Runtime, Waited, Wake};
 
 /// How long an accept loop waits at first, and at last if it goes on for long.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// Who waits, in all threads.
-static LACKING: Mutex<Vec<RemoteWaiter>> = Mutex::new(Vec::new());
-/// Their number, so that a close need not take the lock.
-static NUMBER: AtomicUsize = AtomicUsize::new(0);
-
-/// Waits until green closes a descriptor in any thread, or `longest` has passed: others are closed unseen.
-pub(super) fn wait_for_descriptor(longest: Duration) -> Waited {
-    Runtime::with(|runtime| {
-        let deadline = runtime.deadline(Some(longest));
-        let place = runtime.lacking.borrow_mut().push(runtime.waiter(), ());
-        // It needs descriptors itself, unless they were made before. Without it the other threads' are closed unseen.
-        let registered = runtime.remote_waiter().ok().map(Registered::new);
-        let wake = runtime.park(Reason::Outside("a free descriptor"), deadline);
-        runtime.lacking.borrow_mut().leave(place);
-        drop(registered);
-        match wake {
-            Wake::Event => Waited::Woken,
-            Wake::Expired => Waited::Expired,
-            Wake::Unwinding => Waited::Unwinding,
-            Wake::Interrupted(interrupt) => interrupt.raise(),
-        }
-    })
-}
-
-struct Registered(RemoteWaiter);
-
-impl Registered {
-    fn new(waiter: RemoteWaiter) -> Registered {
-        let mut lacking = LACKING.lock().unwrap_or_else(PoisonError::into_inner);
-        lacking.push(waiter.clone());
-        NUMBER.store(lacking.len(), Ordering::Relaxed);
-        Registered(waiter)
-    }
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        let mut lacking = LACKING.lock().unwrap_or_else(PoisonError::into_inner);
-        lacking.retain(|waiter| !waiter.is_same(&self.0));
-        NUMBER.store(lacking.len(), Ordering::Relaxed);
-        drop(lacking);
-        Runtime::with(|runtime| runtime.forget(&self.0));
-    }
-}
-
-/// A descriptor was closed in this thread: who waits in another may try again.
-pub(crate) fn descriptor_closed() {
-    if NUMBER.load(Ordering::Relaxed) == 0 {
-        return;
-    }
-    // Held by another thread, it was perhaps held when this process was forked. Who waits tries again by itself.
-    let waiters = match LACKING.try_lock() {
-        Ok(lacking) => lacking.clone(),
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().clone(),
-        Err(TryLockError::WouldBlock) => return,
-    };
-    for waiter in waiters {
-        waiter.wake();
-    }
-}
 
 /// A descriptor kept for the time when there are none: given up, it lets one connection in.
 pub(super) struct Reserve(Option<File>);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::lifecycle::{Lifecycle, logging};
 use super::{Listener, Outcome, State, StopServe};
-use crate::runtime::{Runtime, Waited};
+use crate::runtime::{Runtime, Why};
 use crate::{AnyGreenThread, GreenPool};
 
 /// A server that runs beside its creator: started, drained, closed.
@@ -140,7 +140,7 @@ impl<L: Listener + 'static> StreamServer<L> {
             }
         }
         let mut close = CloseUnlessDone(Some(&self.shared));
-        if self.acceptor().wait_end(None) == Waited::Unwinding {
+        if self.acceptor().wait_end(None) == Err(Why::Unwinding) {
             return Err(io::Error::new(
                 io::ErrorKind::WouldBlock,
                 "cannot wait for a server while the thread unwinds",

@@ -1,0 +1,12 @@
+//! Servers, and the HTTP libraries that run on green sockets.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+#[cfg(feature = "hyper")]
+mod hyper;
+mod lifecycle;
+mod logged;
+mod serve;
+#[cfg(feature = "ureq")]
+mod ureq;
