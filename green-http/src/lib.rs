@@ -66,3 +66,16 @@ pub use upgrade::Upgraded;
 pub fn format_date_time(time: SystemTime) -> String {
     httpdate::fmt_http_date(time)
 }
+
+/// The examples of the guide to servers, and of the chapter on wsgi.
+#[cfg(all(doctest, feature = "tower"))]
+mod guide {
+    #[doc = include_str!("../../docs/servers.md")]
+    struct Servers;
+
+    #[doc = include_str!("../../docs/wsgi.md")]
+    struct Wsgi;
+
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+}
