@@ -62,7 +62,9 @@ pub(crate) fn serve<T: Transport>(
             && config.http2
             && block_on(poll_fn(|cx| {
                 watch(&wire, &connection, cx);
-                wire.poll_preface(cx)
+                let preface = wire.poll_preface(cx);
+                connection.set_idle(wire.is_idle());
+                preface
             }))?);
     let facts = Rc::new(Facts {
         peer,

@@ -143,6 +143,7 @@ impl<T: Transport> Wire<T> {
                 if compared == PREFACE.len()
                     || here[..compared] != PREFACE[..compared]
                     || input.ended
+                    || (here.is_empty() && self.notes.draining.get())
                 {
                     return Poll::Ready(Ok(here.starts_with(PREFACE)));
                 }

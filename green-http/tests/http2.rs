@@ -210,7 +210,9 @@ fn a_drain_finishes_the_streams() {
 #[test]
 fn limits_and_deadlines_of_a_stream() {
     bounded(|| {
-        let server = run(Server::new(pages).body_limit(10).request_timeout(SHORT));
+        let server = run(Server::new(pages)
+            .body_limit(10)
+            .request_timeout(10 * SHORT));
         let address = server.address;
         block_on(async {
             let mut sender = client(address).await;
