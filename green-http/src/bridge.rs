@@ -16,8 +16,9 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use slab::Slab;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
+use crate::hyper_io::HyperIo;
 use crate::transport::Transport;
-use crate::wire::{HyperIo, Wire};
+use crate::wire::Wire;
 
 /// What is on its way between the two threads at most, in each direction.
 const PIPE: usize = 64 * 1024;

@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_millis(500);
 
 /// Its time stands still between two ticks. What is due is due up to two ticks late and never early.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub(crate) struct CoarseClock {
     tick: Duration,
     now: Cell<Instant>,
     watched: RefCell<Slab<Rc<Deadlines>>>,
@@ -47,8 +47,8 @@ impl Deadlines {
     }
 }
 
-impl Clock {
-    pub(crate) fn new(timeouts: &Timeouts) -> Rc<Clock> {
+impl CoarseClock {
+    pub(crate) fn new(timeouts: &Timeouts) -> Rc<CoarseClock> {
         let all = [
             timeouts.head,
             timeouts.body,
@@ -57,7 +57,7 @@ impl Clock {
             timeouts.request,
         ];
         let shortest = all.into_iter().flatten().min().unwrap_or(LONGEST);
-        Rc::new(Clock {
+        Rc::new(CoarseClock {
             tick: (shortest / 8).clamp(SHORTEST, LONGEST),
             now: Cell::new(green::time::now()),
             watched: RefCell::default(),
@@ -97,7 +97,7 @@ impl Clock {
     /// It ticks while there are connections.
     fn start(self: &Rc<Self>) {
         /// However the greenthread ends, another one may begin.
-        struct Ticking(Rc<Clock>);
+        struct Ticking(Rc<CoarseClock>);
         impl Drop for Ticking {
             fn drop(&mut self) {
                 self.0.ticks.set(false);
@@ -139,7 +139,7 @@ impl Clock {
 /// A connection that the clock looks at.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    pub(crate) clock: Rc<Clock>,
+    pub(crate) clock: Rc<CoarseClock>,
     pub(crate) deadlines: Rc<Deadlines>,
     key: usize,
 }

@@ -16,12 +16,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 
 use crate::body::Facts;
-use crate::clock::{Clock, Deadlines};
+use crate::clock::{CoarseClock, Deadlines};
+use crate::hyper_io::HyperIo;
 use crate::server::Config;
 use crate::service::{Answering, Service};
 use crate::transport::{Peer, Transport};
 use crate::upgrade::Upgraded;
-use crate::wire::{HyperIo, Wire};
+use crate::wire::Wire;
 
 /// A client that was refused may still be sending. So long, and so much of it, is read, for else the system would take
 /// back what it was told.
@@ -44,7 +45,7 @@ pub(crate) fn serve<T: Transport>(
     mut transport: T,
     peer: Peer,
     config: &Rc<Config>,
-    clock: &Rc<Clock>,
+    clock: &Rc<CoarseClock>,
     connection: Rc<server::Connection>,
 ) -> io::Result<()> {
     transport.prepare();

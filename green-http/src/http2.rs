@@ -12,9 +12,10 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 
 use crate::connection::watch;
+use crate::hyper_io::HyperIo;
 use crate::service::{Answering, Service};
 use crate::transport::Transport;
-use crate::wire::{HyperIo, Wire};
+use crate::wire::Wire;
 
 /// Streams of a connection at a time.
 const STREAMS: u32 = 200;

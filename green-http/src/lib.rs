@@ -29,18 +29,23 @@ mod exchange;
 mod guard;
 #[cfg(feature = "http2")]
 mod http2;
+mod hyper_io;
+mod input;
 mod limits;
 mod outgoing;
+mod output;
 mod request;
 mod response;
 mod server;
 mod service;
+mod settings;
 mod slot;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
 mod upgrade;
 mod wire;
+mod writer;
 
 use std::time::SystemTime;
 
@@ -50,10 +55,11 @@ pub use exchange::Record;
 pub use guard::Refusal;
 pub use http::{self, HeaderMap, Method, Request, StatusCode, Version, header};
 pub use request::RequestExt;
-pub use response::{Content, Response, Writer};
+pub use response::{Content, Response};
 pub use server::{Server, serve};
 pub use transport::{Peer, Transport};
 pub use upgrade::Upgraded;
+pub use writer::Writer;
 
 /// A point in time as HTTP writes it, in English and in GMT.
 ///

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::clock::{Clock, Deadlines};
+use crate::clock::{CoarseClock, Deadlines};
 use crate::exchange::Exchange;
-use crate::response::Piece;
 use crate::slot::Taker;
+use crate::writer::Piece;
 
 /// What is read of a reader at a time.
 const PIECE: usize = 32 * 1024;
@@ -26,7 +26,7 @@ pub(crate) struct Outgoing {
 
 /// Of a stream of HTTP/2: a client that opens no window for it is not waited for longer than for one that reads nothing.
 pub(crate) struct Moves {
-    pub(crate) clock: Rc<Clock>,
+    pub(crate) clock: Rc<CoarseClock>,
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) timeout: Option<Duration>,
 }

@@ -21,15 +21,16 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use crate::body::{Body, Facts};
-use crate::clock::{Clock, Deadlines};
+use crate::clock::{CoarseClock, Deadlines};
 use crate::exchange::Exchange;
 use crate::outgoing::{Moves, Outgoing, Pull, Sending, Taking, gathered, pieces_of};
-use crate::response::{Content, Kind, Response, Writer};
+use crate::response::{Content, Kind, Response};
 use crate::server::Config;
 use crate::slot::{Giver, Taker, slot};
 use crate::wire::Notes;
+use crate::writer::Writer;
 
-type Answer = http::Response<Outgoing>;
+pub(crate) type Answer = http::Response<Outgoing>;
 type Pieces = Box<dyn Iterator<Item = io::Result<Bytes>>>;
 
 /// What answers the requests of one connection.
@@ -42,7 +43,7 @@ pub(crate) struct Answering {
     /// Of the connection.
     pub(crate) notes: Rc<Notes>,
     pub(crate) connection: Rc<Connection>,
-    pub(crate) clock: Rc<Clock>,
+    pub(crate) clock: Rc<CoarseClock>,
     /// Of the connection; of an HTTP/2 connection, of the stream that begins.
     pub(crate) deadlines: RefCell<Rc<Deadlines>>,
 }
@@ -81,19 +82,19 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         #[cfg(feature = "tower")]
         if let Some(tower) = &me.config.tower {
             request.extensions_mut().insert(facts.peer.clone());
-            let order = Order {
+            let asked = Asked {
                 answering: Rc::clone(me),
                 facts,
                 deadlines,
             };
-            return Call(State::Foreign(order, tower(request), Some(exchange)));
+            return Call(State::Foreign(asked, tower(request), Some(exchange)));
         }
-        let order = Order {
+        let asked = Asked {
             answering: Rc::clone(me),
             facts,
             deadlines,
         };
-        Call(State::New(Some((order, request, exchange))))
+        Call(State::New(Some((asked, request, exchange))))
     }
 }
 
@@ -112,11 +113,15 @@ fn drop_underscores(request: &mut Request<Incoming>) {
 /// The answer to one request, as hyper waits for it.
 pub(crate) struct Call(State);
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "hyper has a box for it, and most are done at the first poll"
+)]
 enum State {
-    New(Option<(Order, Request<Incoming>, Exchange)>),
+    New(Option<(Asked, Request<Incoming>, Exchange)>),
     Elsewhere(Taker<Answer>),
     #[cfg(feature = "tower")]
-    Foreign(Order, crate::tower::Answering, Option<Exchange>),
+    Foreign(Asked, crate::tower::ForeignAnswer, Option<Exchange>),
 }
 
 impl Future for Call {
@@ -125,18 +130,18 @@ impl Future for Call {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Answer>> {
         loop {
             match &mut self.0 {
-                State::New(order) => {
-                    let Some((order, request, exchange)) = order.take() else {
+                State::New(asked) => {
+                    let Some((asked, request, exchange)) = asked.take() else {
                         return Poll::Ready(Err(io::Error::other("the answer was given before")));
                     };
-                    if order.facts.http2 || request.body().is_end_stream() {
-                        return Poll::Ready(Ok(order.answer_here(request, exchange)));
+                    if asked.facts.http2 || request.body().is_end_stream() {
+                        return Poll::Ready(Ok(asked.answer_here(request, exchange)));
                     }
-                    self.0 = State::Elsewhere(order.answer_elsewhere(request, exchange));
+                    self.0 = State::Elsewhere(asked.answer_elsewhere(request, exchange));
                 }
                 #[cfg(feature = "tower")]
-                State::Foreign(order, answering, exchange) => {
-                    return order.poll_foreign(cx, answering, exchange);
+                State::Foreign(asked, answering, exchange) => {
+                    return asked.poll_foreign(cx, answering, exchange);
                 }
                 State::Elsewhere(answer) => {
                     let answer = std::task::ready!(answer.poll_take(cx));
@@ -150,13 +155,13 @@ impl Future for Call {
 }
 
 /// One request on its way through its handler.
-struct Order {
-    answering: Rc<Answering>,
-    facts: Rc<Facts>,
+pub(crate) struct Asked {
+    pub(crate) answering: Rc<Answering>,
+    pub(crate) facts: Rc<Facts>,
     deadlines: Rc<Deadlines>,
 }
 
-impl Order {
+impl Asked {
     fn answer_here(self, request: Request<Incoming>, mut exchange: Exchange) -> Answer {
         let (head, content) = self.handle(request, &mut exchange);
         let sending = match content.0 {
@@ -186,7 +191,7 @@ impl Order {
         let peer = self.facts.peer.clone();
         let least = self.answering.config.minimum_chunk_size;
         // What is read from the request on the way must not be waited for by the connection, which brings it.
-        let (pieces, length): (Pieces, _) = match content.0 {
+        let (mut pieces, length): (Pieces, _) = match content.0 {
             Kind::Reader(reader, length) if self.facts.body_in_use.get() => {
                 (Box::new(pieces_of(reader)), length)
             }
@@ -209,7 +214,7 @@ impl Order {
         let head = self.finish(head, Sending::Slot(Taking::new(taker, length)), exchange);
         if answer.give(head).is_ok() {
             produce(Writer::new(giver), &peer, |out| {
-                pieces.map(|piece| out.send(piece?)).collect()
+                pieces.try_for_each(|piece| out.send(piece?))
             });
         }
     }
@@ -233,7 +238,12 @@ impl Order {
         }
     }
 
-    fn finish(&self, head: http::Response<()>, sending: Sending, exchange: Exchange) -> Answer {
+    pub(crate) fn finish(
+        &self,
+        head: http::Response<()>,
+        sending: Sending,
+        exchange: Exchange,
+    ) -> Answer {
         let moves = self.facts.http2.then(|| Moves {
             clock: Rc::clone(&self.answering.clock),
             deadlines: Rc::clone(&self.deadlines),
@@ -323,50 +333,7 @@ impl Order {
         }
     }
 
-    /// The answer of a service of somebody else's.
-    #[cfg(feature = "tower")]
-    fn poll_foreign(
-        &self,
-        cx: &mut Context<'_>,
-        answering: &mut crate::tower::Answering,
-        exchange: &mut Option<Exchange>,
-    ) -> Poll<io::Result<Answer>> {
-        let config = &self.answering.config;
-        let mut poll = || {
-            catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx)))
-                .map_err(resume_if_control)
-        };
-        let answer = match poll() {
-            Ok(answer) => std::task::ready!(answer),
-            Err(_payload) => Err(io::Error::other("a panic")),
-        };
-        let Some(mut exchange) = exchange.take() else {
-            return Poll::Ready(Err(io::Error::other("the answer was given before")));
-        };
-        let (mut response, sending) = match answer {
-            Ok(answer) => {
-                let (parts, body) = answer.into_parts();
-                let head = http::Response::from_parts(parts, Content::from(()));
-                (Response::from(head), Sending::Foreign(body))
-            }
-            Err(error) => {
-                log::error!("a service for {} has failed: {error}", self.facts.peer);
-                let text = config.debug.then(|| format!("{error}\n"));
-                let response = failure(text.clone());
-                let text = text.unwrap_or_else(|| "Internal Server Error\n".to_owned());
-                (response, Sending::Bytes(text.into()))
-            }
-        };
-        for hook in &config.before {
-            hook(&mut response);
-        }
-        self.add_fields(&mut response, Version::HTTP_11);
-        exchange.answered(response.status());
-        let (head, _) = response.into_parts();
-        Poll::Ready(Ok(self.finish(head, sending, exchange)))
-    }
-
-    fn add_fields(&self, response: &mut Response, version: Version) {
+    pub(crate) fn add_fields(&self, response: &mut Response, version: Version) {
         let config = &self.answering.config;
         if let Some(name) = &config.server_name {
             response
@@ -403,7 +370,7 @@ impl Order {
 }
 
 /// 500, without a word of why unless the program wants it told.
-fn failure(text: Option<String>) -> Response {
+pub(crate) fn failure(text: Option<String>) -> Response {
     let text = text.unwrap_or_else(|| "Internal Server Error\n".to_owned());
     (StatusCode::INTERNAL_SERVER_ERROR, text).into()
 }

@@ -11,24 +11,30 @@ use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Request;
+use green::resume_if_control;
+use http::{Request, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::runtime::{EnterGuard, Handle, Runtime};
 use tower_service::Service;
 
-use crate::response::Response;
+use crate::exchange::Exchange;
+use crate::outgoing::Sending;
+use crate::response::{Content, Response};
 use crate::server::Server;
+use crate::service::{Answer, Asked, failure};
 
 type BoxError = Box<dyn Error + Send + Sync>;
-pub(crate) type Answering = Pin<Box<dyn Future<Output = io::Result<http::Response<ForeignBody>>>>>;
-pub(crate) type Serve = Rc<dyn Fn(Request<Incoming>) -> Answering>;
+pub(crate) type ForeignAnswer =
+    Pin<Box<dyn Future<Output = io::Result<http::Response<ForeignBody>>>>>;
+pub(crate) type Serve = Rc<dyn Fn(Request<Incoming>) -> ForeignAnswer>;
 
 /// The body of a service's answer.
 pub(crate) struct ForeignBody(Pin<Box<dyn Body<Data = Bytes, Error = BoxError>>>);
@@ -75,6 +81,50 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.0.size_hint()
+    }
+}
+
+impl Asked {
+    /// The answer of a service of somebody else's.
+    pub(crate) fn poll_foreign(
+        &self,
+        cx: &mut Context<'_>,
+        answering: &mut crate::tower::ForeignAnswer,
+        exchange: &mut Option<Exchange>,
+    ) -> Poll<io::Result<Answer>> {
+        let config = &self.answering.config;
+        let mut poll = || {
+            catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx)))
+                .map_err(resume_if_control)
+        };
+        let answer = match poll() {
+            Ok(answer) => ready!(answer),
+            Err(_payload) => Err(io::Error::other("a panic")),
+        };
+        let Some(mut exchange) = exchange.take() else {
+            return Poll::Ready(Err(io::Error::other("the answer was given before")));
+        };
+        let (mut response, sending) = match answer {
+            Ok(answer) => {
+                let (parts, body) = answer.into_parts();
+                let head = http::Response::from_parts(parts, Content::from(()));
+                (Response::from(head), Sending::Foreign(body))
+            }
+            Err(error) => {
+                log::error!("a service for {} has failed: {error}", self.facts.peer);
+                let text = config.debug.then(|| format!("{error}\n"));
+                let response = failure(text.clone());
+                let text = text.unwrap_or_else(|| "Internal Server Error\n".to_owned());
+                (response, Sending::Bytes(text.into()))
+            }
+        };
+        for hook in &config.before {
+            hook(&mut response);
+        }
+        self.add_fields(&mut response, Version::HTTP_11);
+        exchange.answered(response.status());
+        let (head, _) = response.into_parts();
+        Poll::Ready(Ok(self.finish(head, sending, exchange)))
     }
 }
 
@@ -131,7 +181,7 @@ impl fmt::Debug for ForeignBody {
 pub(crate) fn enter_runtime() -> io::Result<()> {
     static OWN: OnceLock<Runtime> = OnceLock::new();
     thread_local! {
-        /// To the end of the thread: guards of several greenthreads would end in the wrong order.
+        /// To the end of the thread: guards of several greenthreads would end in the wrong asked.
         static ENTERED: RefCell<Option<EnterGuard<'static>>> = const { RefCell::new(None) };
     }
     if Handle::try_current().is_ok() {

@@ -96,7 +96,6 @@ pub(super) fn is_host(value: &[u8]) -> bool {
                     | b'%'
             )
     };
-    host.iter().all(allowed)
-        && port.iter().all(u8::is_ascii_digit)
-        && !(host.is_empty() && !value.is_empty())
+    let named = value.is_empty() || !host.is_empty();
+    named && host.iter().all(allowed) && port.iter().all(u8::is_ascii_digit)
 }

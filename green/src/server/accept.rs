@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::Listener;
-use super::shortage::{FIRST_PAUSE, Failure, LONGEST_PAUSE, Reserve};
+use super::shortage::{AcceptFailure, FIRST_PAUSE, LONGEST_PAUSE, Reserve};
 use crate::GreenPool;
 use crate::runtime::{Runtime, Why};
 
@@ -127,17 +127,17 @@ impl Trouble {
         listener: &L,
         acceptor: &Acceptor<'_>,
     ) -> io::Result<Option<(L::Stream, L::Addr)>> {
-        match Failure::of(&error) {
-            Failure::Listener => return Err(error),
-            Failure::Idle => return Ok(None),
-            Failure::Connection => {
+        match AcceptFailure::of(&error) {
+            AcceptFailure::Listener => return Err(error),
+            AcceptFailure::Idle => return Ok(None),
+            AcceptFailure::Connection => {
                 log::debug!("a connection failed before it was accepted: {error}");
                 self.failures += 1;
                 if self.failures < FAILURES {
                     return Ok(None);
                 }
             }
-            Failure::Shortage => {}
+            AcceptFailure::Shortage => {}
         }
         self.say(|| format!("cannot accept: {error}; waiting until something is closed"));
         if self.pause() == Err(Why::Unwinding) {
@@ -174,7 +174,7 @@ impl Trouble {
                 self.reserve.take_again();
                 Ok(None)
             }
-            Err(error) if Failure::of(&error) == Failure::Listener => Err(error),
+            Err(error) if AcceptFailure::of(&error) == AcceptFailure::Listener => Err(error),
             Err(_) => Ok(None),
         }
     }

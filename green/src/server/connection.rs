@@ -5,11 +5,11 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::Waker;
 
-use super::drain::Shared;
+use super::drain::Life;
 use crate::AnyGreenThread;
 
 /// What a server knows of one of its connections.
-pub(super) struct Entry {
+pub(super) struct OpenConnection {
     /// Who serves it, once that has started.
     greenthread: OnceCell<AnyGreenThread>,
     pub(super) idle: Cell<bool>,
@@ -18,7 +18,7 @@ pub(super) struct Entry {
     waker: RefCell<Option<Waker>>,
 }
 
-impl Entry {
+impl OpenConnection {
     pub(super) fn greenthread(&self) -> Option<&AnyGreenThread> {
         self.greenthread.get()
     }
@@ -42,13 +42,13 @@ impl Cut {
 /// One connection of a server with a [`Lifecycle`](super::Lifecycle), for those who serve a protocol: a server counts
 /// it as open, waits for its end and kills its greenthread, until this is dropped.
 pub struct Connection {
-    shared: Rc<Shared>,
+    shared: Rc<Life>,
     key: usize,
 }
 
 impl Connection {
-    pub(super) fn new(shared: Rc<Shared>) -> Connection {
-        let key = shared.connections.borrow_mut().insert(Entry {
+    pub(super) fn new(shared: Rc<Life>) -> Connection {
+        let key = shared.connections.borrow_mut().insert(OpenConnection {
             greenthread: OnceCell::new(),
             idle: Cell::new(false),
             drains: Cell::new(false),

@@ -6,17 +6,17 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use super::connection::Entry;
+use super::connection::OpenConnection;
 use super::state::{Drained, State};
 use crate::killall;
 use crate::runtime::{Reason, Runtime, WaitList, Why};
 
-pub(super) struct Shared {
+pub(super) struct Life {
     pub(super) state: Cell<State>,
     /// The earliest that a `drain` has asked for.
     pub(super) deadline: Cell<Option<Instant>>,
     killed: Cell<usize>,
-    pub(super) connections: RefCell<Slab<Entry>>,
+    pub(super) connections: RefCell<Slab<OpenConnection>>,
     /// What a drain calls: each ends an accept loop.
     pub(super) closers: RefCell<Slab<Rc<dyn Fn()>>>,
     /// Who waits until all has ended.
@@ -27,9 +27,9 @@ pub(super) struct Shared {
     pub(super) by_status: RefCell<Vec<(u16, u64)>>,
 }
 
-impl Shared {
-    pub(super) fn new() -> Shared {
-        Shared {
+impl Life {
+    pub(super) fn new() -> Life {
+        Life {
             state: Cell::new(State::Running),
             deadline: Cell::new(None),
             killed: Cell::new(0),
@@ -174,7 +174,7 @@ impl Shared {
 }
 
 struct Inside<'a> {
-    shared: &'a Shared,
+    shared: &'a Life,
     key: Option<usize>,
 }
 
@@ -188,11 +188,11 @@ impl Drop for Inside<'_> {
 }
 
 /// Takes the closer of an accept loop back.
-pub(super) struct Registered<'a>(&'a Shared, usize);
+pub(super) struct Registered<'a>(&'a Life, usize);
 
 impl<'a> Registered<'a> {
     /// Has a drain call `close`, until this is dropped.
-    pub(super) fn new(shared: &'a Shared, close: impl Fn() + 'static) -> Registered<'a> {
+    pub(super) fn new(shared: &'a Life, close: impl Fn() + 'static) -> Registered<'a> {
         let key = shared.closers.borrow_mut().insert(Rc::new(close));
         Registered(shared, key)
     }

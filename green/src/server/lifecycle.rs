@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::accept::{Acceptor, accept_all};
 use super::connection::Connection;
-use super::drain::{Registered, Shared};
-use super::state::{Counters, Drained, State};
+use super::drain::{Life, Registered};
+use super::state::{Drained, ServerCounters, State};
 use super::{Listener, Outcome, StopServe};
 use crate::GreenPool;
 use crate::greenthread::timeout::stoppable;
@@ -56,14 +56,14 @@ use crate::signal::Signals;
 /// ```
 #[derive(Clone)]
 pub struct Lifecycle {
-    pub(super) shared: Rc<Shared>,
+    pub(super) shared: Rc<Life>,
 }
 
 impl Lifecycle {
     /// A life that has just begun: [`State::Running`].
     pub fn new() -> Lifecycle {
         Lifecycle {
-            shared: Rc::new(Shared::new()),
+            shared: Rc::new(Life::new()),
         }
     }
 
@@ -78,10 +78,10 @@ impl Lifecycle {
     }
 
     /// What it has to do with and has done.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> ServerCounters {
         let shared = &self.shared;
         let connections = shared.connections.borrow();
-        Counters {
+        ServerCounters {
             open: connections.len(),
             idle: connections
                 .iter()

@@ -30,7 +30,7 @@ impl Reserve {
 
 /// What an accept has failed of.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum AcceptFailure {
     /// The connection: the next one may be better.
     Connection,
     /// The timeout of the listener: nobody came.
@@ -41,8 +41,8 @@ pub(super) enum Failure {
     Listener,
 }
 
-impl Failure {
-    pub(super) fn of(error: &io::Error) -> Failure {
+impl AcceptFailure {
+    pub(super) fn of(error: &io::Error) -> AcceptFailure {
         match error.raw_os_error() {
             // Linux gives the pending errors of the new connection's network too.
             Some(
@@ -58,15 +58,15 @@ impl Failure {
                 | libc::EHOSTUNREACH
                 | libc::EOPNOTSUPP
                 | libc::ETIMEDOUT,
-            ) => Failure::Connection,
+            ) => AcceptFailure::Connection,
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Some(libc::ENONET) => Failure::Connection,
+            Some(libc::ENONET) => AcceptFailure::Connection,
             // A firewall says EPERM, for one connection or for all.
             Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EPERM) => {
-                Failure::Shortage
+                AcceptFailure::Shortage
             }
-            None if error.kind() == io::ErrorKind::TimedOut => Failure::Idle,
-            _ => Failure::Listener,
+            None if error.kind() == io::ErrorKind::TimedOut => AcceptFailure::Idle,
+            _ => AcceptFailure::Listener,
         }
     }
 }
@@ -77,20 +77,20 @@ mod tests {
 
     #[test]
     fn only_a_dead_listener_ends_the_loop() {
-        let of = |code| Failure::of(&io::Error::from_raw_os_error(code));
-        assert_eq!(of(libc::ECONNABORTED), Failure::Connection);
-        assert_eq!(of(libc::EPROTO), Failure::Connection);
-        assert_eq!(of(libc::EOPNOTSUPP), Failure::Connection);
-        assert_eq!(of(libc::EMFILE), Failure::Shortage);
-        assert_eq!(of(libc::ENFILE), Failure::Shortage);
-        assert_eq!(of(libc::EPERM), Failure::Shortage);
-        assert_eq!(of(libc::EINVAL), Failure::Listener);
-        assert_eq!(of(libc::EBADF), Failure::Listener);
+        let of = |code| AcceptFailure::of(&io::Error::from_raw_os_error(code));
+        assert_eq!(of(libc::ECONNABORTED), AcceptFailure::Connection);
+        assert_eq!(of(libc::EPROTO), AcceptFailure::Connection);
+        assert_eq!(of(libc::EOPNOTSUPP), AcceptFailure::Connection);
+        assert_eq!(of(libc::EMFILE), AcceptFailure::Shortage);
+        assert_eq!(of(libc::ENFILE), AcceptFailure::Shortage);
+        assert_eq!(of(libc::EPERM), AcceptFailure::Shortage);
+        assert_eq!(of(libc::EINVAL), AcceptFailure::Listener);
+        assert_eq!(of(libc::EBADF), AcceptFailure::Listener);
         let idle = io::Error::new(io::ErrorKind::TimedOut, "a listener's own timeout");
-        assert_eq!(Failure::of(&idle), Failure::Idle);
+        assert_eq!(AcceptFailure::of(&idle), AcceptFailure::Idle);
         let busy = io::Error::new(io::ErrorKind::ResourceBusy, "another accepts");
-        assert_eq!(Failure::of(&busy), Failure::Listener);
+        assert_eq!(AcceptFailure::of(&busy), AcceptFailure::Listener);
         let nonblocking = io::Error::from(io::ErrorKind::WouldBlock);
-        assert_eq!(Failure::of(&nonblocking), Failure::Listener);
+        assert_eq!(AcceptFailure::of(&nonblocking), AcceptFailure::Listener);
     }
 }

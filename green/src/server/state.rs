@@ -18,7 +18,7 @@ pub enum State {
 /// What a server has to do with now, and what it has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Counters {
+pub struct ServerCounters {
     /// Connections that are open, the idle ones included.
     pub open: usize,
     /// Those of them on which nothing is under way.

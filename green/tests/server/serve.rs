@@ -12,7 +12,7 @@ use crate::common::again::full_name;
 use crate::common::{SHORT, bounded, settle, sleep_idle};
 use crate::logged::{keep_log, logged};
 use green::net::{ListenBuilder, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
-use green::server::{Datagrams, Listener, ServeError, StreamServer, serve};
+use green::server::{Datagrams, Lifecycle, Listener, ServeError, StreamServer, serve};
 use green::{GreenPool, StopServe, Timeout};
 
 const LONG: Duration = Duration::from_secs(600);
@@ -400,6 +400,82 @@ fn a_server_without_descriptors_waits_for_one() {
         }
         let mut last = TcpStream::connect(&address).unwrap();
         last.write_all(b"stop").unwrap();
+        assert!(child.wait().unwrap().success());
+    });
+}
+
+/// What the child of the next test does: it serves with little memory, and says so on its standard output.
+#[test]
+#[ignore = "it is run by another test, with little memory"]
+fn little_memory_child() {
+    bounded(|| {
+        let life = Lifecycle::new();
+        let listener = local();
+        println!("address {}", listener.local_addr().unwrap());
+        // The next stacks find no room: from now on only as much as the process has already, and a little.
+        let taken = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = taken.split(' ').next().unwrap().parse().unwrap();
+        let limit = pages * 4096 + (24 << 20);
+        rustix::process::setrlimit(
+            rustix::process::Resource::As,
+            rustix::process::Rlimit {
+                current: Some(limit),
+                maximum: None,
+            },
+        )
+        .unwrap();
+        let (ending, counting) = (life.clone(), life.clone());
+        let served = life.serve(&*listener, 100_000, move |mut stream: TcpStream, _| {
+            let mut word = [0; 4];
+            stream.read_exact(&mut word)?;
+            if &word == b"stop" {
+                println!("refused {}", counting.counters().refused);
+                let life = ending.clone();
+                green::spawn_n(move || drop(life.drain(Duration::ZERO).killed));
+            }
+            stream.write_all(&word)
+        });
+        served.unwrap();
+    });
+}
+
+#[test]
+fn a_server_without_memory_for_stacks_goes_on() {
+    bounded(|| {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture"])
+            .arg(full_name(module_path!(), "little_memory_child"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut said = |what: &str| {
+            lines
+                .find_map(|line| Some(line.unwrap().split_once(what)?.1.trim().to_owned()))
+                .unwrap()
+        };
+        let address = said("address ");
+        // More than there is room for: some are closed, and those that are served stay.
+        let clients: Vec<_> = (0..400)
+            .map(|_| TcpStream::connect(&address).unwrap())
+            .collect();
+        green::sleep(Duration::from_millis(300));
+        let mut served = 0;
+        for mut client in clients {
+            client.set_read_timeout(Some(SHORT)).unwrap();
+            let echo = client.write_all(b"echo").and_then(|()| {
+                let mut back = [0; 4];
+                client.read_exact(&mut back).map(|()| back)
+            });
+            served += usize::from(echo.is_ok_and(|back| &back == b"echo"));
+        }
+        assert!(served > 0);
+        // Now there is room again.
+        let mut last = TcpStream::connect(&address).unwrap();
+        last.write_all(b"stop").unwrap();
+        assert_eq!(read_all(last), "stop");
+        let refused: usize = said("refused ").parse().unwrap();
+        assert!(refused > 0, "{served} were served");
         assert!(child.wait().unwrap().success());
     });
 }
