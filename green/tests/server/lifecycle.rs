@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::common::again::alone;
 use crate::common::{SHORT, bounded, settle, sleep_idle};
 use crate::logged::{keep_log, logged};
 use green::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -21,6 +22,26 @@ fn read_all(mut stream: impl Read) -> String {
     text
 }
 
+thread_local! {
+    /// How many words of this test's clients are being dealt with.
+    static BUSY: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Busy;
+
+impl Busy {
+    fn begin() -> Busy {
+        BUSY.set(BUSY.get() + 1);
+        Busy
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.set(BUSY.get() - 1);
+    }
+}
+
 /// Serves words of four letters: `slow` takes `SHORT`, `long` for ever, `fail` is an error. Between them it is idle.
 fn serve(life: &Lifecycle) -> (SocketAddr, GreenThread<io::Result<usize>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -30,6 +51,7 @@ fn serve(life: &Lifecycle) -> (SocketAddr, GreenThread<io::Result<usize>>) {
         let handler = move |mut stream: TcpStream, _| {
             let mut word = [0; 4];
             while let Some(read) = within.idle(|| stream.read(&mut word)) {
+                let _busy = Busy::begin();
                 match &word[..read?] {
                     b"" => break,
                     b"slow" => green::sleep(SHORT),
@@ -76,7 +98,7 @@ fn a_drain_refuses_cuts_and_waits() {
         idle.read_exact(&mut [0; 4]).unwrap();
         let fresh = client(address, "");
         let busy = client(address, "slow");
-        until(|| life.counters().idle == 2 && life.counters().open == 3);
+        until(|| life.counters().idle == 2 && BUSY.get() == 1);
         let draining = life.clone();
         let draining = green::spawn(move || draining.drain(LONG));
         settle();
@@ -111,7 +133,7 @@ fn what_is_late_is_killed_and_counted() {
         let clients: Vec<_> = ["long", "slow", "long"]
             .map(|word| client(address, word))
             .into();
-        until(|| life.counters().open == 3 && life.counters().idle == 0);
+        until(|| BUSY.get() == 3);
         let start = Instant::now();
         assert_eq!(life.drain(4 * SHORT).killed, 2);
         assert!(start.elapsed() >= 4 * SHORT);
@@ -128,7 +150,7 @@ fn a_second_drain_brings_the_end_forward() {
         let life = Lifecycle::new();
         let (address, server) = serve(&life);
         let _late = client(address, "long");
-        until(|| life.counters().open == 1 && life.counters().idle == 0);
+        until(|| BUSY.get() == 1);
         let first = life.clone();
         let first = green::spawn(move || first.drain(None));
         settle();
@@ -145,7 +167,7 @@ fn a_killed_drain_leaves_the_end_to_the_others() {
         let life = Lifecycle::new();
         let (address, server) = serve(&life);
         let busy = client(address, "slow");
-        until(|| life.counters().open == 1 && life.counters().idle == 0);
+        until(|| BUSY.get() == 1);
         let first = life.clone();
         let first = green::spawn(move || first.drain(LONG));
         settle();
@@ -165,7 +187,7 @@ fn a_signal_drains_and_the_next_one_kills() {
         let (address, server) = serve(&life);
         let _late = client(address, "long");
         let idle = client(address, "");
-        until(|| life.counters().open == 2 && life.counters().idle == 1);
+        until(|| BUSY.get() == 1 && life.counters().idle == 1);
         raise(SIGUSR1).unwrap();
         assert_eq!(read_all(idle), "");
         until(|| life.state() == State::Waiting);
@@ -218,7 +240,7 @@ fn one_life_for_several_servers() {
         let (first, one) = serve(&life);
         let (second, two) = serve(&life);
         let clients = [client(first, "slow"), client(second, "slow")];
-        until(|| life.counters().open == 2 && life.counters().idle == 0);
+        until(|| BUSY.get() == 2);
         assert_eq!(life.drain(LONG).killed, 0);
         assert_eq!(clients.map(read_all), ["slow", "slow"]);
         one.join().unwrap().unwrap();
@@ -268,7 +290,7 @@ fn a_kill_of_the_caller_ends_the_accepting_alone() {
         let life = Lifecycle::new();
         let (address, server) = serve(&life);
         let busy = client(address, "slow");
-        until(|| life.counters().open == 1 && life.counters().idle == 0);
+        until(|| BUSY.get() == 1);
         server.kill();
         assert!(server.is_dead());
         let mut busy = busy;
@@ -342,53 +364,64 @@ impl Listener for Scripted {
 #[test]
 fn an_error_that_stays_makes_no_spin() {
     keep_log();
-    bounded(|| {
-        for code in [libc::EPERM, libc::EOPNOTSUPP, libc::ENETDOWN] {
-            let life = Lifecycle::new();
-            let listener = Rc::new(Scripted::new(vec![code; 10_000]));
-            let (serving, from) = (life.clone(), Rc::clone(&listener));
-            let server = green::spawn(move || serving.serve(&*from, 10, |_, _| ()));
-            sleep_idle();
-            let calls = listener.calls.get();
-            assert!((2..60).contains(&calls), "{calls} calls in 200 ms");
-            assert_eq!(listener.next.get(), 0);
-            life.drain(None);
-            server.join().unwrap().unwrap();
-            assert!(listener.closed.get());
-        }
-        let said = io::Error::from_raw_os_error(libc::EPERM).to_string();
-        assert_eq!(logged(&format!("cannot accept: {said}")), 1);
+    // What other tests close would be seen here as well.
+    alone(module_path!(), "an_error_that_stays_makes_no_spin", || {
+        bounded(|| {
+            for code in [libc::EPERM, libc::EOPNOTSUPP, libc::ENETDOWN] {
+                let life = Lifecycle::new();
+                let listener = Rc::new(Scripted::new(vec![code; 10_000]));
+                let (serving, from) = (life.clone(), Rc::clone(&listener));
+                let server = green::spawn(move || serving.serve(&*from, 10, |_, _| ()));
+                sleep_idle();
+                let calls = listener.calls.get();
+                assert!((2..60).contains(&calls), "{calls} calls in 200 ms");
+                assert_eq!(listener.next.get(), 0);
+                life.drain(None);
+                server.join().unwrap().unwrap();
+                assert!(listener.closed.get());
+            }
+            let said = io::Error::from_raw_os_error(libc::EPERM).to_string();
+            assert_eq!(logged(&format!("cannot accept: {said}")), 1);
+        })
     });
 }
 
 #[test]
 fn a_close_in_another_thread_ends_the_shortage() {
-    bounded(|| {
-        let life = Lifecycle::new();
-        let listener = Rc::new(Scripted::new(vec![libc::EMFILE; 7]));
-        let (serving, from) = (life.clone(), Rc::clone(&listener));
-        let server =
-            green::spawn(move || serving.serve(&*from, 1, |_, _| ControlFlow::Break(StopServe)));
-        settle();
-        // By its own clock it would try again after 10, 20, 40 ... 640 ms: 1.27 s in all.
-        let start = Instant::now();
-        std::thread::spawn(|| {
-            for _ in 0..40 {
-                drop(UdpSocket::bind("127.0.0.1:0").unwrap());
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        })
-        .join()
-        .unwrap();
-        // What the thread has done is looked at now, each close as a wake-up of its own.
-        let mut turns = 0;
-        while !server.is_dead() && start.elapsed() < Duration::from_secs(1) {
-            std::thread::spawn(|| drop(UdpSocket::bind("127.0.0.1:0").unwrap()))
+    // What other tests close would be seen here as well.
+    alone(
+        module_path!(),
+        "a_close_in_another_thread_ends_the_shortage",
+        || {
+            bounded(|| {
+                let life = Lifecycle::new();
+                let listener = Rc::new(Scripted::new(vec![libc::EMFILE; 7]));
+                let (serving, from) = (life.clone(), Rc::clone(&listener));
+                let server = green::spawn(move || {
+                    serving.serve(&*from, 1, |_, _| ControlFlow::Break(StopServe))
+                });
+                settle();
+                // By its own clock it would try again after 10, 20, 40 ... 640 ms: 1.27 s in all.
+                let start = Instant::now();
+                std::thread::spawn(|| {
+                    for _ in 0..40 {
+                        drop(UdpSocket::bind("127.0.0.1:0").unwrap());
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                })
                 .join()
                 .unwrap();
-            green::sleep(Duration::from_millis(1));
-            turns += 1;
-        }
-        assert!(server.is_dead(), "{turns} closes, {:?}", listener.errors);
-    });
+                // What the thread has done is looked at now, each close as a wake-up of its own.
+                let mut turns = 0;
+                while !server.is_dead() && start.elapsed() < Duration::from_secs(1) {
+                    std::thread::spawn(|| drop(UdpSocket::bind("127.0.0.1:0").unwrap()))
+                        .join()
+                        .unwrap();
+                    green::sleep(Duration::from_millis(1));
+                    turns += 1;
+                }
+                assert!(server.is_dead(), "{turns} closes, {:?}", listener.errors);
+            })
+        },
+    );
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::common::again::full_name;
+use crate::common::again::{alone, full_name};
 use crate::common::{SHORT, bounded, settle, sleep_idle};
 use crate::logged::{keep_log, logged};
 use green::net::{ListenBuilder, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
@@ -306,34 +306,41 @@ fn what_cannot_be_handled_is_not_accepted() {
 
 #[test]
 fn errors_of_one_connection_end_nothing() {
-    bounded(|| {
-        let listener = Scripted {
-            errors: RefCell::new(vec![
-                libc::ECONNABORTED,
-                libc::EPROTO,
-                libc::EINTR,
-                libc::EMFILE,
-                libc::EPERM,
-                libc::ENFILE,
-                libc::ENOBUFS,
-            ]),
-            next: Cell::new(0),
-        };
-        let start = Instant::now();
-        serve(&listener, 1, |number, ()| match number {
-            3 => ControlFlow::Break(StopServe),
-            _ => ControlFlow::Continue(()),
-        })
-        .unwrap();
-        assert!(listener.errors.borrow().is_empty());
-        // Three shortages with nothing accepted in between: 10, 20 and 40 ms.
-        assert!(start.elapsed() >= Duration::from_millis(70));
-        listener.errors.borrow_mut().push(libc::EINVAL);
-        let served = serve(&listener, 1, |_, ()| ());
-        assert!(
-            matches!(served, Err(ServeError::Accept(error)) if error.raw_os_error() == Some(libc::EINVAL))
-        );
-    });
+    // What other tests close would be seen here as well.
+    alone(
+        module_path!(),
+        "errors_of_one_connection_end_nothing",
+        || {
+            bounded(|| {
+                let listener = Scripted {
+                    errors: RefCell::new(vec![
+                        libc::ECONNABORTED,
+                        libc::EPROTO,
+                        libc::EINTR,
+                        libc::EMFILE,
+                        libc::EPERM,
+                        libc::ENFILE,
+                        libc::ENOBUFS,
+                    ]),
+                    next: Cell::new(0),
+                };
+                let start = Instant::now();
+                serve(&listener, 1, |number, ()| match number {
+                    3 => ControlFlow::Break(StopServe),
+                    _ => ControlFlow::Continue(()),
+                })
+                .unwrap();
+                assert!(listener.errors.borrow().is_empty());
+                // Three shortages with nothing accepted in between: 10, 20 and 40 ms.
+                assert!(start.elapsed() >= Duration::from_millis(70));
+                listener.errors.borrow_mut().push(libc::EINVAL);
+                let served = serve(&listener, 1, |_, ()| ());
+                assert!(
+                    matches!(served, Err(ServeError::Accept(error)) if error.raw_os_error() == Some(libc::EINVAL))
+                );
+            })
+        },
+    );
 }
 
 /// What the child of the next test does: it serves with few descriptors, and says so on its standard output.
@@ -482,25 +489,28 @@ fn a_server_without_memory_for_stacks_goes_on() {
 
 #[test]
 fn a_close_ends_the_shortage() {
-    bounded(|| {
-        let codes = vec![libc::EMFILE; 8];
-        let listener = Rc::new(Scripted {
-            errors: RefCell::new(codes),
-            next: Cell::new(0),
-        });
-        let serving = Rc::clone(&listener);
-        let server = green::spawn(move || {
-            serve(&*serving, 1, |_, ()| ControlFlow::Break(StopServe)).unwrap();
-        });
-        // By its own clock it would try again after 10, 20, 40 ... ms.
-        // Other tests close descriptors as well, which end it earlier.
-        for _ in 0..8 {
+    // What other tests close would be seen here as well.
+    alone(module_path!(), "a_close_ends_the_shortage", || {
+        bounded(|| {
+            let codes = vec![libc::EMFILE; 8];
+            let listener = Rc::new(Scripted {
+                errors: RefCell::new(codes),
+                next: Cell::new(0),
+            });
+            let serving = Rc::clone(&listener);
+            let server = green::spawn(move || {
+                serve(&*serving, 1, |_, ()| ControlFlow::Break(StopServe)).unwrap();
+            });
+            // By its own clock it would try again after 10, 20, 40 ... ms.
+            for _ in 0..8 {
+                settle();
+                assert!(!server.is_dead());
+                drop(UdpSocket::bind("127.0.0.1:0").unwrap());
+            }
             settle();
-            drop(UdpSocket::bind("127.0.0.1:0").unwrap());
-        }
-        settle();
-        assert!(server.is_dead());
-        assert!(listener.errors.borrow().is_empty());
+            assert!(server.is_dead());
+            assert!(listener.errors.borrow().is_empty());
+        })
     });
 }
 
