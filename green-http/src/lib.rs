@@ -7,7 +7,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A handler is a function from a [`Request`](http::Request) to what turns into a [`Response`]: text, bytes, a status,
+//! A handler is a function from a [`Request`] to what turns into a [`Response`]: text, bytes, a status,
 //! JSON (feature `json`), a reader, an iterator, a callback that writes, or a `Result` of any of them. It may wait for
 //! whatever a greenthread may wait for; the other connections go on meanwhile. [`Body`] is read as a file is.
 //!
@@ -15,7 +15,7 @@
 //! with a drain.
 //!
 //! HTTP/1.0 and 1.1 are served, HTTP/2 with the feature `http2`, and with the feature `tower` the services of that
-//! name, such as axum's Router, on any hub. The protocol itself is [hyper](hyper)'s. What it would let through and
+//! name, such as axum's Router, on any hub. The protocol itself is [hyper]'s. What it would let through and
 //! another server might understand otherwise is refused before it sees it: several Host fields, lines without CR,
 //! contradicting lengths and their like.
 #![forbid(unsafe_code)]

@@ -60,7 +60,9 @@ impl Connection {
     /// The calling greenthread serves it. False if there is no time left for that.
     pub(super) fn start(&self) -> bool {
         let connections = self.shared.connections.borrow();
-        let _ = connections[self.key].greenthread.set(crate::current());
+        let me = crate::current();
+        self.shared.served_by.borrow_mut().insert(me.id(), self.key);
+        let _ = connections[self.key].greenthread.set(me);
         self.shared.is_serving()
     }
 
@@ -99,6 +101,13 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let entry = self.shared.connections.borrow_mut().remove(self.key);
+        if let Some(greenthread) = entry.greenthread() {
+            let mut served_by = self.shared.served_by.borrow_mut();
+            // One that serves several is known by the last.
+            if served_by.get(&greenthread.id()) == Some(&self.key) {
+                served_by.remove(&greenthread.id());
+            }
+        }
         drop(entry);
         self.shared.changed();
     }

@@ -1,6 +1,7 @@
 //! The life of a server: running, draining, waiting for what is under way, killing the rest.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -17,6 +18,8 @@ pub(super) struct Life {
     pub(super) deadline: Cell<Option<Instant>>,
     killed: Cell<usize>,
     pub(super) connections: RefCell<Slab<OpenConnection>>,
+    /// The connection of each greenthread that serves one, by its id.
+    pub(super) served_by: RefCell<HashMap<u64, usize>>,
     /// What a drain calls: each ends an accept loop.
     pub(super) closers: RefCell<Slab<Rc<dyn Fn()>>>,
     /// Who waits until all has ended.
@@ -34,6 +37,7 @@ impl Life {
             deadline: Cell::new(None),
             killed: Cell::new(0),
             connections: RefCell::default(),
+            served_by: RefCell::default(),
             closers: RefCell::default(),
             waiters: RefCell::new(WaitList::new()),
             accepted: Cell::new(0),
@@ -160,16 +164,18 @@ impl Life {
 
     /// Marks the connection of the calling greenthread, if it is one: it waits for the others.
     fn inside(&self) -> Inside<'_> {
-        let me = crate::current();
+        let key = self.mine();
         let connections = self.connections.borrow();
-        let mine = connections
-            .iter()
-            .find(|(_, entry)| entry.greenthread() == Some(&me));
-        let key = mine.map(|(key, entry)| {
+        if let Some(entry) = key.and_then(|key| connections.get(key)) {
             entry.drains.set(true);
-            key
-        });
+        }
         Inside { shared: self, key }
+    }
+
+    /// The connection that the calling greenthread serves.
+    pub(super) fn mine(&self) -> Option<usize> {
+        let me = crate::current().id();
+        self.served_by.borrow().get(&me).copied()
     }
 }
 

@@ -270,13 +270,10 @@ impl Lifecycle {
             return None;
         }
         let shared = &self.shared;
-        let me = crate::current();
+        let mine = shared.mine();
         let mark = |idle| {
             let connections = shared.connections.borrow();
-            let mine = connections
-                .iter()
-                .find(|(_, entry)| entry.greenthread() == Some(&me));
-            if let Some((_, entry)) = mine {
+            if let Some(entry) = mine.and_then(|key| connections.get(key)) {
                 entry.idle.set(idle);
             }
         };
