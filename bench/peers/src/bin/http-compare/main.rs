@@ -94,7 +94,7 @@ impl Server {
 }
 
 /// Microseconds of the server's processor time for each request.
-fn sample(kind: &str, case: &Case, requests: usize) -> io::Result<f64> {
+fn sample(kind: &str, case: &'static Case, requests: usize) -> io::Result<f64> {
     let server = Server::start(kind)?;
     let mut load = load::Load::connect(&server.address, case)?;
     load.run(requests / 10)?;
@@ -105,7 +105,7 @@ fn sample(kind: &str, case: &Case, requests: usize) -> io::Result<f64> {
     Ok(cost.as_secs_f64() * 1e6 / answered as f64)
 }
 
-fn measure(options: &Options, case: &Case) -> io::Result<()> {
+fn measure(options: &Options, case: &'static Case) -> io::Result<()> {
     let count = options.servers.len();
     let mut rounds = vec![vec![0.0; count]; options.rounds];
     for (round, figures) in rounds.iter_mut().enumerate() {
