@@ -6,10 +6,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use crate::transport::Transport;
-use crate::wire::Wire;
+use crate::wire::{READ, SCRATCH, Wire};
 
 /// So much is taken from hyper though the client takes nothing: the end of an answer never gets lost with hyper.
 const ALWAYS_TAKEN: usize = 16 * 1024;
+/// So much is copied to be written at once.
+const COPIED: usize = 4 * 1024;
 /// So much is held back at most.
 const HELD: usize = 64 * 1024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -118,13 +120,38 @@ impl<T: Transport> Wire<T> {
         } else {
             drop(output);
         }
-        let written = Pin::new(&mut *self.transport.borrow_mut()).poll_write_vectored(cx, bufs);
+        let written = self.poll_write_now(cx, bufs, total);
         if written.is_pending() && total <= ALWAYS_TAKEN {
             self.output.borrow_mut().take(bufs);
             let _ = self.poll_write_held(cx)?;
             return Poll::Ready(Ok(total));
         }
         self.written(written)
+    }
+
+    /// One write of all: of little, a copy costs less than what the system does for several pieces.
+    fn poll_write_now(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+        total: usize,
+    ) -> Poll<io::Result<usize>> {
+        let mut transport = self.transport.borrow_mut();
+        let transport = Pin::new(&mut *transport);
+        match bufs {
+            [one] => transport.poll_write(cx, one),
+            _ if total > COPIED => transport.poll_write_vectored(cx, bufs),
+            _ => SCRATCH.with_borrow_mut(|scratch| {
+                // Its length stays what reading wants: it is not cleared anew each time.
+                scratch.resize(READ, 0);
+                let mut at = 0;
+                for buf in bufs {
+                    scratch[at..at + buf.len()].copy_from_slice(buf);
+                    at += buf.len();
+                }
+                transport.poll_write(cx, &scratch[..total])
+            }),
+        }
     }
 
     /// Writes a 100 Continue with the fields that the handler wants there, in the place of hyper's.
