@@ -5,8 +5,11 @@ mod common;
 
 #[cfg(feature = "hyper")]
 mod hyper;
+mod incoming;
 mod lifecycle;
 mod logged;
 mod serve;
 #[cfg(feature = "ureq")]
 mod ureq;
+#[cfg(feature = "ureq")]
+mod ureq_world;
