@@ -30,7 +30,7 @@ use crate::slot::{Giver, Taker, slot};
 use crate::wire::Notes;
 use crate::writer::Writer;
 
-pub(crate) type Answer = http::Response<Outgoing>;
+pub(crate) type HyperAnswer = http::Response<Outgoing>;
 type Pieces = Box<dyn Iterator<Item = io::Result<Bytes>>>;
 
 /// What answers the requests of one connection.
@@ -49,7 +49,7 @@ pub(crate) struct Answering {
 }
 
 impl hyper::service::Service<Request<Incoming>> for Service {
-    type Response = Answer;
+    type Response = HyperAnswer;
     type Error = io::Error;
     type Future = Call;
 
@@ -119,15 +119,15 @@ pub(crate) struct Call(State);
 )]
 enum State {
     New(Option<(Asked, Request<Incoming>, Exchange)>),
-    Elsewhere(Taker<Answer>),
+    Elsewhere(Taker<HyperAnswer>),
     #[cfg(feature = "tower")]
     Foreign(Asked, crate::tower::ForeignAnswer, Option<Exchange>),
 }
 
 impl Future for Call {
-    type Output = io::Result<Answer>;
+    type Output = io::Result<HyperAnswer>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Answer>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<HyperAnswer>> {
         loop {
             match &mut self.0 {
                 State::New(asked) => {
@@ -162,7 +162,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    fn answer_here(self, request: Request<Incoming>, mut exchange: Exchange) -> Answer {
+    fn answer_here(self, request: Request<Incoming>, mut exchange: Exchange) -> HyperAnswer {
         let (head, content) = self.handle(request, &mut exchange);
         let sending = match content.0 {
             Kind::Callback(write) => {
@@ -178,7 +178,11 @@ impl Asked {
         self.finish(head, sending, exchange)
     }
 
-    fn answer_elsewhere(self, request: Request<Incoming>, exchange: Exchange) -> Taker<Answer> {
+    fn answer_elsewhere(
+        self,
+        request: Request<Incoming>,
+        exchange: Exchange,
+    ) -> Taker<HyperAnswer> {
         let (giver, taker) = slot();
         let workers = self.facts.workers.clone();
         workers.spawn_n(move || self.answer_to(&giver, request, exchange));
@@ -186,7 +190,12 @@ impl Asked {
     }
 
     /// In the handler's own greenthread, which goes on until all of the answer is out of its hands.
-    fn answer_to(self, answer: &Giver<Answer>, request: Request<Incoming>, mut exchange: Exchange) {
+    fn answer_to(
+        self,
+        answer: &Giver<HyperAnswer>,
+        request: Request<Incoming>,
+        mut exchange: Exchange,
+    ) {
         let (head, content) = self.handle(request, &mut exchange);
         let peer = self.facts.peer.clone();
         let least = self.answering.config.minimum_chunk_size;
@@ -243,7 +252,7 @@ impl Asked {
         head: http::Response<()>,
         sending: Sending,
         exchange: Exchange,
-    ) -> Answer {
+    ) -> HyperAnswer {
         let moves = self.facts.http2.then(|| Moves {
             clock: Rc::clone(&self.answering.clock),
             deadlines: Rc::clone(&self.deadlines),

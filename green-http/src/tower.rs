@@ -29,7 +29,7 @@ use crate::exchange::Exchange;
 use crate::outgoing::Sending;
 use crate::response::{Content, Response};
 use crate::server::Server;
-use crate::service::{Answer, Asked, failure};
+use crate::service::{Asked, HyperAnswer, failure};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) type ForeignAnswer =
@@ -91,7 +91,7 @@ impl Asked {
         cx: &mut Context<'_>,
         answering: &mut crate::tower::ForeignAnswer,
         exchange: &mut Option<Exchange>,
-    ) -> Poll<io::Result<Answer>> {
+    ) -> Poll<io::Result<HyperAnswer>> {
         let config = &self.answering.config;
         let mut poll = || {
             catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx)))

@@ -17,6 +17,10 @@ pub const ALLOWED: &[(&str, &str)] = &[
         "of an HTTP request, as the field has it; in greenlet what a greenlet runs",
     ),
     (
+        "Connection",
+        "one of a server, and one of the system's as `sim` sees it",
+    ),
+    (
         "Content",
         "of an HTTP answer, as the field has it; in greenlet what a switch carries",
     ),

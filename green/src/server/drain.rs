@@ -194,17 +194,17 @@ impl Drop for Inside<'_> {
 }
 
 /// Takes the closer of an accept loop back.
-pub(super) struct Registered<'a>(&'a Life, usize);
+pub(super) struct Closer<'a>(&'a Life, usize);
 
-impl<'a> Registered<'a> {
+impl<'a> Closer<'a> {
     /// Has a drain call `close`, until this is dropped.
-    pub(super) fn new(shared: &'a Life, close: impl Fn() + 'static) -> Registered<'a> {
+    pub(super) fn new(shared: &'a Life, close: impl Fn() + 'static) -> Closer<'a> {
         let key = shared.closers.borrow_mut().insert(Rc::new(close));
-        Registered(shared, key)
+        Closer(shared, key)
     }
 }
 
-impl Drop for Registered<'_> {
+impl Drop for Closer<'_> {
     fn drop(&mut self) {
         drop(self.0.closers.borrow_mut().remove(self.1));
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::accept::{Acceptor, accept_all};
 use super::connection::Connection;
-use super::drain::{Life, Registered};
+use super::drain::{Closer, Life};
 use super::state::{Drained, ServerCounters, State};
 use super::{Listener, Outcome, StopServe};
 use crate::GreenPool;
@@ -174,7 +174,7 @@ impl Lifecycle {
             refused: &|| shared.refused.set(shared.refused.get() + 1),
         };
         let accepted = stoppable(|stop| {
-            let _registered = Registered::new(shared, move || {
+            let _registered = Closer::new(shared, move || {
                 stop.stop();
             });
             accept_all(listener, &acceptor, |stream, addr| {
@@ -278,7 +278,7 @@ impl Lifecycle {
             }
         };
         let result = stoppable(|stop| {
-            let _registered = Registered::new(shared, move || {
+            let _registered = Closer::new(shared, move || {
                 stop.stop();
             });
             mark(true);
