@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::rc::Rc;
 
-use http::Request;
+use http::{HeaderName, Request};
+use hyper::body::Incoming;
 
 use crate::body::Body;
 use crate::transport::Peer;
@@ -36,5 +37,18 @@ impl RequestExt for Request<Body> {
 
     fn raw_head(&self) -> &[u8] {
         self.body().raw_head()
+    }
+}
+
+/// Takes the fields away whose names some programs cannot tell from others.
+pub(crate) fn drop_underscores(request: &mut Request<Incoming>) {
+    let headers = request.headers_mut();
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
     }
 }

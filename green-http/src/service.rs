@@ -15,7 +15,7 @@ use bytes::Bytes;
 use green::server::Connection;
 use green::{Timeout, resume_if_control};
 use http::header::{CONNECTION, EXPECT, SERVER};
-use http::{HeaderName, HeaderValue, Request, StatusCode, Version};
+use http::{HeaderValue, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -24,6 +24,7 @@ use crate::body::{Body, Facts};
 use crate::clock::{CoarseClock, Deadlines};
 use crate::exchange::Exchange;
 use crate::outgoing::{Moves, Outgoing, Pull, Sending, Taking, gathered, pieces_of};
+use crate::request::drop_underscores;
 use crate::response::{Content, Kind, Response};
 use crate::server::Config;
 use crate::slot::{Giver, Taker, slot};
@@ -95,18 +96,6 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             deadlines,
         };
         Call(State::New(Some((asked, request, exchange))))
-    }
-}
-
-fn drop_underscores(request: &mut Request<Incoming>) {
-    let headers = request.headers_mut();
-    let names: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().contains('_'))
-        .cloned()
-        .collect();
-    for name in names {
-        headers.remove(name);
     }
 }
 
