@@ -14,11 +14,11 @@ demo: tools      ## 1,000 echo connections and 300 slow pages on each hub in tur
 	cargo build --release -p examples --example demo --example echo_server --example crawler
 	cargo run --release -p examples --example demo
 
-test: tools      ## every test; those of green and of the examples once on each hub (one of yours: docs/hubs.md)
+test: tools      ## every test; those of green, of green-http and of the examples once on each hub (one of yours: docs/hubs.md)
 ifndef HUB_CRATE
-	cargo test --workspace --exclude green --exclude examples
+	cargo test --workspace --exclude green --exclude green-http --exclude examples
 	cargo test -p greenlet --features context
-	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green -p examples --all-features || exit 1; done
+	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green -p green-http -p examples --all-features || exit 1; done
 else
 	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
 endif

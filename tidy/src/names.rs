@@ -13,6 +13,18 @@ pub const ALLOWED: &[(&str, &str)] = &[
         "as in std::thread: each makes what its module is named after",
     ),
     (
+        "Body",
+        "of an HTTP request, as the field has it; in greenlet what a greenlet runs",
+    ),
+    (
+        "Connection",
+        "one of a server, and one of the system's as `sim` sees it",
+    ),
+    (
+        "Content",
+        "of an HTTP answer, as the field has it; in greenlet what a switch carries",
+    ),
+    (
         "Event",
         "what greenthreads wait for, the same between threads, and what a hub reports",
     ),
@@ -28,6 +40,10 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("PriorityQueue", "in `sync` it is the same between threads"),
     ("Queue", "in `sync` it is the same between threads"),
     ("Semaphore", "in `sync` it is the same between threads"),
+    (
+        "Transport",
+        "what HTTP is spoken over; of names, the one of TCP and UDP that a query goes by",
+    ),
 ];
 
 /// Names with several meanings that are to go. Nothing may be added.

@@ -31,6 +31,7 @@ mod room;
 mod run_queue;
 mod scheduler;
 mod sent;
+mod shortage;
 mod task;
 mod thread_handle;
 mod turn;
@@ -133,7 +134,7 @@ pub(crate) struct Runtime {
     watched: RefCell<HashMap<RawFd, Vec<Weak<Watched>>>>,
     allow_many: Cell<bool>,
     /// Who waits for a descriptor to be closed because there were none left.
-    pub(crate) lacking: RefCell<WaitList>,
+    lacking: RefCell<WaitList>,
     /// See `simulate`.
     simulated: Cell<bool>,
     /// What the order of the run queue is drawn from; zero if it is first in, first out.

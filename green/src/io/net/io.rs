@@ -248,7 +248,7 @@ impl<T: AsFd + 'static> Io<T> {
             drop(source);
             Runtime::with(|runtime| {
                 runtime.descriptor_closing(number, self.lent.get().is_some());
-                runtime.lacking.borrow_mut().wake_all();
+                runtime.descriptor_closed();
             });
         }
     }

@@ -77,7 +77,6 @@ pub use std::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,
 };
 
-pub(crate) use accept::AcceptRetry;
 pub use accept::{Incoming, UnixIncoming};
 pub use addr::ToSocketAddrs;
 pub use connecting::ConnectError;
