@@ -62,6 +62,14 @@ pub trait Stream {
     /// As [`writable`](Stream::writable).
     fn flush(&self) -> io::Result<()>;
 
+    /// True if [`flush`](Stream::flush) has nothing to do.
+    fn is_flushed(&self) -> bool {
+        true
+    }
+
+    /// Asks for small writes to go out at once, where they would be gathered otherwise (`TCP_NODELAY`).
+    fn send_at_once(&self) {}
+
     /// Ends reading, writing or both.
     ///
     /// # Errors
@@ -73,7 +81,7 @@ pub trait Stream {
 }
 
 macro_rules! implement {
-    ($stream:ident) => {
+    ($stream:ident, $prepare:expr) => {
         impl Stream for $stream {
             #[inline]
             fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
@@ -99,6 +107,10 @@ macro_rules! implement {
                 Ok(())
             }
 
+            fn send_at_once(&self) {
+                $prepare(self);
+            }
+
             fn shutdown(&self, how: Shutdown) -> io::Result<()> {
                 $stream::shutdown(self, how)
             }
@@ -110,8 +122,11 @@ macro_rules! implement {
     };
 }
 
-implement!(TcpStream);
-implement!(UnixStream);
+// A connection that was reset meanwhile says so when it is used.
+implement!(TcpStream, |stream: &TcpStream| drop(
+    stream.set_nodelay(true)
+));
+implement!(UnixStream, |_: &UnixStream| ());
 
 impl<S: Stream> Stream for TlsStream<S> {
     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
@@ -132,6 +147,14 @@ impl<S: Stream> Stream for TlsStream<S> {
 
     fn flush(&self) -> io::Result<()> {
         self.flush_all()
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.is_flushed_below()
+    }
+
+    fn send_at_once(&self) {
+        self.get_ref().send_at_once();
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {

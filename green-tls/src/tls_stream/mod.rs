@@ -9,7 +9,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
-use std::thread::panicking;
 use std::time::{Duration, Instant};
 
 use green::Lock;
@@ -352,8 +351,7 @@ impl<S: Stream> Write for TlsStream<S> {
 
 impl<S: Stream> Drop for TlsStream<S> {
     fn drop(&mut self) {
-        // What a panic or a kill leaves half done must not look complete.
-        if self.socket.is_some() && !panicking() {
+        if self.socket.is_some() {
             self.say_goodbye();
         }
     }

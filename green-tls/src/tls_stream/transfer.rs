@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{self, BufRead, IoSlice, Read, Write};
+use std::thread::panicking;
 
 use rustls::{Reader, Writer};
 
@@ -211,6 +212,10 @@ impl<S: Stream> TlsStream<S> {
         }
     }
 
+    pub(crate) fn is_flushed_below(&self) -> bool {
+        !self.has_ciphertext() && self.socket().is_flushed()
+    }
+
     /// # Errors
     /// If nothing can be written any more.
     pub(super) fn check_writing(&self) -> io::Result<()> {
@@ -264,9 +269,10 @@ impl<S: Stream> TlsStream<S> {
         }
     }
 
-    /// Tells the peer that nothing more will come, as far as that works without waiting.
+    /// Tells the peer that nothing more will come, as far as that works without waiting: but what a panic or a kill
+    /// leaves half done must not look complete.
     pub(super) fn say_goodbye(&self) {
-        if !self.open.get() {
+        if !self.open.get() || panicking() {
             return;
         }
         self.push_quietly();
