@@ -76,14 +76,17 @@ pub(crate) fn parse(address: &str) -> io::Result<Target> {
     })
 }
 
-/// The request for a WebSocket, and how to understand the answer.
-pub(crate) fn ask(
-    target: &Target,
-    options: &Options,
-) -> io::Result<(
-    String,
-    impl FnOnce(&Head) -> Result<(Option<String>, Option<Agreed>), Error>,
-)> {
+/// A request for a WebSocket, and the key by which its answer is known.
+pub(crate) struct Question {
+    pub(crate) text: String,
+    key: String,
+}
+
+/// Writes the request.
+///
+/// # Errors
+/// `InvalidInput` if a header field of the options has a line break in it.
+pub(crate) fn ask(target: &Target, options: &Options) -> io::Result<Question> {
     let key = generate_key();
     let mut fields = vec![
         ("Host".to_owned(), target.authority.clone()),
@@ -116,16 +119,14 @@ pub(crate) fn ask(
         }
         text.extend([&*name, ": ", &*value, "\r\n"]);
     }
-    let options = options.clone();
-    Ok((text + "\r\n", move |head: &Head| {
-        understand(head, &key, &options)
-    }))
+    text.push_str("\r\n");
+    Ok(Question { text, key })
 }
 
 /// Checks what RFC 6455, 4.1 demands of an answer. Gives the protocol and the compression that it agrees to.
-fn understand(
+pub(crate) fn understand(
     head: &Head,
-    key: &str,
+    question: &Question,
     options: &Options,
 ) -> Result<(Option<String>, Option<Agreed>), Error> {
     let answer = head.answer()?;
@@ -149,7 +150,7 @@ fn understand(
     {
         return Err(refused("the server upgrades to something else".to_owned()));
     }
-    if only("sec-websocket-accept") != Some(&derive_accept_key(key.as_bytes())) {
+    if only("sec-websocket-accept") != Some(&derive_accept_key(question.key.as_bytes())) {
         let text = "the answer is to another request: something between caches it";
         return Err(refused(text.to_owned()));
     }

@@ -43,6 +43,8 @@ pub(super) struct Connection<S> {
     pub(super) peer_close: RefCell<Option<Option<Close>>>,
     /// The stream is closed, or has failed.
     ended: Cell<bool>,
+    /// The peer has broken a rule.
+    is_broken: Cell<bool>,
 }
 
 /// Frames on their way out.
@@ -124,6 +126,7 @@ impl<S: Stream + 'static> Connection<S> {
             close_sent: Cell::new(false),
             peer_close: RefCell::default(),
             ended: Cell::new(false),
+            is_broken: Cell::new(false),
         }
     }
 
@@ -246,7 +249,7 @@ impl<S: Stream + 'static> Connection<S> {
                 return Ok(None);
             }
             if self.ended.get() {
-                return match self.close_sent.get() {
+                return match self.close_sent.get() && !self.is_broken.get() {
                     true => Ok(None),
                     false => Err(Error::Closed),
                 };
@@ -324,6 +327,7 @@ impl<S: Stream + 'static> Connection<S> {
 
     /// Tells the peer what it has done wrong, lets it read that, and ends the connection.
     fn fail(self: &Rc<Self>, close: Close) {
+        self.is_broken.set(true);
         let _ = Timeout::new(self.close_timeout).run(|| {
             self.send_close(Some(close))?;
             self.stream.shutdown(Shutdown::Write)?;

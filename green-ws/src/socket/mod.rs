@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 
 use green::Timeout;
 
-use crate::handshake::{Request, Upgrade, ask, parse, read_head};
+use crate::handshake::{Request, Upgrade, ask, parse, read_head, understand};
 use crate::message::{Close, Message};
 use crate::protocol::{Role, is_sendable};
 use crate::{Error, Options, Stream};
@@ -175,11 +175,11 @@ pub fn client<S: Stream + 'static>(
     options: &Options,
 ) -> Result<WebSocket<S>, Error> {
     let target = parse(address)?;
-    let (request, understand) = ask(&target, options)?;
+    let question = ask(&target, options)?;
     let asked = Timeout::new(options.handshake_timeout).run(|| {
-        write_all(&stream, request.as_bytes())?;
+        write_all(&stream, question.text.as_bytes())?;
         let head = read_head(&stream)?;
-        let (protocol, deflate) = understand(&head)?;
+        let (protocol, deflate) = understand(&head, &question, options)?;
         Ok::<_, Error>((head, protocol, deflate))
     });
     let (head, protocol, deflate) = asked.map_err(|_| late("server", options))??;

@@ -18,9 +18,13 @@ fn answer(request: &str, options: &Options) -> (String, Result<(), Error>) {
     near.shutdown(Shutdown::Write).unwrap();
     let options = options.clone();
     let server = green::spawn(move || accept(far, &options).map(drop));
-    let mut answer = String::new();
-    let _ = near.read_to_string(&mut answer);
-    (answer, server.join().unwrap())
+    let mut answer = Vec::new();
+    near.read_to_end(&mut answer).unwrap();
+    // A close frame may follow.
+    (
+        String::from_utf8_lossy(&answer).into_owned(),
+        server.join().unwrap(),
+    )
 }
 
 fn with<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {

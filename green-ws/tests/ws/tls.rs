@@ -74,7 +74,7 @@ fn a_send_that_is_cut_short_leaves_no_half_frame_and_no_half_record() {
         let near = wrap(near, (&connector, "localhost")).unwrap();
         let near = client(near, "wss://localhost/", &Options::new()).unwrap();
         let (mut sent, mut cuts) = (Vec::new(), 0);
-        for seed in 0..60 {
+        for seed in 0..60_u32 {
             let mut bytes = seed.to_be_bytes().to_vec();
             bytes.extend(noise(500_000, seed));
             let limit = Duration::from_micros(u64::from(seed % 7) * 400 + 50);
