@@ -1,4 +1,4 @@
-.PHONY: help demo test test-long sanitize check bench microbench doc install clean
+.PHONY: help tools demo test test-long frames sanitize check bench microbench doc install clean
 HUBS = epoll poll select polling
 PREFIX = /usr/local
 TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -6,39 +6,48 @@ TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-demo:            ## 1,000 echo connections and 300 slow pages on each hub in turn
-	cargo build --release -p green --examples --features ureq
-	cargo run --release -p green --features ureq --example demo
+tools:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install a stable Rust toolchain, 1.91 or later" >&2; exit 1; }
+	@command -v cc >/dev/null || echo "cc is missing: Rust links with it unless you have set another linker" >&2
 
-test:            ## every test; those of green once on each hub
-	cargo test --workspace --exclude green
+demo: tools      ## 1,000 echo connections and 300 slow pages on each hub in turn
+	cargo build --release -p examples --example demo --example echo_server --example crawler
+	cargo run --release -p examples --example demo
+
+test: tools      ## every test; those of green and of the examples once on each hub
+	cargo test --workspace --exclude green --exclude examples
 	cargo test -p greenlet --features context
-	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green --all-features || exit 1; done
+	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green -p examples --all-features || exit 1; done
 
-test-long:       ## what takes longer: ten million events without growth of memory
+test-long: frames ## what takes longer: frames, and ten million events without growth of memory
 	cargo test --release -p hub-c --test memory -- --ignored
 
-sanitize:        ## the C interface under AddressSanitizer and ThreadSanitizer, and under valgrind
+frames: tools    ## the stack frames that every wait goes through are small (x86-64, objdump)
+	cargo build --release -p examples --example echo_server
+	cargo run -p tidy --bin frames -- $(TARGET)/release/examples/echo_server
+
+sanitize: tools  ## the C interface under AddressSanitizer and ThreadSanitizer, and under valgrind
 	hub-c/sanitize.sh address $(TARGET)
 	hub-c/sanitize.sh thread $(TARGET)
 	hub-c/valgrind.sh $(TARGET)
 
-check:           ## rustfmt, clippy and rustdoc, warnings denied
+check: tools     ## rustfmt, clippy and rustdoc, warnings denied; the rules of the tree
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+	cargo test -p tidy
 	cargo test -p hub-c --test header
 
-bench:           ## which hub to use here: a table, a page, JSON; five minutes (make bench ARGS=--quick)
+bench: tools     ## which hub to use here: a table, a page, JSON; five minutes (make bench ARGS=--quick)
 	cargo run --release -p hub-bench -- --json $(TARGET)/release/hub-bench.json --report $(TARGET)/release/hub-bench.html $(ARGS)
 
-microbench:      ## the microbenchmarks
+microbench: tools ## the microbenchmarks
 	cargo bench --workspace --exclude hub-bench
 
-doc:             ## the API documentation, in target/doc
+doc: tools       ## the API documentation, in target/doc
 	cargo doc --workspace --no-deps --all-features
 
-install:         ## libhub, hub.h and hub.pc: make install PREFIX=/usr/local [DESTDIR=]
+install: tools   ## libhub, hub.h and hub.pc: make install PREFIX=/usr/local [DESTDIR=]
 	cargo build --release -p hub-c
 	hub-c/install.sh "$(TARGET)/release" "$(PREFIX)" "$(DESTDIR)"
 

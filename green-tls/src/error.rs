@@ -31,26 +31,26 @@ impl fmt::Display for Peer {
 ///
 /// ```
 /// use std::io::Write;
-/// use green_tls::{Connector, Failure, TlsError, wrap};
+/// use green_tls::{Connector, TlsFailure, TlsError, wrap};
 ///
 /// let (near, mut far) = green::net::UnixStream::pair()?;
 /// far.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
 /// let error = wrap(near, (&Connector::new()?, "localhost"))?.handshake().unwrap_err();
 /// let error = TlsError::of(&error).expect("it is about TLS");
-/// assert_eq!(error.failure(), Failure::PlainHttp);
+/// assert_eq!(error.failure(), TlsFailure::PlainHttp);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct TlsError {
     peer: Peer,
-    failure: Failure,
+    failure: TlsFailure,
     source: rustls::Error,
 }
 
 /// What kind of failure a [`TlsError`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum TlsFailure {
     /// The peer speaks HTTP without TLS.
     PlainHttp,
     /// The peer speaks something else that is no TLS.
@@ -81,13 +81,13 @@ impl TlsError {
     pub(crate) fn new(peer: &Peer, opening: &[u8], source: rustls::Error) -> TlsError {
         TlsError {
             peer: peer.clone(),
-            failure: Failure::of(opening, &source),
+            failure: TlsFailure::of(opening, &source),
             source,
         }
     }
 
     /// What kind of failure it is.
-    pub fn failure(&self) -> Failure {
+    pub fn failure(&self) -> TlsFailure {
         self.failure
     }
 
@@ -103,30 +103,30 @@ impl From<TlsError> for io::Error {
     }
 }
 
-impl Failure {
-    fn of(opening: &[u8], error: &rustls::Error) -> Failure {
+impl TlsFailure {
+    fn of(opening: &[u8], error: &rustls::Error) -> TlsFailure {
         match error {
             rustls::Error::InvalidMessage(
                 InvalidMessage::InvalidContentType
                 | InvalidMessage::UnknownProtocolVersion
                 | InvalidMessage::MessageTooLarge
                 | InvalidMessage::InvalidEmptyPayload,
-            ) => Failure::of_no_tls(opening),
-            rustls::Error::InvalidCertificate(error) => Failure::of_certificate(error),
-            rustls::Error::NoCertificatesPresented => Failure::CertificateRequired,
-            rustls::Error::NoApplicationProtocol => Failure::NoCommonProtocol,
-            rustls::Error::PeerIncompatible(_) => Failure::NothingInCommon,
+            ) => TlsFailure::of_no_tls(opening),
+            rustls::Error::InvalidCertificate(error) => TlsFailure::of_certificate(error),
+            rustls::Error::NoCertificatesPresented => TlsFailure::CertificateRequired,
+            rustls::Error::NoApplicationProtocol => TlsFailure::NoCommonProtocol,
+            rustls::Error::PeerIncompatible(_) => TlsFailure::NothingInCommon,
             rustls::Error::AlertReceived(alert) => match alert {
-                AlertDescription::NoApplicationProtocol => Failure::NoCommonProtocol,
-                AlertDescription::CertificateRequired => Failure::CertificateRequired,
-                _ => Failure::Refused,
+                AlertDescription::NoApplicationProtocol => TlsFailure::NoCommonProtocol,
+                AlertDescription::CertificateRequired => TlsFailure::CertificateRequired,
+                _ => TlsFailure::Refused,
             },
-            _ => Failure::Broken,
+            _ => TlsFailure::Broken,
         }
     }
 
     /// A record's head that is none. All methods of HTTP, and its answers, begin with a capital letter; no record does.
-    fn of_no_tls(opening: &[u8]) -> Failure {
+    fn of_no_tls(opening: &[u8]) -> TlsFailure {
         const STARTS: [&[u8]; 10] = [
             b"GET ",
             b"POST ",
@@ -144,25 +144,27 @@ impl Failure {
             shared > 2 && start[..shared] == opening[..shared]
         };
         match opening {
-            [] => Failure::Broken,
+            [] => TlsFailure::Broken,
             // The first record was one, a later one is not.
-            [20..=23, 3, ..] => Failure::Broken,
-            _ if STARTS.iter().any(http) => Failure::PlainHttp,
-            _ => Failure::NotTls,
+            [20..=23, 3, ..] => TlsFailure::Broken,
+            _ if STARTS.iter().any(http) => TlsFailure::PlainHttp,
+            _ => TlsFailure::NotTls,
         }
     }
 
-    fn of_certificate(error: &CertificateError) -> Failure {
+    fn of_certificate(error: &CertificateError) -> TlsFailure {
         match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Failure::Expired,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                TlsFailure::Expired
+            }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Failure::NotYetValid
+                TlsFailure::NotYetValid
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Failure::WrongName
+                TlsFailure::WrongName
             }
-            CertificateError::UnknownIssuer => Failure::UnknownAuthority,
-            _ => Failure::BadCertificate,
+            CertificateError::UnknownIssuer => TlsFailure::UnknownAuthority,
+            _ => TlsFailure::BadCertificate,
         }
     }
 }
@@ -173,44 +175,44 @@ impl fmt::Display for TlsError {
         let is_server = matches!(self.peer, Peer::Client);
         let source = &self.source;
         match self.failure {
-            Failure::PlainHttp if is_server => f.write_str(
+            TlsFailure::PlainHttp if is_server => f.write_str(
                 "it sent plain HTTP to a TLS port; it must use an address that begins with https://",
             ),
-            Failure::PlainHttp => f.write_str(
+            TlsFailure::PlainHttp => f.write_str(
                 "it answered in plain HTTP, so this port is not for TLS; use http:// or another port",
             ),
-            Failure::NotTls => f.write_str(
+            TlsFailure::NotTls => f.write_str(
                 "its first bytes are no TLS; check that the port is right and that both sides use TLS",
             ),
-            Failure::Expired => write!(
+            TlsFailure::Expired => write!(
                 f,
                 "{source}; its certificate must be renewed, unless the clock of this machine is wrong"
             ),
-            Failure::NotYetValid => {
+            TlsFailure::NotYetValid => {
                 write!(f, "{source}; check the clocks of both machines")
             }
-            Failure::WrongName => write!(
+            TlsFailure::WrongName => write!(
                 f,
                 "{source}; connect by one of the names that its certificate is for, or have one issued for this name"
             ),
-            Failure::UnknownAuthority => write!(
+            TlsFailure::UnknownAuthority => write!(
                 f,
                 "{source}: its certificate comes from an authority that is not trusted here; add that authority's \
                  certificate to the roots, or have the peer send its intermediate certificates too"
             ),
-            Failure::BadCertificate => write!(f, "{source}"),
-            Failure::CertificateRequired if is_server => f.write_str(
+            TlsFailure::BadCertificate => write!(f, "{source}"),
+            TlsFailure::CertificateRequired if is_server => f.write_str(
                 "it shows no certificate although this server requires one; give the client an identity",
             ),
-            Failure::CertificateRequired => f.write_str(
+            TlsFailure::CertificateRequired => f.write_str(
                 "the server requires a certificate of its clients; give the connector an identity",
             ),
-            Failure::NoCommonProtocol => f.write_str(
+            TlsFailure::NoCommonProtocol => f.write_str(
                 "the two sides have no application protocol in common; compare their lists for ALPN",
             ),
-            Failure::NothingInCommon => write!(f, "{source}; {}", incompatible(source)),
-            Failure::Refused => write!(f, "{source}; {}", refused(source, is_server)),
-            Failure::Broken => write!(f, "{source}"),
+            TlsFailure::NothingInCommon => write!(f, "{source}; {}", incompatible(source)),
+            TlsFailure::Refused => write!(f, "{source}; {}", refused(source, is_server)),
+            TlsFailure::Broken => write!(f, "{source}"),
         }
     }
 }

@@ -80,7 +80,7 @@ use green::net::{TcpListener, TcpStream, ToSocketAddrs};
 pub use acceptor::{Acceptor, AcceptorBuilder};
 pub use config::Config;
 pub use connector::{Connector, ConnectorBuilder};
-pub use error::{Failure, TlsError};
+pub use error::{TlsError, TlsFailure};
 pub use identity::Identity;
 pub use listener::TlsListener;
 pub use rustls;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 
 use crate::Stream;
-use crate::socket::{Shared, WebSocket};
+use crate::socket::{Opened, WebSocket};
 
 /// The open WebSockets of a server, to be closed together when it is drained. It keeps none of them open.
 ///
@@ -35,7 +35,7 @@ use crate::socket::{Shared, WebSocket};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Group<S: Stream + 'static> {
-    members: Rc<RefCell<Vec<Weak<Shared<S>>>>>,
+    members: Rc<RefCell<Vec<Weak<Opened<S>>>>>,
 }
 
 impl<S: Stream + 'static> Group<S> {

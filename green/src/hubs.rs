@@ -10,7 +10,7 @@ use std::io;
 
 pub use crate::io::trampoline;
 use crate::runtime::Runtime;
-pub use crate::runtime::{HubClosed, HubHandle};
+pub use crate::runtime::{ThreadClosed, ThreadHandle};
 pub use hub_core::{Direction, Hub};
 
 /// The environment variable that names the hub of threads that have not chosen one.
@@ -110,6 +110,23 @@ pub fn use_default_hub() -> Result<(), HubError> {
     replace(default()?)
 }
 
+/// Bounds how many greenthreads that other threads have sent run in this thread at a time; the others wait, without a
+/// stack, in the order in which they were sent. `None`, as at first, is no bound.
+///
+/// ```
+/// green::hubs::set_spawn_limit(Some(1));
+/// let handle = green::hubs::handle()?;
+/// for n in 0..3 {
+///     handle.spawn(move || green::sleep(std::time::Duration::from_millis(n))).unwrap();
+/// }
+/// green::sleep(std::time::Duration::from_millis(20));
+/// assert_eq!(handle.pending(), 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn set_spawn_limit(limit: Option<usize>) {
+    Runtime::with(|runtime| runtime.set_spawn_limit(limit));
+}
+
 /// What becomes of the other greenthreads of a thread in the child of a fork. See [`after_fork`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterFork {
@@ -131,7 +148,7 @@ pub enum AfterFork {
 /// Of a process with several threads, only the one that forks goes on in the child. So the [thread
 /// pool](crate::tpool) is set up anew when it is next used; jobs that were under way are lost, which is an error for
 /// those who wait for them; a [`ThreadPool`](crate::tpool::ThreadPool) of one's own takes no more jobs; a
-/// [`HubHandle`] says [`HubClosed`]. And what any other thread held at that moment stays locked: what
+/// [`ThreadHandle`] says [`ThreadClosed`]. And what any other thread held at that moment stays locked: what
 /// [`sync`](crate::sync) shares with other threads cannot be used in the child. (It is safest to fork while there
 /// are no other threads.)
 ///
@@ -173,7 +190,7 @@ fn restart(
         if !runtime.is_forked() {
             return Ok(());
         }
-        if others == AfterFork::Discard && runtime.lends() {
+        if others == AfterFork::Discard && crate::greenthread::is_lending() {
             let problem = Problem::Scope;
             return Err(HubError { problem });
         }
@@ -203,7 +220,7 @@ pub fn get_hub() -> &'static str {
 ///
 /// # Errors
 /// If the system has no descriptors left for its wake-up channel.
-pub fn handle() -> io::Result<HubHandle> {
+pub fn handle() -> io::Result<ThreadHandle> {
     Runtime::with(Runtime::handle)
 }
 

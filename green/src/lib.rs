@@ -82,3 +82,8 @@ pub fn mask<T>(f: impl FnOnce() -> T) -> T {
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/eventlet.md")]
 struct Guide;
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -22,6 +22,7 @@ mod stack;
 mod stats;
 mod switch;
 mod thread;
+mod ticks;
 mod trace;
 
 pub use builder::Builder;
@@ -36,4 +37,10 @@ pub use local::Local;
 pub use prefetch::prefetch_value;
 pub use stack::{MIN_STACK_SIZE, default_stack_size, set_default_stack_size};
 pub use stats::{Stats, stats};
+pub use ticks::ticks;
 pub use trace::{TraceEvent, TraceHook, set_trace};
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

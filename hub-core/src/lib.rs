@@ -30,3 +30,8 @@ pub use table::FdTable;
 pub use timers::{TimerKey, Timers};
 pub use token::Token;
 pub use waker::{Ear, Waker};
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -334,14 +334,20 @@ impl<W> Reactor<W> {
         if turn.rang {
             self.answer();
         }
-        if !self.timers.is_empty() {
-            let now = self.since_epoch(self.now());
-            while let Some((_, waiter)) = self.timers.expire(now) {
-                let cause = Cause::Expired;
-                woken.push(Wakeup { waiter, cause });
-            }
-        }
+        self.expire(woken);
         Ok(turn)
+    }
+
+    /// Appends those whose deadline is over to `woken`, as a turn does, without a look at the hub.
+    pub fn expire(&mut self, woken: &mut Vec<Wakeup<W>>) {
+        if self.timers.is_empty() {
+            return;
+        }
+        let now = self.since_epoch(self.now());
+        while let Some((_, waiter)) = self.timers.expire(now) {
+            let cause = Cause::Expired;
+            woken.push(Wakeup { waiter, cause });
+        }
     }
 
     /// A handle that ends a wait of this reactor from any thread.

@@ -350,3 +350,8 @@ fn forgotten(error: io::Error) -> io::Error {
         _ => error,
     }
 }
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

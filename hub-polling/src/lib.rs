@@ -296,3 +296,8 @@ fn forgotten(error: io::Error) -> io::Error {
     let what = "the descriptor was closed while it was registered; remove it";
     io::Error::new(io::ErrorKind::NotFound, what)
 }
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -230,3 +230,8 @@ fn check(result: c_int) -> io::Result<c_int> {
     }
     Ok(result)
 }
+
+/// The example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use green::net::TcpStream;
 use green_tls::rustls::pki_types::CertificateDer;
-use green_tls::{Acceptor, Connector, Failure, Identity, TlsError, TlsStream, listen_tls, wrap};
+use green_tls::{Acceptor, Connector, Identity, TlsError, TlsFailure, TlsStream, listen_tls, wrap};
 
 use crate::common::{Authority, bounded, shake, tcp_pair};
 
@@ -72,7 +72,7 @@ fn the_name_asked_for_chooses_the_certificate() {
             let error = near.handshake().unwrap_err();
             assert_eq!(
                 TlsError::of(&error).unwrap().failure(),
-                Failure::WrongName,
+                TlsFailure::WrongName,
                 "{error}"
             );
             assert!(error.to_string().contains("first.test"), "{error}");
@@ -166,20 +166,20 @@ fn clients_show_certificates_where_they_must_or_may() {
             (
                 &required,
                 authority.connector(),
-                Failure::CertificateRequired,
-                Failure::CertificateRequired,
+                TlsFailure::CertificateRequired,
+                TlsFailure::CertificateRequired,
             ),
             (
                 &required,
                 unknown.clone(),
-                Failure::UnknownAuthority,
-                Failure::Refused,
+                TlsFailure::UnknownAuthority,
+                TlsFailure::Refused,
             ),
             (
                 &optional,
                 unknown,
-                Failure::UnknownAuthority,
-                Failure::Refused,
+                TlsFailure::UnknownAuthority,
+                TlsFailure::Refused,
             ),
         ] {
             let (near, far) = tcp_pair();

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 
 use green_tls::rustls::{self, version};
-use green_tls::{Acceptor, Connector, Failure, Identity, TlsError, wrap};
+use green_tls::{Acceptor, Connector, Identity, TlsError, TlsFailure, wrap};
 
 use crate::common::{Authority, bounded, tcp_pair};
 
@@ -19,7 +19,7 @@ fn fail(acceptor: &Acceptor, connector: &Connector) -> (std::io::Error, std::io:
 }
 
 #[track_caller]
-fn check(error: &std::io::Error, failure: Failure, says: &str) {
+fn check(error: &std::io::Error, failure: TlsFailure, says: &str) {
     assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}");
     let found = TlsError::of(error).expect("an error about TLS");
     assert_eq!(found.failure(), failure, "{error}");
@@ -32,8 +32,8 @@ fn a_certificate_that_is_not_valid_now_is_refused() {
     bounded(|| {
         let authority = Authority::new();
         for (from, to, failure, says) in [
-            (2001, 2002, Failure::Expired, "must be renewed"),
-            (2101, 2102, Failure::NotYetValid, "check the clocks"),
+            (2001, 2002, TlsFailure::Expired, "must be renewed"),
+            (2101, 2102, TlsFailure::NotYetValid, "check the clocks"),
         ] {
             let (certificate, key) = authority.issue_with(&["localhost"], |params| {
                 params.not_before = rcgen::date_time_ymd(from, 1, 1);
@@ -43,7 +43,7 @@ fn a_certificate_that_is_not_valid_now_is_refused() {
             let (client, server) = fail(&acceptor, &authority.connector());
             check(&client, failure, says);
             check(&client, failure, "localhost");
-            check(&server, Failure::Refused, "certificate");
+            check(&server, TlsFailure::Refused, "certificate");
         }
     });
 }
@@ -52,10 +52,10 @@ fn a_certificate_that_is_not_valid_now_is_refused() {
 fn a_server_of_an_unknown_authority_is_refused() {
     bounded(|| {
         let (client, server) = fail(&Authority::new().acceptor(), &Authority::new().connector());
-        check(&client, Failure::UnknownAuthority, "not trusted here");
-        check(&server, Failure::Refused, "does not trust the authority");
+        check(&client, TlsFailure::UnknownAuthority, "not trusted here");
+        check(&server, TlsFailure::Refused, "does not trust the authority");
         let (client, _) = fail(&Authority::new().acceptor(), &Connector::new().unwrap());
-        check(&client, Failure::UnknownAuthority, "add that authority");
+        check(&client, TlsFailure::UnknownAuthority, "add that authority");
     });
 }
 
@@ -71,8 +71,8 @@ fn without_a_common_protocol_both_sides_say_so() {
             .unwrap()
             .alpn(["spdy/3"]);
         let (client, server) = fail(&acceptor.unwrap(), &connector.build().unwrap());
-        check(&client, Failure::NoCommonProtocol, "ALPN");
-        check(&server, Failure::NoCommonProtocol, "ALPN");
+        check(&client, TlsFailure::NoCommonProtocol, "ALPN");
+        check(&server, TlsFailure::NoCommonProtocol, "ALPN");
     });
 }
 
@@ -102,8 +102,8 @@ fn without_a_common_version_both_sides_say_so() {
             )
             .unwrap();
         let (client, server) = fail(&Arc::new(new).into(), &Arc::new(old).into());
-        check(&client, Failure::Refused, "no version or cipher");
-        check(&server, Failure::NothingInCommon, "update the peer");
+        check(&client, TlsFailure::Refused, "no version or cipher");
+        check(&server, TlsFailure::NothingInCommon, "update the peer");
     });
 }
 
@@ -114,16 +114,16 @@ fn plain_http_on_the_tls_port_is_told_from_other_rubbish() {
         for (sent, failure, says) in [
             (
                 &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
-                Failure::PlainHttp,
+                TlsFailure::PlainHttp,
                 "https://",
             ),
             (
                 b"POST /x HTTP/1.0\r\n\r\n",
-                Failure::PlainHttp,
+                TlsFailure::PlainHttp,
                 "plain HTTP",
             ),
-            (b"SSH-2.0-OpenSSH_9.2\r\n", Failure::NotTls, "port"),
-            (&[0; 64], Failure::NotTls, "no TLS"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", TlsFailure::NotTls, "port"),
+            (&[0; 64], TlsFailure::NotTls, "no TLS"),
         ] {
             let (mut near, far) = tcp_pair();
             near.write_all(sent).unwrap();
@@ -135,8 +135,11 @@ fn plain_http_on_the_tls_port_is_told_from_other_rubbish() {
             check(&error, failure, "a client");
         }
         for (sent, failure) in [
-            (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], Failure::PlainHttp),
-            (b"220 mail.test ESMTP\r\n", Failure::NotTls),
+            (
+                &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+                TlsFailure::PlainHttp,
+            ),
+            (b"220 mail.test ESMTP\r\n", TlsFailure::NotTls),
         ] {
             let (near, mut far) = tcp_pair();
             far.write_all(sent).unwrap();
@@ -178,7 +181,7 @@ fn data_that_was_changed_on_its_way_is_refused() {
         (&far).read_exact(&mut text).unwrap();
         for _ in 0..2 {
             let error = (&far).read(&mut text).unwrap_err();
-            check(&error, Failure::Broken, "decrypt");
+            check(&error, TlsFailure::Broken, "decrypt");
         }
     });
 }

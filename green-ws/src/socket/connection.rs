@@ -2,13 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::Shutdown;
 use std::rc::Rc;
-use std::thread::panicking;
 use std::time::Duration;
 
 use green::semaphore::{BoundedSemaphore, Permit};
-use green::{Builder, Lock, Timeout};
+use green::{Builder, Lock};
 
 use crate::message::{Close, Message};
 use crate::protocol::{Agreed, Decoder, Encoder, Event, Role};
@@ -27,14 +25,14 @@ pub(super) const LONGEST_REASON: usize = 123;
 /// if there is none.
 pub(super) struct Connection<S> {
     pub(super) stream: S,
-    role: Role,
-    close_timeout: Duration,
+    pub(super) role: Role,
+    pub(super) close_timeout: Duration,
     decoder: RefCell<Decoder>,
-    receiving: Lock,
+    pub(super) receiving: Lock,
     encoder: RefCell<Encoder>,
     out: RefCell<Out>,
-    sending: Lock,
-    due: RefCell<Due>,
+    pub(super) sending: Lock,
+    pub(super) due: RefCell<Due>,
     /// A greenthread is on its way that sends what nobody else does.
     is_helped: Cell<bool>,
     /// Nothing may follow a close frame.
@@ -42,9 +40,9 @@ pub(super) struct Connection<S> {
     /// What the peer has said at its end, with or without a code.
     pub(super) peer_close: RefCell<Option<Option<Close>>>,
     /// The stream is closed, or has failed.
-    ended: Cell<bool>,
+    pub(super) ended: Cell<bool>,
     /// The peer has broken a rule.
-    is_broken: Cell<bool>,
+    pub(super) is_broken: Cell<bool>,
 }
 
 /// Frames on their way out.
@@ -56,10 +54,10 @@ struct Out {
 
 /// Control frames that go out before the next message.
 #[derive(Default)]
-struct Due {
+pub(super) struct Due {
     /// The answer to the last ping: earlier ones need none any more.
     pong: Option<Vec<u8>>,
-    close: Option<Option<Close>>,
+    pub(super) close: Option<Option<Close>>,
 }
 
 /// The right to send. Whoever gives it back leaves nothing behind that nobody would send.
@@ -91,7 +89,7 @@ impl<S: Stream + 'static> Drop for Turn<'_, S> {
     }
 }
 
-fn unwinding(what: &str) -> Error {
+pub(super) fn unwinding(what: &str) -> Error {
     let text = format!("cannot {what} while the thread unwinds: another greenthread is doing it");
     io::Error::new(io::ErrorKind::WouldBlock, text).into()
 }
@@ -135,7 +133,7 @@ impl<S: Stream + 'static> Connection<S> {
         self.ended.get() || self.close_sent.get() || self.peer_close.borrow().is_some()
     }
 
-    fn turn(self: &Rc<Self>) -> Result<Turn<'_, S>, Error> {
+    pub(super) fn turn(self: &Rc<Self>) -> Result<Turn<'_, S>, Error> {
         let permit = self.sending.acquire();
         match permit.is_held() {
             true => Ok(Turn {
@@ -178,7 +176,7 @@ impl<S: Stream + 'static> Connection<S> {
     }
 
     /// Waits until all has gone out. For who has the turn.
-    fn flush(&self) -> io::Result<()> {
+    pub(super) fn flush(&self) -> io::Result<()> {
         while !self.is_all_out() {
             match self.push() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -194,7 +192,7 @@ impl<S: Stream + 'static> Connection<S> {
     }
 
     /// Sends what goes without waiting, what is due last.
-    fn push(&self) -> io::Result<()> {
+    pub(super) fn push(&self) -> io::Result<()> {
         self.encode_due();
         let mut out = self.out.borrow_mut();
         while out.at < out.bytes.len() {
@@ -264,7 +262,7 @@ impl<S: Stream + 'static> Connection<S> {
         }
     }
 
-    fn note(self: &Rc<Self>, event: Event) {
+    pub(super) fn note(self: &Rc<Self>, event: Event) {
         match event {
             Event::Ping(payload) => {
                 self.due.borrow_mut().pong = Some(payload);
@@ -276,7 +274,7 @@ impl<S: Stream + 'static> Connection<S> {
     }
 
     /// Waits for the next thing that comes whole.
-    fn next_event(self: &Rc<Self>) -> Result<Event, Error> {
+    pub(super) fn next_event(self: &Rc<Self>) -> Result<Event, Error> {
         loop {
             let next = self.decoder.borrow_mut().next();
             match next {
@@ -312,119 +310,8 @@ impl<S: Stream + 'static> Connection<S> {
         }
     }
 
-    /// Answers the peer's close frame, and ends the connection.
-    fn finish(self: &Rc<Self>) {
-        if self.ended.get() {
-            return;
-        }
-        let echo = self.peer_close.borrow().clone().flatten();
-        let _ = Timeout::new(self.close_timeout).run(|| {
-            self.send_close(echo)?;
-            self.await_end()
-        });
-        self.end();
-    }
-
-    /// Tells the peer what it has done wrong, lets it read that, and ends the connection.
-    fn fail(self: &Rc<Self>, close: Close) {
-        self.is_broken.set(true);
-        let _ = Timeout::new(self.close_timeout).run(|| {
-            self.send_close(Some(close))?;
-            self.stream.shutdown(Shutdown::Write)?;
-            // What is unread when a socket is closed destroys what is on its way to the peer.
-            self.drain()
-        });
-        self.end();
-    }
-
-    pub(super) fn close(self: &Rc<Self>, close: Close) -> Result<(), Error> {
-        if self.ended.get() {
-            return Ok(());
-        }
-        let closed = Timeout::new(self.close_timeout).run(|| {
-            self.send_close(Some(close))?;
-            self.await_close()?;
-            // If another greenthread has got the answer, the stream may be closed already.
-            match self.ended.get() {
-                true => Ok(()),
-                false => self.await_end(),
-            }
-        });
-        self.end();
-        if self.peer_close.borrow().is_some() {
-            // Whoever received it may have closed the stream first.
-            return Ok(());
-        }
-        closed.unwrap_or_else(|_| {
-            let text = format!(
-                "the peer has not answered the close frame in {:?}",
-                self.close_timeout
-            );
-            Err(io::Error::new(io::ErrorKind::TimedOut, text).into())
-        })
-    }
-
-    /// Sends a close frame, unless one was sent before.
-    fn send_close(self: &Rc<Self>, close: Option<Close>) -> Result<(), Error> {
-        let _turn = self.turn()?;
-        self.due.borrow_mut().close = Some(close);
-        Ok(self.flush()?)
-    }
-
-    /// Waits for the peer's close frame; messages before it are of no use any more.
-    fn await_close(self: &Rc<Self>) -> Result<(), Error> {
-        let permit = self.receiving.acquire();
-        if !permit.is_held() {
-            return Err(unwinding("close a WebSocket"));
-        }
-        while self.peer_close.borrow().is_none() && !self.ended.get() {
-            let event = self.next_event()?;
-            self.note(event);
-        }
-        Ok(())
-    }
-
-    /// Waits until a server has closed the connection, which is the server's part.
-    fn await_end(&self) -> Result<(), Error> {
-        match self.role {
-            Role::Server => Ok(()),
-            Role::Client => self.drain(),
-        }
-    }
-
-    /// Reads to the end of the stream.
-    fn drain(&self) -> Result<(), Error> {
-        let mut scratch = [0; 1024];
-        loop {
-            self.stream.readable()?;
-            match self.stream.try_read(&mut scratch) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // It was closed in another way.
-                Err(_) => return Ok(()),
-            }
-        }
-    }
-
-    fn end(&self) {
+    pub(super) fn end(&self) {
         self.ended.set(true);
         self.stream.close();
-    }
-
-    /// Nobody uses it any more: says so to the peer, as far as that works without waiting, unless a panic or a kill is
-    /// what has ended its use.
-    pub(super) fn abandon(self: &Rc<Self>) {
-        if self.ended.get() {
-            return;
-        }
-        if !panicking()
-            && let Some(_permit) = self.sending.try_acquire()
-        {
-            let reason = String::new();
-            self.due.borrow_mut().close = Some(Some(Close { code: 1000, reason }));
-            let _ = self.push();
-        }
-        self.end();
     }
 }

@@ -1,5 +1,6 @@
 //! The WebSocket and its public face.
 
+mod closing;
 mod connection;
 
 use std::fmt;
@@ -53,17 +54,17 @@ const LONGEST_PING: usize = 125;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct WebSocket<S: Stream + 'static> {
-    shared: Rc<Shared<S>>,
+    opened: Rc<Opened<S>>,
 }
 
 /// What the handles share. The greenthreads that send a rest hold the connection alone.
-pub(crate) struct Shared<S: Stream + 'static> {
+pub(crate) struct Opened<S: Stream + 'static> {
     connection: Rc<Connection<S>>,
     request: Request,
     protocol: Option<String>,
 }
 
-impl<S: Stream + 'static> Drop for Shared<S> {
+impl<S: Stream + 'static> Drop for Opened<S> {
     fn drop(&mut self) {
         self.connection.abandon();
     }
@@ -199,7 +200,7 @@ impl Upgrade {
 impl<S: Stream + 'static> WebSocket<S> {
     fn new(connection: Connection<S>, request: Request, protocol: Option<String>) -> WebSocket<S> {
         WebSocket {
-            shared: Rc::new(Shared {
+            opened: Rc::new(Opened {
                 connection: Rc::new(connection),
                 request,
                 protocol,
@@ -214,7 +215,7 @@ impl<S: Stream + 'static> WebSocket<S> {
     /// [`Error::Closed`] once either side has closed; what the stream says.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let message = message.into();
-        self.shared
+        self.opened
             .connection
             .send(|encoder, out| encoder.message(&message, out))
     }
@@ -229,7 +230,7 @@ impl<S: Stream + 'static> WebSocket<S> {
     /// read that. [`Error::Io`] of kind `UnexpectedEof` if it ends the connection without a close frame;
     /// [`Error::Closed`] at each call after such an error.
     pub fn receive(&self) -> Result<Option<Message>, Error> {
-        self.shared.connection.receive()
+        self.opened.connection.receive()
     }
 
     /// Sends a ping, which the peer answers by itself: a sign of life that keeps a connection open.
@@ -254,7 +255,7 @@ impl<S: Stream + 'static> WebSocket<S> {
                 "a ping carries at most {LONGEST_PING} bytes"
             )));
         }
-        self.shared
+        self.opened
             .connection
             .send(|encoder, out| encoder.ping(payload, out))
     }
@@ -278,22 +279,22 @@ impl<S: Stream + 'static> WebSocket<S> {
             return Err(invalid(text));
         }
         let reason = reason.to_owned();
-        self.shared.connection.close(Close { code, reason })
+        self.opened.connection.close(Close { code, reason })
     }
 
     /// True once either side has closed: nothing can be sent any more.
     pub fn is_closed(&self) -> bool {
-        self.shared.connection.is_closed()
+        self.opened.connection.is_closed()
     }
 
     /// What the peer has said when it closed. `None` before, and if it gave no code.
     pub fn close_frame(&self) -> Option<Close> {
-        self.shared.connection.peer_close.borrow().clone().flatten()
+        self.opened.connection.peer_close.borrow().clone().flatten()
     }
 
     /// The subprotocol that both sides have agreed on.
     pub fn protocol(&self) -> Option<&str> {
-        self.shared.protocol.as_deref()
+        self.opened.protocol.as_deref()
     }
 
     /// The request that the connection began with; of a client's own it knows the path alone.
@@ -313,20 +314,20 @@ impl<S: Stream + 'static> WebSocket<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn request(&self) -> &Request {
-        &self.shared.request
+        &self.opened.request
     }
 
     /// The stream below: for its addresses and timeouts. Bytes that go past the WebSocket would break it.
     pub fn get_ref(&self) -> &S {
-        &self.shared.connection.stream
+        &self.opened.connection.stream
     }
 
-    pub(crate) fn downgrade(&self) -> Weak<Shared<S>> {
-        Rc::downgrade(&self.shared)
+    pub(crate) fn downgrade(&self) -> Weak<Opened<S>> {
+        Rc::downgrade(&self.opened)
     }
 
-    pub(crate) fn upgrade(shared: &Weak<Shared<S>>) -> Option<WebSocket<S>> {
-        shared.upgrade().map(|shared| WebSocket { shared })
+    pub(crate) fn upgrade(opened: &Weak<Opened<S>>) -> Option<WebSocket<S>> {
+        opened.upgrade().map(|opened| WebSocket { opened })
     }
 }
 
@@ -337,7 +338,7 @@ fn invalid(text: String) -> Error {
 impl<S: Stream + 'static> Clone for WebSocket<S> {
     fn clone(&self) -> WebSocket<S> {
         WebSocket {
-            shared: Rc::clone(&self.shared),
+            opened: Rc::clone(&self.opened),
         }
     }
 }

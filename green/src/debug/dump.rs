@@ -112,14 +112,7 @@ fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
         spawned_by: task.spawner(),
         spawned_at: task.spawned_at,
         age: runtime.age(task),
-        locals: extra.map_or_else(Vec::new, |extra| {
-            extra
-                .locals
-                .borrow()
-                .iter()
-                .map(|local| local.name)
-                .collect()
-        }),
+        locals: crate::greenthread::local::names(task),
         ran,
         waited,
         switches,
@@ -331,7 +324,7 @@ impl Alarm {
     fn task(&self) -> Option<&Rc<Task>> {
         match self {
             Alarm::Park(waiter) => Some(waiter.task()),
-            Alarm::Scope(task, _) | Alarm::Start(task, _) => Some(task),
+            Alarm::Deadline(task, _) | Alarm::Start(task, _) => Some(task),
             Alarm::Waker(_) => None,
         }
     }
@@ -345,10 +338,10 @@ impl fmt::Display for Alarm {
         };
         match self {
             Alarm::Park(waiter) => who(f, waiter.task()),
-            Alarm::Scope(task, scope) => {
+            Alarm::Deadline(task, deadline) => {
                 f.write_str("a timeout of ")?;
                 who(f, task)?;
-                match task.scope_place(*scope) {
+                match task.deadline_place(*deadline) {
                     Some(place) => write!(f, ", begun at {place}"),
                     None => Ok(()),
                 }

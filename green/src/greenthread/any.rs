@@ -4,11 +4,12 @@ use std::any::Any;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::attend::{Attended, attend};
+use super::join::{Joined, join_as_part};
 use super::{Exit, GreenThread};
-use crate::runtime::{Reason, Runtime, State, Task, Waited};
+use crate::runtime::{Ended, Here, OnEnd, Place, Reason, Runtime, State, Task, Wait, Waiter, Why};
 
 /// A greenthread of this OS thread, whatever its value: what [`current`] gives.
 #[derive(Clone)]
@@ -59,8 +60,8 @@ impl AnyGreenThread {
     }
 
     /// As [`AnyGreenThread::kill`], with a reason that the waiters find in [`Exit::Killed`].
-    pub fn kill_with(&self, reason: impl Any) {
-        Runtime::with(|runtime| runtime.kill(&self.task, Some(Rc::new(reason))));
+    pub fn kill_with(&self, reason: impl Any + Send + Sync) {
+        Runtime::with(|runtime| runtime.kill(&self.task, Some(Arc::new(reason))));
     }
 
     /// Kills it and waits until it has ended, for at most `timeout`. True if it has.
@@ -73,7 +74,7 @@ impl AnyGreenThread {
     /// ```
     pub fn kill_wait(&self, timeout: Duration) -> bool {
         self.kill();
-        self.wait_end(after(timeout)) == Waited::Woken
+        self.wait_end(after(timeout)).is_ok()
     }
 
     /// True if its result is there, or it is dead without one.
@@ -81,31 +82,33 @@ impl AnyGreenThread {
         self.task.is_complete() || self.task.is_dead()
     }
 
-    /// Waits until its result is there, or it is dead without one: `Woken`. `Expired` comes only with a deadline.
-    pub(crate) fn wait_end(&self, deadline: Option<Instant>) -> Waited {
-        if self.is_ended() {
-            return Waited::Woken;
+    /// Waits until its result is there, or it is dead without one. `Expired` comes only with a deadline.
+    #[inline]
+    pub(crate) fn wait_end(&self, deadline: Option<Instant>) -> Result<(), Why> {
+        match self.is_ended() {
+            true => Ok(()),
+            false => Runtime::with(|runtime| self.wait_in(runtime, deadline)),
         }
-        Runtime::with(|runtime| {
-            while !self.is_ended() {
-                let reason = Reason::Join(self.task.id);
-                let waited = runtime.wait_in(&self.task.joiners, reason, deadline);
-                if waited != Waited::Woken {
-                    return waited;
-                }
+    }
+
+    fn wait_in(&self, runtime: &Runtime, deadline: Option<Instant>) -> Result<(), Why> {
+        while !self.is_ended() {
+            let ended = runtime.wait::<Here, _, _>(end_of(&self.task, deadline));
+            if let Ended::NotServed(why @ (Why::Expired | Why::Unwinding), _) = ended {
+                return Err(why);
             }
-            Waited::Woken
-        })
+        }
+        Ok(())
     }
 
     /// Waits for its end as if it were a part of the caller: what interrupts the wait kills it, and is raised when it
     /// has ended.
-    pub(crate) fn attend(&self) {
+    pub(crate) fn join_as_part(&self) {
         let running = || (!self.is_ended()).then(|| Rc::clone(&self.task));
         let kill = |runtime: &Runtime| {
             runtime.kill_soon(&self.task, None);
         };
-        if attend(running, kill) == Attended::Interrupted {
+        if join_as_part(running, kill) == Joined::Interrupted {
             Runtime::with(Runtime::checkpoint);
         }
     }
@@ -189,6 +192,21 @@ impl Eq for AnyGreenThread {}
 impl fmt::Debug for AnyGreenThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.task.fmt(f)
+    }
+}
+
+/// A wait for the end of `task`, for others or for the whole of it.
+pub(super) fn end_of(
+    task: &Rc<Task>,
+    deadline: Option<Instant>,
+) -> Wait<impl FnOnce(Waiter) -> Option<Place>, impl FnOnce(Place) -> Option<OnEnd>, impl FnOnce()>
+{
+    Wait {
+        reason: Reason::Join(task.id),
+        deadline,
+        enter: |waiter| Some(task.on_end(OnEnd::Wake(waiter))),
+        leave: |place| task.leave_end(place),
+        pass_on: || (),
     }
 }
 

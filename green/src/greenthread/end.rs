@@ -1,22 +1,13 @@
 //! The end of a greenthread: its result, and who is told.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::Exit;
-use crate::runtime::{Task, contain};
+use crate::runtime::{Exit, Place, Task, contain};
 
 /// Names a link, for [`GreenThread::unlink`](crate::GreenThread::unlink).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkId(pub(super) u64);
-
-/// Who asked to be called at the end of a greenthread, in that order.
-#[derive(Default)]
-pub(crate) struct Links {
-    pub(super) next: u64,
-    pub(super) queue: VecDeque<(LinkId, Box<dyn FnOnce()>)>,
-}
+pub struct LinkId(pub(super) Option<Place>);
 
 /// Sees to it that every greenthread has a result, also one that never runs.
 pub(super) struct End(pub(super) Rc<Task>);
@@ -35,12 +26,6 @@ impl End {
     pub(super) fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
         let task = &self.0;
         task.complete(result);
-        if let Some(extra) = task.has_extra() {
-            call_links(task);
-            if let Some(waker) = extra.awaiter.take() {
-                contain("the waker of a future", || waker.wake());
-            }
-        }
         if task.is_detached() {
             drop_result(task);
         }
@@ -76,25 +61,5 @@ fn drop_untaken(task: &Task) {
         contain("the destructor of a result that nobody took", || {
             drop(result)
         });
-    }
-}
-
-/// Drops the links of a greenthread that will never end, uncalled.
-pub(crate) fn drop_links(task: &Task) {
-    if let Some(extra) = task.has_extra() {
-        let links = extra.links.take();
-        contain("the destructor of a link", || drop(links));
-    }
-}
-
-#[cold]
-fn call_links(task: &Task) {
-    loop {
-        // One at a time: a link may add or take away others.
-        let link = task.extra().links.borrow_mut().queue.pop_front();
-        match link {
-            Some((_, link)) => contain("a link of a greenthread", link),
-            None => return,
-        }
     }
 }

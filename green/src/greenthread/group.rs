@@ -8,18 +8,17 @@ use std::time::{Duration, Instant};
 
 use super::any::after;
 use super::{AnyGreenThread, Exit};
-use crate::runtime::{Reason, Runtime, Task, WaitList, Waited};
+use crate::runtime::{Hears, OnEnd, Place, Reason, Runtime, Task, WaitList};
 
 /// Somebody who waits for several greenthreads.
-pub(crate) struct Group {
+struct Group {
     /// Those that have ended and were not given out yet, in the order of their ends.
     ended: RefCell<VecDeque<AnyGreenThread>>,
     waiting: RefCell<WaitList>,
 }
 
-impl Group {
-    /// One of the group has ended.
-    pub(crate) fn note(&self, task: &Rc<Task>) {
+impl Hears for Group {
+    fn hear(&self, task: &Rc<Task>) {
         let ended = AnyGreenThread::new(Rc::clone(task));
         self.ended.borrow_mut().push_back(ended);
         self.waiting.borrow_mut().wake_all();
@@ -48,10 +47,10 @@ pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>
         left += 1;
         let task = gt.as_ref().task();
         if task.is_complete() || task.is_dead() {
-            group.note(task);
+            group.hear(task);
         } else {
-            task.extra().groups.borrow_mut().push(Rc::clone(&group));
-            running.push(Rc::clone(task));
+            let place = task.on_end(OnEnd::Tell(group.clone()));
+            running.push((Rc::clone(task), place));
         }
     }
     Iwait {
@@ -69,7 +68,7 @@ pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>
 pub struct Iwait {
     group: Rc<Group>,
     /// Those that know of the group, unless they have ended since.
-    running: Vec<Rc<Task>>,
+    running: Vec<(Rc<Task>, Place)>,
     left: usize,
     deadline: Option<Instant>,
 }
@@ -93,10 +92,10 @@ impl Iterator for Iwait {
                 return ended;
             }
             let reason = Reason::Group(Rc::as_ptr(&self.group).addr());
-            let waited = Runtime::with(|runtime| {
+            let ended = Runtime::with(|runtime| {
                 runtime.wait_in(&self.group.waiting, reason, self.deadline)
             });
-            if waited != Waited::Woken {
+            if !ended.is_served() {
                 self.left = 0;
                 return None;
             }
@@ -106,9 +105,8 @@ impl Iterator for Iwait {
 
 impl Drop for Iwait {
     fn drop(&mut self) {
-        for task in &self.running {
-            let mut groups = task.extra().groups.borrow_mut();
-            groups.retain(|group| !Rc::ptr_eq(group, &self.group));
+        for (task, place) in &self.running {
+            task.leave_end(*place);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use crate::runtime::{Runtime, Task, contain};
+use crate::runtime::{Runtime, Task, TaskState, contain};
 
 /// Declares statics of which each greenthread has a value of its own, as `thread_local!` does for OS threads.
 ///
@@ -50,10 +50,23 @@ pub struct LocalKey<T: 'static> {
 struct Making;
 
 /// One greenthread's value of one key.
-pub(crate) struct Value {
+struct Value {
     key: usize,
-    pub(crate) name: &'static str,
+    name: &'static str,
     value: Rc<dyn Any>,
+}
+
+/// The values of one greenthread.
+#[derive(Default)]
+struct Locals(RefCell<Vec<Value>>);
+
+/// The names of the values that a greenthread has made.
+pub(crate) fn names(task: &Task) -> Vec<&'static str> {
+    let locals = task.existing_state_of::<Locals>();
+    locals.map_or_else(Vec::new, |locals| {
+        let values = locals.0.borrow();
+        values.iter().map(|value| value.name).collect()
+    })
 }
 
 impl<T: 'static> LocalKey<T> {
@@ -82,19 +95,19 @@ impl<T: 'static> LocalKey<T> {
     }
 
     fn find(&'static self, task: &Task) -> Option<Rc<dyn Any>> {
-        let locals = task.extra().locals.borrow();
-        let local = locals.iter().find(|local| local.key == self.key())?;
+        let locals = task.existing_state_of::<Locals>()?;
+        let values = locals.0.borrow();
+        let local = values.iter().find(|local| local.key == self.key())?;
         Some(Rc::clone(&local.value))
     }
 
     #[cold]
     fn make(&'static self, task: &Task) -> Rc<dyn Any> {
         /// Takes the mark out again, also if the initialiser unwinds.
-        struct Unmark<'a>(&'a Task, usize);
+        struct Unmark<'a>(&'a Locals, usize);
         impl Drop for Unmark<'_> {
             fn drop(&mut self) {
-                let mut locals = self.0.extra().locals.borrow_mut();
-                locals.retain(|local| local.key != self.1);
+                self.0.0.borrow_mut().retain(|local| local.key != self.1);
             }
         }
         let local = |value| Value {
@@ -102,15 +115,13 @@ impl<T: 'static> LocalKey<T> {
             name: self.name,
             value,
         };
-        task.extra()
-            .locals
-            .borrow_mut()
-            .push(local(Rc::new(Making)));
-        let unmark = Unmark(task, self.key());
+        let locals = task.state_of::<Locals>();
+        locals.0.borrow_mut().push(local(Rc::new(Making)));
+        let unmark = Unmark(&locals, self.key());
         let value: Rc<dyn Any> = Rc::new((self.init)());
         drop(unmark);
         let local = local(Rc::clone(&value));
-        task.extra().locals.borrow_mut().push(local);
+        locals.0.borrow_mut().push(local);
         value
     }
 }
@@ -203,20 +214,19 @@ pub fn get_ident() -> u64 {
 /// How many values are dropped at the end of one greenthread: destructors may make values anew.
 const MOST: usize = 10_000;
 
-/// Drops the values of a greenthread, the last made as the first.
-pub(crate) fn free(task: &Task) {
-    let Some(extra) = task.has_extra() else {
-        return;
-    };
-    for _ in 0..MOST {
-        let Some(local) = extra.locals.borrow_mut().pop() else {
-            return;
-        };
-        contain("the destructor of a corolocal", || drop(local));
+impl TaskState for Locals {
+    /// Drops the values, the last made as the first.
+    fn at_end(&self, task: &Task) {
+        for _ in 0..MOST {
+            let Some(local) = self.0.borrow_mut().pop() else {
+                return;
+            };
+            contain("the destructor of a corolocal", || drop(local));
+        }
+        log::error!(
+            "the destructors of greenthread {}'s corolocals make more and more of them",
+            task.id
+        );
+        std::mem::forget(self.0.take());
     }
-    log::error!(
-        "the destructors of greenthread {}'s corolocals make more and more of them",
-        task.id
-    );
-    std::mem::forget(extra.locals.take());
 }

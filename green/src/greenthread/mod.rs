@@ -1,11 +1,10 @@
 //! Greenthreads: spawn, wait, kill, link.
 
 mod any;
-mod attend;
 mod builder;
 mod end;
-mod exit;
 mod group;
+mod join;
 pub(crate) mod local;
 mod scope;
 pub mod time;
@@ -15,7 +14,7 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::panic::{self, AssertUnwindSafe, Location};
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -25,20 +24,18 @@ pub use any::{AnyGreenThread, current};
 pub use builder::Builder;
 pub use end::LinkId;
 use end::drop_result;
-pub(crate) use end::{Links, drop_links};
-pub use exit::{Exit, Panic};
-pub(crate) use group::Group;
 pub use group::{
     Iwait, iwait, joinall, joinall_timeout, killall, killall_wait, try_joinall, wait_any,
 };
 
 pub use local::{LocalKey, get_ident};
-pub(crate) use scope::Children;
+pub(crate) use scope::is_lending;
 pub use scope::{Scope, ScopedGreenThread, scope};
 pub use time::{sleep, sleep_until, yield_now};
 pub use timeout::{Deadline, Elapsed, Timeout, is_timeout, with_timeout};
 
-use crate::runtime::{Runtime, State, Task, Waited, contain};
+pub use crate::runtime::{Exit, Panic};
+use crate::runtime::{OnEnd, Runtime, Task, Why, contain};
 use any::after;
 
 /// Runs `f` in a new greenthread, which gets its turn when this one next waits.
@@ -119,31 +116,12 @@ pub(crate) fn expect<T>(spawned: io::Result<T>) -> T {
     }
 }
 
-/// A greenthread's body without a result: nothing gets out of it.
-fn detached(f: impl FnOnce() + 'static) -> impl FnOnce() + 'static {
-    move || {
-        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
-            contain("the destructor of a panic's payload", || drop(payload));
-        }
-    }
-}
-
-/// Spawns what another thread has sent.
-#[track_caller]
-pub(crate) fn spawn_boxed(f: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-    let task = spawn_detached(Location::caller(), f)?;
-    // It works for nobody here: the greenthread that happens to run is not its spawner.
-    task.set_member(None);
-    task.set_spawner(None);
-    Ok(())
-}
-
 #[inline]
 pub(crate) fn spawn_detached(
     spawned_at: &'static Location<'static>,
     f: impl FnOnce() + 'static,
 ) -> io::Result<Rc<Task>> {
-    Runtime::with(|runtime| runtime.spawn(None, spawned_at, State::Fresh, |_| detached(f)))
+    Runtime::with(|runtime| runtime.spawn_detached(spawned_at, f))
 }
 
 /// A greenthread that was spawned: wait for its value, kill it, be told of its end.
@@ -186,7 +164,7 @@ impl<T: 'static> GreenThread<T> {
     #[inline]
     pub fn join(self) -> Result<T, Exit> {
         match self.any.wait_end(None) {
-            Waited::Unwinding => Err(Exit::Unwinding),
+            Err(Why::Unwinding) => Err(Exit::Unwinding),
             _ => self.take(),
         }
     }
@@ -220,7 +198,7 @@ impl<T: 'static> GreenThread<T> {
         T: Clone,
     {
         match self.any.wait_end(None) {
-            Waited::Unwinding => Err(Exit::Unwinding),
+            Err(Why::Unwinding) => Err(Exit::Unwinding),
             _ => self.peek(),
         }
     }
@@ -238,9 +216,9 @@ impl<T: 'static> GreenThread<T> {
         T: Clone,
     {
         match self.any.wait_end(after(timeout)) {
-            Waited::Woken => Some(self.peek()),
-            Waited::Expired => None,
-            Waited::Unwinding => Some(Err(Exit::Unwinding)),
+            Ok(()) => Some(self.peek()),
+            Err(Why::Unwinding) => Some(Err(Exit::Unwinding)),
+            Err(_) => None,
         }
     }
 
@@ -289,36 +267,25 @@ impl<T: 'static> GreenThread<T> {
     /// ```
     pub fn link(&self, f: impl FnOnce(&GreenThread<T>) + 'static) -> LinkId {
         let task = self.any.task();
-        let mut links = task.extra().links.borrow_mut();
-        let id = LinkId(links.next);
-        links.next += 1;
         if task.is_complete() {
-            drop(links);
             contain("a link of a greenthread", || f(self));
-        } else {
-            let task = Rc::downgrade(task);
-            let link = move || {
-                if let Some(task) = task.upgrade() {
-                    let mut gt = GreenThread::new(task);
-                    gt.owner = false;
-                    f(&gt);
-                }
-            };
-            links.queue.push_back((id, Box::new(link)));
+            return LinkId(None);
         }
-        id
+        let ended = Rc::downgrade(task);
+        let link = move || {
+            if let Some(task) = ended.upgrade() {
+                let mut gt = GreenThread::new(task);
+                gt.owner = false;
+                f(&gt);
+            }
+        };
+        LinkId(Some(task.on_end(OnEnd::Call(Box::new(link)))))
     }
 
     /// Takes a link back. True if it had not been called or taken back before.
     pub fn unlink(&self, id: LinkId) -> bool {
-        let mut links = self.any.task().extra().links.borrow_mut();
-        let Some(at) = links.queue.iter().position(|(other, _)| *other == id) else {
-            return false;
-        };
-        let link = links.queue.remove(at);
-        drop(links);
-        drop(link);
-        true
+        let link = id.0.and_then(|place| self.any.task().leave_end(place));
+        link.is_some()
     }
 
     /// Cancels it if it has not started: it never runs, and who waits gets [`Exit::Cancelled`]. False if it has.
@@ -343,7 +310,7 @@ impl<T: 'static> GreenThread<T> {
     }
 
     /// See [`AnyGreenThread::kill_with`].
-    pub fn kill_with(&self, reason: impl Any) {
+    pub fn kill_with(&self, reason: impl Any + Send + Sync) {
         self.any.kill_with(reason);
     }
 
@@ -406,13 +373,7 @@ impl<T: 'static> Future for GreenThread<T> {
         if self.any.is_ended() {
             return Poll::Ready(self.take());
         }
-        let extra = self.any.task().extra();
-        let known = extra.awaiter.take();
-        let waker = match known {
-            Some(known) if known.will_wake(cx.waker()) => known,
-            _ => cx.waker().clone(),
-        };
-        extra.awaiter.set(Some(waker));
+        self.any.task().await_end(cx.waker());
         Poll::Pending
     }
 }
@@ -424,9 +385,7 @@ impl<T> Drop for GreenThread<T> {
             return;
         }
         let task = self.any.task();
-        if let Some(extra) = task.has_extra() {
-            drop(extra.awaiter.take());
-        }
+        task.forget_awaiter();
         if task.detach() {
             drop_result(task);
         }

@@ -10,11 +10,11 @@ use std::rc::Rc;
 
 use greenlet::{GreenletExit, Lender, lend};
 
-use super::attend::{Attended, attend};
 use super::end::End;
+use super::join::{Joined, join_as_part};
 use super::{AnyGreenThread, Builder, Exit, GreenThread, expect};
 use crate::greenthread::timeout::{Stop, stoppable};
-use crate::runtime::{Runtime, State, Task, contain, is_control};
+use crate::runtime::{Runtime, State, Task, TaskState, contain, is_control};
 
 /// Runs `f`, which may spawn greenthreads that borrow from the caller, and waits for all of them.
 ///
@@ -313,7 +313,7 @@ impl<T> fmt::Debug for ScopedGreenThread<'_, T> {
 
 /// Those that were spawned in one scope.
 #[derive(Default)]
-pub(crate) struct Children {
+struct Children {
     /// In the order of their spawn; some of them have ended.
     tasks: RefCell<VecDeque<Rc<Task>>>,
     /// How long the list may get before those that have ended are swept out.
@@ -341,8 +341,8 @@ impl Children {
         if body.is_err() {
             self.end();
         }
-        let attended = attend(|| self.next(), |_| self.end());
-        let cancelled = attended == Attended::Unwinding && self.cancel();
+        let joined = join_as_part(|| self.next(), |_| self.end());
+        let cancelled = joined == Joined::Unwinding && self.cancel();
         let value = match body {
             Ok(value) => value,
             Err(payload) if is_control(&*payload) || !failed_first => panic::resume_unwind(payload),
@@ -351,7 +351,7 @@ impl Children {
                 None
             }
         };
-        if attended == Attended::Interrupted {
+        if joined == Joined::Interrupted {
             Runtime::with(Runtime::checkpoint);
         }
         match (self.failure.take(), value) {
@@ -403,7 +403,7 @@ impl Children {
     }
 
     /// True if any has not ended.
-    pub(crate) fn any_left(&self) -> bool {
+    fn any_left(&self) -> bool {
         self.next().is_some()
     }
 
@@ -446,9 +446,22 @@ impl Children {
     }
 }
 
+/// The scopes that a greenthread has opened and not left.
+#[derive(Default)]
+struct Open(RefCell<Vec<Rc<Children>>>);
+
+impl TaskState for Open {}
+
+/// True if others may use what is on the current greenthread's stack.
+pub(crate) fn is_lending() -> bool {
+    let task = Runtime::with(Runtime::current);
+    let open = task.existing_state_of::<Open>();
+    open.is_some_and(|open| open.0.borrow().iter().any(|children| children.any_left()))
+}
+
 /// The calling greenthread has a scope open.
 struct Opened {
-    parent: Rc<Task>,
+    open: Rc<Open>,
     children: Rc<Children>,
 }
 
@@ -462,16 +475,15 @@ impl Opened {
             runtime.current()
         });
         let children = Rc::clone(children);
-        let mut open = parent.extra().children.borrow_mut();
-        open.push(Rc::clone(&children));
-        drop(open);
-        Opened { parent, children }
+        let open = parent.state_of::<Open>();
+        open.0.borrow_mut().push(Rc::clone(&children));
+        Opened { open, children }
     }
 }
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        let mut open = self.parent.extra().children.borrow_mut();
+        let mut open = self.open.0.borrow_mut();
         open.retain(|children| !Rc::ptr_eq(children, &self.children));
     }
 }

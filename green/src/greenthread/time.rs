@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::runtime::{Reason, Runtime, Wake};
+use crate::runtime::{Ended, Here, Reason, Runtime, Wait, Why};
 
 pub use crate::greenthread::timeout::{Elapsed, Timeout, with_timeout};
 
@@ -57,10 +57,16 @@ pub fn sleep_until(deadline: Instant) {
 /// `None` is a deadline beyond the clock: it never comes.
 fn sleep_to(runtime: &Runtime, deadline: Option<Instant>) {
     loop {
-        match runtime.park(Reason::Sleep, deadline) {
-            Wake::Expired | Wake::Unwinding => return,
-            Wake::Event => {}
-            Wake::Interrupted(interrupt) => interrupt.raise(),
+        let sleep = Wait {
+            reason: Reason::Sleep,
+            deadline,
+            enter: |_| Some(()),
+            leave: Some,
+            pass_on: || (),
+        };
+        match runtime.wait::<Here, _, _>(sleep) {
+            Ended::NotServed(Why::Expired | Why::Unwinding, ()) => return,
+            Ended::NotServed(Why::Again, ()) | Ended::Served => {}
         }
     }
 }

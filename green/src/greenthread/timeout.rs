@@ -8,7 +8,7 @@ use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::runtime::{Elapsed as Payload, Runtime, ScopeId, Task};
+use crate::runtime::{DeadlineId, Elapsed as Payload, Runtime, Task};
 
 /// Bounds the time that a piece of code may take.
 ///
@@ -140,7 +140,7 @@ pub fn with_timeout<T>(
 /// The deadline of the code that [`Timeout::run_with`] runs.
 pub struct Deadline {
     task: Rc<Task>,
-    id: ScopeId,
+    id: DeadlineId,
     after: Cell<Option<Duration>>,
 }
 
@@ -149,13 +149,13 @@ impl Deadline {
     #[track_caller]
     fn open(after: Option<Duration>) -> Deadline {
         let place = Location::caller();
-        let (task, id) = Runtime::with(|runtime| runtime.open_scope(after, place));
+        let (task, id) = Runtime::with(|runtime| runtime.open_deadline(after, place));
         let after = Cell::new(after);
         Deadline { task, id, after }
     }
 
     fn is_named_by(&self, payload: &Payload) -> bool {
-        (payload.task, payload.scope) == (self.task.id, self.id)
+        (payload.task, payload.deadline) == (self.task.id, self.id)
     }
 
     /// Takes the deadline away, also if it has passed and has not arrived yet.
@@ -166,7 +166,7 @@ impl Deadline {
     /// Sets the deadline anew: `after` from now, whether the former one has passed or not. `None` cancels it.
     pub fn restart(&self, after: impl Into<Option<Duration>>) {
         self.after.set(after.into());
-        Runtime::with(|runtime| runtime.rearm_scope(&self.task, self.id, self.after.get()));
+        Runtime::with(|runtime| runtime.rearm_deadline(&self.task, self.id, self.after.get()));
     }
 
     /// True if there is a deadline and it has not passed.
@@ -193,7 +193,7 @@ pub(crate) fn stoppable<T>(f: impl FnOnce(Stop) -> T) -> Option<T> {
     let deadline = Deadline::open(None);
     let stop = Stop {
         task: Rc::clone(&deadline.task),
-        scope: deadline.id,
+        deadline: deadline.id,
     };
     deadline.run(|| f(stop))
 }
@@ -202,20 +202,20 @@ pub(crate) fn stoppable<T>(f: impl FnOnce(Stop) -> T) -> Option<T> {
 #[derive(Clone)]
 pub(crate) struct Stop {
     task: Rc<Task>,
-    scope: ScopeId,
+    deadline: DeadlineId,
 }
 
 impl Stop {
     /// The code is left from where it waits. False if it has ended before.
     pub(crate) fn stop(&self) -> bool {
-        Runtime::with(|runtime| runtime.elapse_scope(&self.task, self.scope))
+        Runtime::with(|runtime| runtime.elapse(&self.task, self.deadline))
     }
 }
 
 impl Drop for Deadline {
     #[inline]
     fn drop(&mut self) {
-        Runtime::with(|runtime| runtime.close_scope(&self.task, self.id));
+        Runtime::with(|runtime| runtime.close_deadline(&self.task, self.id));
     }
 }
 

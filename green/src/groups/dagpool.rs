@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::greenthread::timeout::Elapsed;
 use crate::greenthread::{AnyGreenThread, Builder, Exit, expect};
-use crate::runtime::{Reason, Runtime, State, WaitList, Waited, is_control};
+use crate::runtime::{Reason, Runtime, State, WaitList, Why, is_control};
 
 /// What a node may fail with.
 pub type NodeError = Box<dyn Error>;
@@ -505,23 +505,23 @@ impl<K: Key, V: Clone + 'static> Values<K, V> {
     ) -> Result<Option<Result<(K, V), PropagateError<K>>>, Elapsed> {
         let deadline = Runtime::with(|runtime| runtime.deadline(Some(timeout)));
         match self.arrive(deadline) {
-            Waited::Expired => Err(Elapsed::new(timeout)),
-            Waited::Woken | Waited::Unwinding => Ok(self.take_known()),
+            Err(Why::Expired) => Err(Elapsed::new(timeout)),
+            _ => Ok(self.take_known()),
         }
     }
 
     /// Waits until a value is there, or none will come.
-    fn arrive(&self, deadline: Option<Instant>) -> Waited {
+    fn arrive(&self, deadline: Option<Instant>) -> Result<(), Why> {
         let watch = &self.watch;
         while watch.arrived.borrow().is_empty() && !watch.pending.borrow().is_empty() {
             let reason =
                 Reason::Primitive("a value of the DAG", std::ptr::from_ref(&*self.dag).addr());
-            let waited = Runtime::with(|runtime| runtime.wait_in(&watch.waiters, reason, deadline));
-            if waited != Waited::Woken {
-                return waited;
+            let ended = Runtime::with(|runtime| runtime.wait_in(&watch.waiters, reason, deadline));
+            if let Err(why @ (Why::Expired | Why::Unwinding)) = ended.served() {
+                return Err(why);
             }
         }
-        Waited::Woken
+        Ok(())
     }
 
     fn take_known(&mut self) -> Option<Result<(K, V), PropagateError<K>>> {
@@ -538,9 +538,9 @@ impl<K: Key, V: Clone + 'static> Values<K, V> {
         let mut values = HashMap::new();
         loop {
             match self.arrive(deadline) {
-                Waited::Expired => return None,
-                Waited::Unwinding => return Some(Err(self.unwinding())),
-                Waited::Woken => match self.take_known() {
+                Err(Why::Expired) => return None,
+                Err(_) => return Some(Err(self.unwinding())),
+                Ok(()) => match self.take_known() {
                     Some(Ok((key, value))) => drop(values.insert(key, value)),
                     Some(Err(error)) => return Some(Err(error)),
                     None => return Some(Ok(values)),
@@ -563,10 +563,8 @@ impl<K: Key, V: Clone + 'static> Iterator for Values<K, V> {
     type Item = Result<(K, V), PropagateError<K>>;
 
     fn next(&mut self) -> Option<Result<(K, V), PropagateError<K>>> {
-        match self.arrive(None) {
-            Waited::Woken => self.take_known(),
-            Waited::Expired | Waited::Unwinding => None,
-        }
+        self.arrive(None).ok()?;
+        self.take_known()
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::greenthread::timeout::Elapsed;
 use crate::greenthread::{Exit, GreenThread};
 use crate::groups::greenpool::GreenPool;
-use crate::runtime::{Reason, Runtime, WaitList, Waited};
+use crate::runtime::{Reason, Runtime, WaitList, Why};
 
 /// Spawns greenthreads in a [`GreenPool`] and gives their results in the order of their spawn.
 ///
@@ -94,18 +94,18 @@ impl<T> Pile<T> {
                 None if self.spawning.get() == 0 && ends(self) => return Some(None),
                 None => Runtime::with(|runtime| {
                     let reason = Reason::Primitive("a task in the pile", self.address());
-                    runtime.wait_in(&self.readers, reason, deadline)
+                    runtime.wait_in(&self.readers, reason, deadline).served()
                 }),
             };
             match waited {
                 // Another reader may have been faster.
-                Waited::Woken if self.is_first(first.as_ref()) => {
+                Ok(()) if self.is_first(first.as_ref()) => {
                     let task = self.tasks.borrow_mut().pop_front();
                     return Some(task.map(|task| task.take()));
                 }
-                Waited::Woken => {}
-                Waited::Expired => return None,
-                Waited::Unwinding => return Some(None),
+                Ok(()) | Err(Why::Again) => {}
+                Err(Why::Expired) => return None,
+                Err(Why::Unwinding) => return Some(None),
             }
         }
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use crate::greenthread::{AnyGreenThread, Builder, Exit, GreenThread, expect, spawn_detached};
-use crate::runtime::{Member, Reason, Runtime, State, Task, WaitList, Waited, Wake};
+use crate::runtime::{Ended, Here, Member, Reason, Runtime, State, Task, Wait, WaitList, Why};
 
 /// Runs greenthreads, and no more than its size of them at a time.
 ///
@@ -277,7 +277,7 @@ impl GreenPool {
                 self.shared.occupy(key, member, &task);
             }
             Some(Entry::Guest) => {
-                AnyGreenThread::new(spawn_detached(spawned_at, f)?).attend();
+                AnyGreenThread::new(spawn_detached(spawned_at, f)?).join_as_part();
             }
             None => unreachable!("a wait without a deadline has expired"),
         }
@@ -304,21 +304,19 @@ impl GreenPool {
         if runtime.current().works_for(shared.address()) {
             return Some(Entry::Guest);
         }
-        let waiting = shared.spawners.borrow_mut().push(runtime.waiter(), ());
-        let reason = Reason::Pool("a place in the pool", shared.address());
-        let wake = runtime.park(reason, deadline);
-        let left = match wake {
-            Wake::Event => None,
-            _ => shared.spawners.borrow_mut().leave(waiting),
-        };
-        // Whoever is not in the list any more was given a place.
-        let place = left.is_none().then(|| Place(Rc::clone(shared)));
-        match wake {
-            Wake::Interrupted(interrupt) => {
-                drop(place);
-                interrupt.raise();
+        loop {
+            let ended = runtime.wait::<Here, _, _>(Wait {
+                reason: Reason::Pool("a place in the pool", shared.address()),
+                deadline,
+                enter: |waiter| Some(shared.spawners.borrow_mut().push(waiter, ())),
+                leave: |place| shared.spawners.borrow_mut().leave(place),
+                pass_on: || drop(Place(Rc::clone(shared))),
+            });
+            match ended {
+                Ended::Served => return Some(Entry::Place(Place(Rc::clone(shared)))),
+                Ended::NotServed(Why::Again, ()) => {}
+                Ended::NotServed(Why::Expired | Why::Unwinding, ()) => return None,
             }
-            Wake::Expired | Wake::Event | Wake::Unwinding => place.map(Entry::Place),
         }
     }
 
@@ -340,7 +338,7 @@ impl GreenPool {
             }
             Entry::Guest => {
                 let guest = expect(Builder::new().make(spawned_at, State::Fresh, f));
-                guest.as_any().attend();
+                guest.as_any().join_as_part();
                 guest
             }
         }
@@ -416,7 +414,8 @@ impl GreenPool {
             let deadline = runtime.deadline(timeout);
             let reason = Reason::Pool("the members of the pool", shared.address());
             while shared.taken.get() > 0 {
-                if runtime.wait_in(&shared.idlers, reason, deadline) != Waited::Woken {
+                let ended = runtime.wait_in(&shared.idlers, reason, deadline);
+                if let Err(Why::Expired | Why::Unwinding) = ended.served() {
                     return Ok(false);
                 }
             }
@@ -433,7 +432,8 @@ impl GreenPool {
             let deadline = runtime.deadline(timeout.into());
             let reason = Reason::Pool("a free place in the pool", shared.address());
             while shared.is_full() && !runtime.current().works_for(shared.address()) {
-                if runtime.wait_in(&shared.onlookers, reason, deadline) != Waited::Woken {
+                let ended = runtime.wait_in(&shared.onlookers, reason, deadline);
+                if let Err(Why::Expired | Why::Unwinding) = ended.served() {
                     return false;
                 }
             }
@@ -472,7 +472,7 @@ impl GreenPool {
             let deadline = runtime.deadline(Some(timeout));
             members
                 .iter()
-                .all(|member| member.wait_end(deadline) == Waited::Woken)
+                .all(|member| member.wait_end(deadline).is_ok())
         })
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::greenthread::timeout::Elapsed;
 use crate::greenthread::{AnyGreenThread, Builder, Exit, GreenThread, expect};
 use crate::groups::greenpool::GreenPool;
-use crate::runtime::{Reason, Runtime, State, WaitList, Waited};
+use crate::runtime::{Reason, Runtime, State, WaitList, Why};
 
 /// What the one that starts the calls and the one that takes their results have in common.
 struct Feed<E> {
@@ -43,18 +43,18 @@ impl<E> Feed<E> {
     fn wait_for_room(&self, pool: &GreenPool) -> bool {
         let reason = self.reason("a result of imap to be taken");
         while self.open.get() >= pool.size().max(1) {
-            let waited = Runtime::with(|runtime| runtime.wait_in(&self.feeder, reason, None));
-            if waited != Waited::Woken {
+            let ended = Runtime::with(|runtime| runtime.wait_in(&self.feeder, reason, None));
+            if ended.served() == Err(Why::Unwinding) {
                 return false;
             }
         }
         true
     }
 
-    /// Waits for another entry. Anything but `Woken` says that there is none.
-    fn wait_for_entry(&self, deadline: Option<Instant>) -> Waited {
+    /// Waits for another entry.
+    fn wait_for_entry(&self, deadline: Option<Instant>) -> Result<(), Why> {
         let reason = self.reason("a result of imap");
-        Runtime::with(|runtime| runtime.wait_in(&self.consumer, reason, deadline))
+        Runtime::with(|runtime| runtime.wait_in(&self.consumer, reason, deadline).served())
     }
 
     fn push(&self, entry: E) {
@@ -179,17 +179,17 @@ impl<T: 'static> Imap<T> {
             };
             let waited = match &first {
                 Some(Some(call)) => call.wait_end(deadline),
-                Some(None) => Waited::Woken,
+                Some(None) => Ok(()),
                 None if feed.ended.get() => return Some(None),
                 None => feed.wait_for_entry(deadline),
             };
             match waited {
-                Waited::Woken if first.is_some() => {
+                Ok(()) if first.is_some() => {
                     return Some(feed.pop().map(|call| call.and_then(|call| call.take())));
                 }
-                Waited::Woken => {}
-                Waited::Expired => return None,
-                Waited::Unwinding => return Some(None),
+                Ok(()) | Err(Why::Again) => {}
+                Err(Why::Expired) => return None,
+                Err(Why::Unwinding) => return Some(None),
             }
         }
     }
@@ -240,9 +240,9 @@ impl<T: 'static> ImapUnordered<T> {
                 return Some(result);
             }
             match feed.wait_for_entry(deadline) {
-                Waited::Woken => {}
-                Waited::Expired => return None,
-                Waited::Unwinding => return Some(None),
+                Ok(()) | Err(Why::Again) => {}
+                Err(Why::Expired) => return None,
+                Err(Why::Unwinding) => return Some(None),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::runtime::{Reason, Runtime, WaitList, Wake};
+use crate::runtime::{Ended, Here, Reason, Runtime, Wait, WaitList, Why};
 
 /// Resources of one kind, shared by greenthreads: connections, buffers, permits to do something.
 ///
@@ -154,11 +154,12 @@ impl<T, E> Drop for Room<'_, T, E> {
 impl<T: 'static, E: 'static> Core<T, E> {
     /// `None` says that the deadline has passed.
     fn get(&self, deadline: Option<Instant>) -> Option<Result<T, E>> {
-        let idle = self.idle.borrow_mut().pop_front();
-        if let Some(item) = idle {
-            return Some(Ok(item));
-        }
         Runtime::with(|runtime| {
+            runtime.spend();
+            let idle = self.idle.borrow_mut().pop_front();
+            if let Some(item) = idle {
+                return Some(Ok(item));
+            }
             // Who cannot wait makes one too many: it is dropped when it comes back.
             if self.made.get() < self.max.get() || runtime.cannot_switch() {
                 self.made.set(self.made.get() + 1);
@@ -170,28 +171,29 @@ impl<T: 'static, E: 'static> Core<T, E> {
 
     fn wait(&self, runtime: &Runtime, deadline: Option<Instant>) -> Option<Result<T, E>> {
         let grant = Rc::new(Cell::new(None));
-        let waiter = runtime.waiter();
-        let place = self.waiters.borrow_mut().push(waiter, Rc::clone(&grant));
-        let reason = Reason::Primitive("an item of the pool", std::ptr::from_ref(self).addr());
-        let wake = runtime.park(reason, deadline);
-        if !matches!(wake, Wake::Event) {
-            let left = self.waiters.borrow_mut().leave(place);
-            drop(left);
-        }
-        let grant = grant.take();
-        match wake {
-            Wake::Interrupted(interrupt) => {
-                match grant {
+        loop {
+            let ended = runtime.wait::<Here, _, _>(Wait {
+                reason: Reason::Primitive("an item of the pool", std::ptr::from_ref(self).addr()),
+                deadline,
+                enter: |waiter| {
+                    let mut waiters = self.waiters.borrow_mut();
+                    Some(waiters.push(waiter, Rc::clone(&grant)))
+                },
+                leave: |place| self.waiters.borrow_mut().leave(place),
+                pass_on: || match grant.take() {
                     Some(Grant::Item(item)) => self.put(item),
                     Some(Grant::Room) => self.lose(),
                     None => {}
-                }
-                interrupt.raise();
+                },
+            });
+            match ended {
+                Ended::Served => match grant.take()? {
+                    Grant::Item(item) => return Some(Ok(item)),
+                    Grant::Room => return Some(Room(self).fill()),
+                },
+                Ended::NotServed(Why::Again, _) => {}
+                Ended::NotServed(Why::Expired | Why::Unwinding, _) => return None,
             }
-            Wake::Event | Wake::Expired | Wake::Unwinding => match grant? {
-                Grant::Item(item) => Some(Ok(item)),
-                Grant::Room => Some(Room(self).fill()),
-            },
         }
     }
 

@@ -67,7 +67,7 @@ pub fn trampoline(
         };
         match runtime.park(reason, deadline) {
             Wake::Event if watched.is_closed() => Err(closed()),
-            Wake::Event => Ok(()),
+            Wake::Event | Wake::Again => Ok(()),
             Wake::Expired => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!("timed out waiting for descriptor {number}"),

@@ -5,8 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::Unwinding;
-use crate::primitives::sharing::{Local, Outcome, wait};
-use crate::runtime::{Reason, Runtime, WaitList};
+use crate::runtime::{Here, Reason, Runtime, Wait, WaitList};
 
 /// Holds greenthreads until a number of them has come, then lets them all go and begins anew.
 ///
@@ -61,6 +60,7 @@ impl Barrier {
     }
 
     fn wait_for(&self, timeout: Option<Duration>) -> Option<BarrierWaitResult> {
+        Runtime::with(Runtime::spend);
         if self.waiting() + 1 >= self.parties {
             let mut waiters = self.waiters.borrow_mut();
             // Also one whose time is just up: it is still here.
@@ -71,15 +71,16 @@ impl Barrier {
         }
         let reason = Reason::Primitive("a barrier", std::ptr::from_ref(self).addr());
         Runtime::with(|runtime| {
-            let outcome = wait::<Local, _>(
-                runtime,
+            let ended = runtime.wait::<Here, _, _>(Wait {
                 reason,
-                runtime.deadline(timeout),
-                |waiter| Some(self.waiters.borrow_mut().push(waiter, ())),
-                |place| self.waiters.borrow_mut().leave(place),
-                || (),
-            );
-            matches!(outcome, Outcome::Served).then_some(BarrierWaitResult { leader: false })
+                deadline: runtime.deadline(timeout),
+                enter: |waiter| Some(self.waiters.borrow_mut().push(waiter, ())),
+                leave: |place| self.waiters.borrow_mut().leave(place),
+                pass_on: || (),
+            });
+            ended
+                .is_served()
+                .then_some(BarrierWaitResult { leader: false })
         })
     }
 }

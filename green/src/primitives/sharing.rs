@@ -1,4 +1,4 @@
-//! One thread or all: the two ways to share a primitive, and the one way in which all of them wait.
+//! One thread or all: the two ways to share a primitive.
 
 #[cfg(test)]
 mod model;
@@ -9,9 +9,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
-use crate::runtime::{Place, Reason, RemoteWaiter, Runtime, Waiter, Waiting, Wake};
+use crate::runtime::{Anywhere, Here, Origin, Waiting};
 
 /// Who may use a primitive: [`Local`] or [`Shared`].
 ///
@@ -61,10 +60,8 @@ pub(crate) trait Reach: Sized + 'static {
     type Once<T>;
     /// Owns something together with others.
     type Ptr<T>: Clone + Deref<Target = T>;
-    /// Wakes one park.
-    type Waiter: Waiting;
-    /// What must be given back after that park.
-    type Receipt;
+    /// From where its waits are ended.
+    type From: Origin;
 
     fn cell<T>(value: T) -> Self::Cell<T>;
     fn once<T>() -> Self::Once<T>;
@@ -74,26 +71,13 @@ pub(crate) trait Reach: Sized + 'static {
 
     /// Gives `f` the state to itself. `f` neither waits nor runs code of the user.
     fn with<T, R>(cell: &Self::Cell<T>, f: impl FnOnce(&mut T) -> R) -> R;
-
-    /// The waiter for the next park of the current greenthread.
-    fn waiter(runtime: &Runtime) -> (Self::Waiter, Self::Receipt);
-
-    fn park(
-        runtime: &Runtime,
-        receipt: &Self::Receipt,
-        reason: Reason,
-        deadline: Option<Instant>,
-    ) -> Wake;
-
-    fn give_back(runtime: &Runtime, receipt: Self::Receipt);
 }
 
 impl Reach for Local {
     type Cell<T> = RefCell<T>;
     type Once<T> = OnceCell<T>;
     type Ptr<T> = Rc<T>;
-    type Waiter = Waiter;
-    type Receipt = ();
+    type From = Here;
 
     fn cell<T>(value: T) -> RefCell<T> {
         RefCell::new(value)
@@ -120,31 +104,13 @@ impl Reach for Local {
     fn with<T, R>(cell: &RefCell<T>, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut cell.borrow_mut())
     }
-
-    #[inline]
-    fn waiter(runtime: &Runtime) -> (Waiter, ()) {
-        (runtime.waiter(), ())
-    }
-
-    #[inline]
-    fn park(runtime: &Runtime, (): &(), reason: Reason, deadline: Option<Instant>) -> Wake {
-        runtime.park(reason, deadline)
-    }
-
-    #[inline]
-    fn give_back(_: &Runtime, (): ()) {}
 }
-
-/// How often a greenthread looks for itself that no other thread can wake, for want of a descriptor.
-const LOOK: Duration = Duration::from_millis(5);
 
 impl Reach for Shared {
     type Cell<T> = Mutex<T>;
     type Once<T> = OnceLock<T>;
     type Ptr<T> = Arc<T>;
-    /// `None` is a waiter that nobody can wake.
-    type Waiter = Option<RemoteWaiter>;
-    type Receipt = Option<RemoteWaiter>;
+    type From = Anywhere;
 
     fn cell<T>(value: T) -> Mutex<T> {
         Mutex::new(value)
@@ -172,61 +138,16 @@ impl Reach for Shared {
         // No code of the user runs under the lock, so nothing is left half done there.
         f(&mut cell.lock().unwrap_or_else(PoisonError::into_inner))
     }
-
-    fn waiter(runtime: &Runtime) -> (Self::Waiter, Self::Receipt) {
-        let waiter = runtime.remote_waiter();
-        if let Err(error) = &waiter {
-            log::warn!(
-                "no descriptor by which other threads could wake this one ({error}): \
-                 it looks by itself every {LOOK:?} until it has one"
-            );
-        }
-        let waiter = waiter.ok();
-        (waiter.clone(), waiter)
-    }
-
-    fn park(
-        runtime: &Runtime,
-        receipt: &Self::Receipt,
-        reason: Reason,
-        deadline: Option<Instant>,
-    ) -> Wake {
-        if receipt.is_some() {
-            return runtime.park(reason, deadline);
-        }
-        let look = runtime.now() + LOOK;
-        match runtime.park(
-            reason,
-            deadline.map_or(Some(look), |deadline| Some(deadline.min(look))),
-        ) {
-            Wake::Expired if deadline.is_none_or(|deadline| look < deadline) => Wake::Event,
-            wake => wake,
-        }
-    }
-
-    fn give_back(runtime: &Runtime, receipt: Self::Receipt) {
-        if let Some(remote) = receipt {
-            runtime.forget(&remote);
-        }
-    }
 }
 
-impl Waiting for RemoteWaiter {
-    /// Whether a park in another thread goes on cannot be known: one that was served too late passes on what it got.
-    fn is_parked(&self) -> bool {
-        true
-    }
-
-    fn wake(&self) {
-        RemoteWaiter::wake(self);
-    }
-}
+/// Wakes one park of one who waits for a primitive that is shared so.
+pub(crate) type WaiterOf<S> = <<S as Reach>::From as Origin>::Waiter;
 
 /// Changes a state, and then wakes those whom the change has served: after it, outside the lock.
 #[inline]
 pub(crate) fn change<S: Reach, T, R>(
     cell: &S::Cell<T>,
-    f: impl FnOnce(&mut T, &mut Woken<S::Waiter>) -> R,
+    f: impl FnOnce(&mut T, &mut Woken<WaiterOf<S>>) -> R,
 ) -> R {
     let mut woken = Woken::new();
     S::with(cell, |state| f(state, &mut woken))
@@ -271,76 +192,6 @@ impl<W: Waiting> Drop for Woken<W> {
         if let Some(first) = &self.first {
             first.wake();
             self.rest.iter().flatten().for_each(W::wake);
-        }
-    }
-}
-
-/// How a wait in a [`WaitList`](crate::runtime::WaitList) ended.
-#[must_use]
-pub(crate) enum Outcome<T> {
-    /// Somebody took it out of the list: what it waited for is its own. Or there was nothing to wait for.
-    Served,
-    /// It was woken for another reason and has left the list, with what it had brought along: look again.
-    Again(T),
-    /// The deadline passed.
-    Expired(T),
-    /// Nothing was waited for: the thread is unwinding.
-    Unwinding(T),
-}
-
-/// Waits in a list: the one place where a primitive parks.
-///
-/// `enter` looks once more whether there is anything to wait for (`None` says no) and takes a place in the list.
-/// `leave` takes it out of there and gives `None` if it had been served. If it was served but is being killed,
-/// `pass_on` gives to the next what it got.
-#[inline]
-pub(crate) fn wait<S: Reach, T>(
-    runtime: &Runtime,
-    reason: Reason,
-    deadline: Option<Instant>,
-    enter: impl FnOnce(S::Waiter) -> Option<Place>,
-    leave: impl FnOnce(Place) -> Option<T>,
-    pass_on: impl FnOnce(),
-) -> Outcome<T> {
-    let (waiter, receipt) = S::waiter(runtime);
-    let Some(place) = enter(waiter) else {
-        S::give_back(runtime, receipt);
-        return Outcome::Served;
-    };
-    let mut ways_out = WaysOut(Some((place, leave, pass_on)));
-    let wake = S::park(runtime, &receipt, reason, deadline);
-    let Some((place, leave, pass_on)) = ways_out.0.take() else {
-        unreachable!("only the end of a park takes them");
-    };
-    S::give_back(runtime, receipt);
-    match (leave(place), wake) {
-        (None, Wake::Interrupted(interrupt)) if interrupt.is_kill() => {
-            pass_on();
-            interrupt.raise()
-        }
-        // A deadline that passed in the same turn has come too late; that of a scope comes again at the next wait.
-        (None, _) => Outcome::Served,
-        (Some(with), Wake::Interrupted(interrupt)) => {
-            drop(with);
-            interrupt.raise()
-        }
-        (Some(with), Wake::Event) => Outcome::Again(with),
-        (Some(with), Wake::Expired) => Outcome::Expired(with),
-        (Some(with), Wake::Unwinding) => Outcome::Unwinding(with),
-    }
-}
-
-/// What is done for one that is unwound inside its park, with its whole stack: so ends, with its thread, a greenthread
-/// that has refused to.
-struct WaysOut<T, L: FnOnce(Place) -> Option<T>, P: FnOnce()>(Option<(Place, L, P)>);
-
-impl<T, L: FnOnce(Place) -> Option<T>, P: FnOnce()> Drop for WaysOut<T, L, P> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some((place, leave, pass_on)) = self.0.take()
-            && leave(place).is_none()
-        {
-            pass_on();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::runtime::{Reason, Runtime, WaitList, Waited};
+use crate::runtime::{Reason, Runtime, WaitList};
 
 /// A count that greenthreads raise and lower, and wait to see at zero: Go's `WaitGroup`, eventlet's `metaphore`.
 ///
@@ -87,13 +87,15 @@ impl WaitGroup {
     }
 
     fn wait_for(&self, timeout: Option<Duration>) -> bool {
-        if self.count.get() == 0 {
-            return true;
-        }
         let reason = Reason::Primitive("a wait group", std::ptr::from_ref(self).addr());
         Runtime::with(|runtime| {
+            runtime.spend();
+            if self.count.get() == 0 {
+                return true;
+            }
             let deadline = runtime.deadline(timeout);
-            runtime.wait_in(&self.waiters, reason, deadline) == Waited::Woken
+            let ended = runtime.wait_in(&self.waiters, reason, deadline);
+            ended.is_served()
         })
     }
 }

@@ -106,7 +106,7 @@ impl Runtime {
         };
         match task.reason.get() {
             Reason::Join(id) => vec![id],
-            Reason::Group(address) => some(&|other| other.is_in_group(address)),
+            Reason::Group(address) => some(&|other| other.is_heard_by(address)),
             Reason::Pool(_, address) => some(&|other| other.is_of(address)),
             _ => Vec::new(),
         }

@@ -61,20 +61,9 @@ impl Runtime {
         if let Some(remote) = self.remote.take() {
             remote.abandon();
         }
-        // Those who waited for other threads look again, and find that these are gone.
-        let waiters = self.remote_waiters.take();
-        for (_, waiter) in waiters {
-            waiter.wake();
-        }
-        self.unpark_all();
+        self.wake_remote_parks();
+        self.fork_rooms(alone);
         Ok(())
-    }
-
-    /// True if others may use what is on the current greenthread's stack.
-    pub(crate) fn lends(&self) -> bool {
-        let task = self.current();
-        let open = task.has_extra().map(|extra| extra.children.borrow());
-        open.is_some_and(|open| open.iter().any(|children| children.any_left()))
     }
 
     /// Nobody but the caller runs again, and nothing of the others is run to that end, neither a destructor nor a
@@ -102,15 +91,15 @@ impl Runtime {
         let theirs = self.with_reactor(|reactor| {
             Some(reactor.take_if(|alarm| match alarm {
                 Alarm::Park(waiter) => !Rc::ptr_eq(&waiter.task, &me),
-                Alarm::Scope(task, _) => !Rc::ptr_eq(task, &me),
+                Alarm::Deadline(task, _) => !Rc::ptr_eq(task, &me),
                 Alarm::Start(..) => true,
                 // Whose it is cannot be known. Waking what is no more does nothing.
                 Alarm::Waker(_) => false,
             }))
         });
         mem::forget(theirs);
-        mem::forget(self.remote_waiters.take());
-        mem::forget(self.parked.take());
+        mem::forget(self.remote_parks.take());
+        mem::forget(self.sent.take());
         mem::forget(self.lacking.replace(WaitList::new()));
         self.trampolines.borrow_mut().clear();
         self.background.set(0);

@@ -8,16 +8,16 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 
 use super::Runtime;
-use super::scope::ScopeId;
+use super::deadlines::DeadlineId;
 use super::task::Task;
 
 /// The payload of a kill.
 pub(crate) struct Killed;
 
-/// The payload of an elapsed deadline: only the scope that it names may consume it.
+/// The payload of an elapsed deadline: only its owner may consume it.
 pub(crate) struct Elapsed {
     pub(crate) task: u64,
-    pub(crate) scope: ScopeId,
+    pub(crate) deadline: DeadlineId,
 }
 
 /// Something waits to be raised in the current greenthread. Whoever gets it undoes what it had begun, then raises.
@@ -40,7 +40,7 @@ impl Interrupt {
         Interrupt::new(task)
     }
 
-    /// True if this ends the greenthread, rather than one scope of it.
+    /// True if this ends the greenthread, rather than what one of its deadlines bounds.
     pub(crate) fn is_kill(&self) -> bool {
         self.task.is_killed()
     }
@@ -62,14 +62,38 @@ impl Interrupt {
         let payload: Box<dyn Any + Send> = if task.is_killed() {
             Box::new(Killed)
         } else {
-            let Some(scope) = task.extra().scopes.elapsed() else {
+            let Some(deadline) = task.extra().deadlines.elapsed() else {
                 unreachable!("an interrupt without a kill, a deadlock or an elapsed deadline");
             };
             let task = task.id;
-            Box::new(Elapsed { task, scope })
+            Box::new(Elapsed { task, deadline })
         };
         drop(task);
         panic::resume_unwind(payload);
+    }
+}
+
+/// Kills and deadlines are held back from a greenthread until this is dropped.
+pub(crate) struct Mask(Rc<Task>);
+
+impl Mask {
+    pub(crate) fn new(task: Rc<Task>) -> Mask {
+        task.masked.set(task.masked.get() + 1);
+        Mask(task)
+    }
+}
+
+impl Drop for Mask {
+    fn drop(&mut self) {
+        self.0.masked.set(self.0.masked.get() - 1);
+    }
+}
+
+impl Runtime {
+    /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
+    pub(crate) fn mask<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _mask = Mask::new(self.current());
+        f()
     }
 }
 

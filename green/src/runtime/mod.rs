@@ -3,22 +3,38 @@
 //! Everything in `green` that waits goes through [`Runtime::park`]; everything that ends a wait goes through
 //! [`Runtime::unpark`]. The reactor is never borrowed while a greenthread runs.
 
+mod close;
+mod deadlines;
 mod deadlock;
+mod ends;
+mod exit;
+mod failure;
 mod fork;
 mod interrupt;
+mod kill;
+mod life;
 mod member;
 mod observe;
+mod pace;
+mod park;
 mod parker;
 pub(crate) mod per_process;
+mod reactor;
 mod remote;
+mod remote_wait;
+mod room;
+mod run_queue;
 mod scheduler;
-mod scope;
+mod sent;
 mod task;
+mod thread_handle;
+mod turn;
+mod wait;
 mod waitlist;
 mod watched;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::panic::Location;
@@ -28,20 +44,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use hub_core::{Direction, Hub, Reactor, TimerKey, Wakeup};
+use hub_core::{Direction, Reactor, Wakeup};
 use slab::Slab;
 
+use close::Guard;
+pub(crate) use deadlines::DeadlineId;
+pub(crate) use ends::{Hears, OnEnd};
+pub use exit::{Exit, Panic};
 pub use interrupt::resume_if_control;
-pub(crate) use interrupt::{Elapsed, Interrupt, Killed, contain, is_control, message};
+pub(crate) use interrupt::{Elapsed, Interrupt, Killed, Mask, contain, is_control, message};
 pub(crate) use member::Member;
 use observe::Observer;
+use pace::Pace;
+use park::Cause;
+pub(crate) use park::Wake;
 pub(crate) use parker::Parker;
-use parker::Unparker;
-pub use remote::{HubClosed, HubHandle};
-pub(crate) use remote::{Remote, RemoteWaiter};
-pub(crate) use scope::ScopeId;
-use task::Cause;
+pub(crate) use remote::Remote;
+use remote_wait::RemotePark;
+pub(crate) use room::{TaskState, ThreadState};
+use run_queue::RunQueue;
+use sent::Sent;
+use task::Extra;
 pub(crate) use task::{Reason, State, Task, Waiter};
+pub use thread_handle::{ThreadClosed, ThreadHandle};
+pub(crate) use wait::{Anywhere, Ended, Here, Origin, Wait, Why};
 pub(crate) use waitlist::{Place, WaitList, Waiting};
 pub(crate) use watched::Watched;
 
@@ -49,8 +75,8 @@ pub(crate) use watched::Watched;
 pub(crate) enum Alarm {
     /// Ends one park.
     Park(Waiter),
-    /// Marks one deadline scope as elapsed.
-    Scope(Rc<Task>, ScopeId),
+    /// Elapses one deadline of one greenthread.
+    Deadline(Rc<Task>, DeadlineId),
     /// Starts a greenthread that was spawned with a delay, by a short piece of code that must not wait.
     Start(Rc<Task>, Box<dyn FnOnce()>),
     /// Wakes a future's task.
@@ -63,7 +89,7 @@ impl Alarm {
         match self {
             Alarm::Park(waiter) => drop(waiter.wake()),
             Alarm::Waker(waker) => contain("the waker of a future", || waker.wake()),
-            Alarm::Scope(..) | Alarm::Start(..) => {}
+            Alarm::Deadline(..) | Alarm::Start(..) => {}
         }
     }
 }
@@ -71,51 +97,11 @@ impl Alarm {
 /// A number that no other thread's runtime has had.
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 
-/// How a park ended.
-#[must_use]
-#[derive(Debug)]
-pub(crate) enum Wake {
-    /// Somebody woke this park.
-    Event,
-    /// The deadline given to the park passed.
-    Expired,
-    /// The greenthread is being killed or a deadline scope has elapsed: clean up, then raise.
-    Interrupted(Interrupt),
-    /// Nothing was waited for: the thread is unwinding, and a switch would show its panic to other greenthreads.
-    Unwinding,
-}
-
-/// How a wait ended for which [`Runtime::wait_in`] did the rest.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waited {
-    Woken,
-    Expired,
-    /// Nothing was waited for: the thread is unwinding.
-    Unwinding,
-}
-
-/// Kills and deadlines are held back from a greenthread until this is dropped.
-pub(crate) struct Mask(Rc<Task>);
-
-impl Mask {
-    pub(crate) fn new(task: Rc<Task>) -> Mask {
-        task.masked.set(task.masked.get() + 1);
-        Mask(task)
-    }
-}
-
-impl Drop for Mask {
-    fn drop(&mut self) {
-        self.0.masked.set(self.0.masked.get() - 1);
-    }
-}
-
 pub(crate) struct Runtime {
     serial: u64,
     /// The parent of every greenthread's greenlet.
     main: greenlet::AnyGreenlet,
-    run_queue: RefCell<VecDeque<Rc<Task>>>,
+    run_queue: RefCell<RunQueue>,
     /// `None` once the thread has ended.
     current: Cell<Option<Rc<Task>>>,
     /// Why the last park of the current greenthread ended, and whether something must be raised in it: copied from
@@ -129,9 +115,10 @@ pub(crate) struct Runtime {
     /// The buffer of `turn`, kept for its capacity.
     woken: Cell<Vec<Wakeup<Alarm>>>,
     remote: RefCell<Option<Arc<Remote>>>,
-    remote_waiters: RefCell<Slab<Waiter>>,
-    /// Those that wait for a future.
-    parked: RefCell<Slab<Arc<Unparker>>>,
+    /// What other threads have sent and has not been spawned.
+    sent: RefCell<Sent>,
+    /// Those that wait for what other threads may bring.
+    remote_parks: RefCell<Slab<RemotePark>>,
     /// What is read for hyper. Not a thread-local of its own: greenthreads that run at the end of the thread read too.
     #[cfg(feature = "hyper")]
     pub(crate) scratch: Cell<Vec<u8>>,
@@ -149,20 +136,24 @@ pub(crate) struct Runtime {
     pub(crate) lacking: RefCell<WaitList>,
     /// What the order of the run queue is drawn from; zero if it is first in, first out.
     seed: Cell<u64>,
-    /// Switches since the last look at the clock.
-    switches: Cell<u32>,
-    last_poll: Cell<Instant>,
-    /// How long runnable greenthreads may keep the hub from being polled.
-    poll_interval: Cell<Duration>,
+    pace: Pace,
+    /// The end of the last turn of the reactor.
+    last_turn: Cell<Instant>,
+    /// When somebody last asked for a deadline.
+    stamp: Cell<Instant>,
     /// Successful operations that the current greenthread may still do before it yields.
     budget: Cell<u32>,
     /// What the root must raise: see `Task::failed`.
     report: RefCell<String>,
+    /// Above zero nothing switches: see `cannot_switch`.
+    held: Cell<u32>,
     /// True once the thread has ended: nothing is spawned and nothing switches any more.
     closed: Cell<bool>,
     /// What `greenlet::fork_count` said when the reactor became this process' own.
     forks: Cell<usize>,
     counters: Counters,
+    /// What other parts of green keep here.
+    rooms: RefCell<Vec<Rc<dyn ThreadState>>>,
     /// True while switches are to be reported to `observer`.
     observed: Cell<bool>,
     observer: Observer,
@@ -180,20 +171,6 @@ thread_local! {
     /// No destructor: it must be reachable from the destructors of other thread-locals. `GUARD` empties it.
     static RUNTIME: ManuallyDrop<OnceCell<Runtime>> = const { ManuallyDrop::new(OnceCell::new()) };
     static GUARD: Guard = const { Guard };
-}
-
-/// Unwinds the thread's greenthreads when the thread ends.
-struct Guard;
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // The end of the main thread ends the process: what still waits is abandoned, as the process is.
-        if !greenlet::is_main_thread() {
-            contain("the end of a thread's greenthreads", || {
-                Runtime::with(Runtime::close)
-            });
-        }
-    }
 }
 
 impl Runtime {
@@ -223,7 +200,7 @@ impl Runtime {
         Runtime {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             main,
-            run_queue: RefCell::new(VecDeque::new()),
+            run_queue: RefCell::default(),
             current: Cell::new(Some(root)),
             cause: Cell::new(Cause::Event),
             interrupted: Cell::new(false),
@@ -232,8 +209,8 @@ impl Runtime {
             reactor: RefCell::new(None),
             woken: Cell::new(Vec::new()),
             remote: RefCell::new(None),
-            remote_waiters: RefCell::new(Slab::new()),
-            parked: RefCell::new(Slab::new()),
+            sent: RefCell::default(),
+            remote_parks: RefCell::new(Slab::new()),
             #[cfg(feature = "hyper")]
             scratch: Cell::new(Vec::new()),
             trampolines: RefCell::new(Vec::new()),
@@ -244,14 +221,16 @@ impl Runtime {
             default_timeout: Cell::new(None),
             lacking: RefCell::new(WaitList::new()),
             seed: Cell::new(0),
-            switches: Cell::new(0),
-            last_poll: Cell::new(now),
-            poll_interval: Cell::new(scheduler::POLL_INTERVAL),
+            pace: Pace::new(now),
+            last_turn: Cell::new(now),
+            stamp: Cell::new(now),
             budget: Cell::new(scheduler::BUDGET),
             report: RefCell::new(String::new()),
+            held: Cell::new(0),
             closed: Cell::new(false),
             forks: Cell::new(greenlet::fork_count()),
             counters: Counters::default(),
+            rooms: RefCell::default(),
             observed: Cell::new(false),
             observer: Observer::new(now),
         }
@@ -291,7 +270,7 @@ impl Runtime {
     #[cold]
     #[inline(never)]
     fn stray(&self) -> Rc<Task> {
-        let born = self.last_poll.get();
+        let born = self.last_turn.get();
         Rc::new(Task::new(0, Location::caller(), State::Dead, born))
     }
 
@@ -327,192 +306,5 @@ impl Runtime {
             .collect();
         tasks.sort_by_key(|task| task.id);
         tasks
-    }
-
-    /// Runs `f` on the reactor, made on first use with the hub that was chosen.
-    ///
-    /// `f` must neither switch nor run code of the user.
-    pub(crate) fn reactor<R>(&self, f: impl FnOnce(&mut Reactor<Alarm>) -> R) -> R {
-        if self.is_forked() {
-            self.refuse_fork();
-        }
-        let mut slot = self.reactor.borrow_mut();
-        if let Some(reactor) = slot.as_mut() {
-            return f(reactor);
-        }
-        f(slot.insert(self.new_reactor(crate::hubs::first())))
-    }
-
-    fn new_reactor(&self, hub: Box<dyn Hub>) -> Reactor<Alarm> {
-        let mut reactor = Reactor::new(hub);
-        reactor.set_allow_many(self.allow_many.get());
-        reactor
-    }
-
-    pub(crate) fn allows_many(&self) -> bool {
-        self.allow_many.get()
-    }
-
-    /// Lets several greenthreads wait for one direction of one descriptor, in turn.
-    pub(crate) fn set_allow_many(&self, allow: bool) {
-        self.allow_many.set(allow);
-        let _ = self.with_reactor(|reactor| {
-            reactor.set_allow_many(allow);
-            Some(())
-        });
-    }
-
-    /// As `reactor`, but does not make one: `None` says that there is none yet, or no more.
-    pub(crate) fn with_reactor<R>(
-        &self,
-        f: impl FnOnce(&mut Reactor<Alarm>) -> Option<R>,
-    ) -> Option<R> {
-        self.reactor.borrow_mut().as_mut().and_then(f)
-    }
-
-    /// Puts `hub` in the place of the present one and gives that back, if there was one yet.
-    pub(crate) fn replace_hub(&self, hub: Box<dyn Hub>) -> std::io::Result<()> {
-        let mut slot = self.reactor.borrow_mut();
-        match slot.as_mut() {
-            Some(reactor) => drop(reactor.replace_hub(hub)?),
-            None => *slot = Some(self.new_reactor(hub)),
-        }
-        Ok(())
-    }
-
-    pub(crate) fn now(&self) -> Instant {
-        self.reactor(|reactor| reactor.now())
-    }
-
-    pub(crate) fn deadline(&self, timeout: Option<Duration>) -> Option<Instant> {
-        // A deadline beyond what the clock can say never comes.
-        timeout.and_then(|timeout| self.now().checked_add(timeout))
-    }
-
-    pub(crate) fn add_timer(&self, deadline: Instant, alarm: Alarm) -> TimerKey {
-        // Among equal deadlines, that of a scope was first.
-        self.arm_current();
-        self.reactor(|reactor| reactor.add_timer(deadline, alarm))
-    }
-
-    pub(crate) fn cancel_timer(&self, key: TimerKey) -> bool {
-        // Dropped here, outside the reactor's borrow: it may hold code of the user.
-        let alarm = self.reactor(|reactor| reactor.cancel_timer(key));
-        alarm.is_some()
-    }
-
-    /// Opens a deadline scope in the current greenthread. `None` never elapses.
-    pub(crate) fn open_scope(
-        &self,
-        timeout: Option<Duration>,
-        place: &'static Location<'static>,
-    ) -> (Rc<Task>, ScopeId) {
-        let task = self.current();
-        let zero = timeout.is_some_and(|timeout| timeout.is_zero());
-        let id = task.open_scope(place, self.deadline(timeout.filter(|_| !zero)));
-        if zero {
-            task.elapse(id);
-        }
-        (task, id)
-    }
-
-    /// As `arm_scopes`, for the current greenthread.
-    fn arm_current(&self) {
-        if self.with_current(|task| task.unarmed.get()) {
-            self.arm_scopes(&self.current());
-        }
-    }
-
-    /// Gives the deadlines of a greenthread that is about to wait their timers.
-    #[inline(never)]
-    fn arm_scopes(&self, task: &Rc<Task>) {
-        task.unarmed.set(false);
-        task.extra().scopes.arm_all(|id, deadline| {
-            let alarm = Alarm::Scope(Rc::clone(task), id);
-            self.reactor(|reactor| reactor.add_timer(deadline, alarm))
-        });
-    }
-
-    /// Gives an open scope another deadline, which begins now; `None` takes the one that it has.
-    pub(crate) fn rearm_scope(&self, task: &Rc<Task>, id: ScopeId, timeout: Option<Duration>) {
-        if let Some(timer) = task.disarm_scope(id) {
-            self.cancel_timer(timer);
-        }
-        if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            self.elapse_scope(task, id);
-        } else if let Some(deadline) = self.deadline(timeout) {
-            let timer = self.add_timer(deadline, Alarm::Scope(Rc::clone(task), id));
-            task.extra().scopes.arm(id, timer);
-        }
-    }
-
-    /// The deadline of a scope has passed. False if the scope is closed.
-    pub(crate) fn elapse_scope(&self, task: &Rc<Task>, id: ScopeId) -> bool {
-        let open = task.elapse(id);
-        if open && task.masked.get() == 0 {
-            self.unpark(task, task.ticket.get(), Cause::Interrupt);
-        }
-        open
-    }
-
-    /// Closes a scope of `task`.
-    pub(crate) fn close_scope(&self, task: &Task, id: ScopeId) {
-        if let Some(timer) = task.close_scope(id) {
-            self.cancel_timer(timer);
-        }
-    }
-
-    /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
-    pub(crate) fn mask<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _mask = Mask::new(self.current());
-        f()
-    }
-
-    /// Unwinds every greenthread but the root, then lets go of the hub, its timers and its descriptors.
-    fn close(&self) {
-        let remote = self.remote.take();
-        if let Some(remote) = &remote {
-            remote.close();
-        }
-        // What was thrown at the root and not raised has nobody to reach any more.
-        let root = self.root();
-        root.masked.set(1);
-        crate::greenthread::local::free(&root);
-        // Cleanup may spawn more, or wait under a mask, or swallow the kill: a bounded number of rounds.
-        for _ in 0..1000 {
-            let tasks = self.tasks();
-            if tasks.len() <= 1 {
-                break;
-            }
-            for task in &tasks[1..] {
-                self.kill(task, None);
-            }
-            drop(tasks);
-            self.yield_now();
-        }
-        self.closed.set(true);
-        let refusing: Vec<_> = self.tasks.take().into_iter().skip(1).collect();
-        if !refusing.is_empty() {
-            refusing
-                .iter()
-                .for_each(|(_, task)| crate::greenthread::drop_links(task));
-            log::error!(
-                "{} greenthreads of an ended thread refuse to end; their stacks are abandoned",
-                refusing.len()
-            );
-            std::mem::forget(refusing);
-        }
-        drop(self.run_queue.take());
-        drop(self.remote_waiters.take());
-        drop(self.parked.take());
-        #[cfg(feature = "hyper")]
-        drop(self.scratch.take());
-        drop(self.trampolines.take());
-        self.watched.take();
-        drop(self.lacking.replace(WaitList::new()));
-        drop(self.woken.take());
-        let reactor = self.reactor.take();
-        drop(reactor);
-        drop(self.current.take());
     }
 }

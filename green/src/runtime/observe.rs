@@ -210,7 +210,7 @@ impl Runtime {
             turns: self.counters.turns.get(),
             greenthreads: self.tasks.borrow().len(),
             runnable: self.run_queue.borrow().len(),
-            remote_waiters: self.remote_waiters.borrow().len(),
+            remote_waiters: self.remote_parks.borrow().len(),
             ..Counters::default()
         }
     }

@@ -1,60 +1,50 @@
-//! The face of a runtime towards other threads: an inbox and a waker.
+//! What other threads send to a runtime, and how they wake it: an inbox and a waker.
 
-use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use hub_core::Waker;
 
-use super::{Runtime, contain};
+use super::remote_wait::ParkName;
+use super::{Runtime, ThreadClosed, ThreadHandle, contain};
 
-enum Message {
+pub(super) enum Message {
     Spawn(Box<dyn FnOnce() + Send>),
-    Wake {
-        key: usize,
-        ticket: Ticket,
-    },
-    /// As `Wake`, with a place in the registry of greenthreads.
-    Unpark {
-        key: usize,
-        ticket: Ticket,
-    },
+    Unpark(ParkName),
     Close,
 }
 
-/// Greenthread and park: what tells a live remote waiter from one that has left.
-type Ticket = (u64, u32);
-
 #[derive(Default)]
-struct Inbox {
+pub(super) struct Inbox {
     messages: Vec<Message>,
     /// Nothing more is spawned through a handle. Who waits in the thread can still be woken.
-    closed: bool,
+    pub(super) closed: bool,
     /// The thread is gone.
     ended: bool,
 }
 
 pub(crate) struct Remote {
     inbox: Mutex<Inbox>,
-    /// How many `HubHandle`s there are.
-    handles: AtomicUsize,
-    waker: Waker,
+    /// How many `ThreadHandle`s there are.
+    pub(super) handles: AtomicUsize,
+    /// How many closures were sent that have not begun to run.
+    pub(super) pending: AtomicUsize,
+    pub(super) waker: Waker,
 }
 
 impl Remote {
     /// Nothing that can panic runs under this lock, so poison means nothing.
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+    pub(super) fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, message: Message) -> Result<(), HubClosed> {
+    pub(super) fn send(&self, message: Message) -> Result<(), ThreadClosed> {
         {
             let mut inbox = self.inbox();
-            let open =
-                !inbox.closed || matches!(message, Message::Wake { .. } | Message::Unpark { .. });
+            let open = !inbox.closed || matches!(message, Message::Unpark(_));
             if inbox.ended || !open {
-                return Err(HubClosed);
+                return Err(ThreadClosed);
             }
             inbox.messages.push(message);
         }
@@ -62,11 +52,10 @@ impl Remote {
         Ok(())
     }
 
-    /// Ends a park of the greenthread with this place and id.
-    pub(super) fn unpark(&self, key: usize, id: u64, ticket: u32) {
-        let ticket = (id, ticket);
+    /// Ends a park of a greenthread of this thread.
+    pub(super) fn unpark(&self, park: ParkName) {
         // If the thread has ended, so has the park.
-        let _ = self.send(Message::Unpark { key, ticket });
+        let _ = self.send(Message::Unpark(park));
     }
 
     pub(super) fn close(&self) {
@@ -108,127 +97,9 @@ impl Inbox {
     }
 }
 
-/// The hub of one thread, seen from the others: wakes it, spawns into it, closes it.
-///
-/// It is `Send`, `Sync` and cheap to clone. While a handle lives outside its thread, that thread never reports a
-/// deadlock: somebody may still send it work.
-///
-/// ```
-/// let handle = green::hubs::handle()?;
-/// std::thread::spawn(move || {
-///     handle.spawn(|| println!("in a greenthread of the first thread")).unwrap();
-/// });
-/// green::sleep(std::time::Duration::from_millis(20));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub struct HubHandle {
-    remote: Arc<Remote>,
-}
-
-impl Clone for HubHandle {
-    fn clone(&self) -> HubHandle {
-        HubHandle::new(Arc::clone(&self.remote))
-    }
-}
-
-impl Drop for HubHandle {
-    fn drop(&mut self) {
-        // Without handles the thread may be deadlocked, and it looks only when it is awake.
-        if self.remote.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.remote.waker.wake();
-        }
-    }
-}
-
-impl HubHandle {
-    fn new(remote: Arc<Remote>) -> HubHandle {
-        remote.handles.fetch_add(1, Ordering::AcqRel);
-        HubHandle { remote }
-    }
-
-    /// Spawns `f` as a greenthread of the hub's thread. It runs after what that thread has already queued.
-    ///
-    /// # Errors
-    /// [`HubClosed`] if the hub was closed or its thread has ended. `f` is dropped.
-    pub fn spawn(&self, f: impl FnOnce() + Send + 'static) -> Result<(), HubClosed> {
-        self.remote.send(Message::Spawn(Box::new(f)))
-    }
-
-    /// Makes the hub look at its inbox and its timers at once, if it is waiting.
-    pub fn wake(&self) {
-        self.remote.waker.wake();
-    }
-
-    /// Closes the hub: from now on nothing can be spawned into it through a handle, and every greenthread of its
-    /// thread but the thread's own (`main`, or the closure of the thread) is killed.
-    ///
-    /// # Errors
-    /// [`HubClosed`] if that has happened before.
-    pub fn close(&self) -> Result<(), HubClosed> {
-        self.remote.send(Message::Close)?;
-        self.remote.inbox().closed = true;
-        Ok(())
-    }
-
-    /// True if the hub is closed or its thread has ended.
-    pub fn is_closed(&self) -> bool {
-        self.remote.inbox().closed
-    }
-}
-
-impl fmt::Debug for HubHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubHandle")
-            .field("closed", &self.is_closed())
-            .finish_non_exhaustive()
-    }
-}
-
-/// The hub was closed, or its thread has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HubClosed;
-
-impl fmt::Display for HubClosed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the hub is closed or its thread has ended")
-    }
-}
-
-impl std::error::Error for HubClosed {}
-
-/// Wakes one park of one greenthread from any thread.
-#[derive(Clone)]
-pub(crate) struct RemoteWaiter {
-    remote: Arc<Remote>,
-    key: usize,
-    ticket: Ticket,
-}
-
-impl RemoteWaiter {
-    /// True if both stand for the same park.
-    pub(crate) fn is_same(&self, other: &RemoteWaiter) -> bool {
-        self.ticket == other.ticket && Arc::ptr_eq(&self.remote, &other.remote)
-    }
-
-    /// Ends the park, unless it is over or the thread has ended.
-    pub(crate) fn wake(&self) {
-        let (key, ticket) = (self.key, self.ticket);
-        let here = Runtime::existing(|runtime| {
-            let here = matches!(&*runtime.remote.borrow(), Some(remote) if Arc::ptr_eq(remote, &self.remote));
-            if here {
-                runtime.wake_remote(key, ticket);
-            }
-            here
-        });
-        if here != Some(true) {
-            let _ = self.remote.send(Message::Wake { key, ticket });
-        }
-    }
-}
-
 impl Runtime {
-    pub(crate) fn handle(&self) -> io::Result<HubHandle> {
-        self.remote().map(HubHandle::new)
+    pub(crate) fn handle(&self) -> io::Result<ThreadHandle> {
+        self.remote().map(ThreadHandle::new)
     }
 
     pub(super) fn remote(&self) -> io::Result<Arc<Remote>> {
@@ -245,34 +116,10 @@ impl Runtime {
         let remote = Arc::new(Remote {
             inbox,
             handles: AtomicUsize::new(0),
+            pending: AtomicUsize::new(0),
             waker,
         });
         Ok(Arc::clone(slot.insert(remote)))
-    }
-
-    /// The current greenthread's next park, to be woken from any thread. After the park the caller gives it back
-    /// with [`Runtime::forget`], however the park ended.
-    pub(crate) fn remote_waiter(&self) -> io::Result<RemoteWaiter> {
-        let remote = self.remote()?;
-        let waiter = self.waiter();
-        let ticket = (waiter.task.id, waiter.ticket);
-        let key = self.remote_waiters.borrow_mut().insert(waiter);
-        Ok(RemoteWaiter {
-            remote,
-            key,
-            ticket,
-        })
-    }
-
-    pub(crate) fn forget(&self, remote: &RemoteWaiter) {
-        let mut waiters = self.remote_waiters.borrow_mut();
-        if let Some(waiter) = waiters.get(remote.key)
-            && (waiter.task.id, waiter.ticket) == remote.ticket
-        {
-            let left = waiters.remove(remote.key);
-            drop(waiters);
-            drop(left);
-        }
     }
 
     /// Does what other threads asked for, in the order in which they asked.
@@ -283,29 +130,15 @@ impl Runtime {
         let messages = std::mem::take(&mut remote.inbox().messages);
         for message in messages {
             match message {
-                Message::Spawn(f) => {
-                    if let Err(error) = crate::greenthread::spawn_boxed(f) {
-                        log::error!("a greenthread sent by another thread is lost: {error}");
-                    }
-                }
-                Message::Wake { key, ticket } => self.wake_remote(key, ticket),
-                Message::Unpark {
-                    key,
-                    ticket: (id, ticket),
-                } => self.unpark_by_id(key, id, ticket),
+                Message::Spawn(f) => self.sent.borrow_mut().push(f),
+                Message::Unpark(park) => self.unpark_named(park, Runtime::unpark_due),
                 Message::Close => {
-                    for task in self.tasks().into_iter().skip(1) {
-                        self.kill_soon(&task, None);
-                    }
+                    self.drop_sent();
+                    let tasks = self.tasks();
+                    self.kill_all_soon(&tasks[1..]);
                 }
             }
         }
-    }
-
-    fn wake_remote(&self, key: usize, ticket: Ticket) {
-        let waiter = self.remote_waiters.borrow().get(key).cloned();
-        if let Some(waiter) = waiter.filter(|waiter| (waiter.task.id, waiter.ticket) == ticket) {
-            waiter.wake();
-        }
+        self.spawn_sent();
     }
 }

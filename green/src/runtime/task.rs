@@ -7,16 +7,18 @@ use std::fmt;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
 use greenlet::Greenlet;
 use hub_core::TimerKey;
 
+use super::deadlines::{DeadlineId, Deadlines};
 use super::observe::Account;
-use super::scope::{ScopeId, Scopes};
-use super::{Member, Runtime, WaitList, Waiting};
-use crate::greenthread::{Children, Exit, Group, Links};
+use super::park::Cause;
+use super::room::TaskState;
+use super::{Exit, Member, OnEnd, Runtime, WaitList, Waiting};
 
 /// Where a greenthread stands between its spawn and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,18 +73,10 @@ impl fmt::Display for Reason {
     }
 }
 
-/// How a park ended, as the waker left it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    Event,
-    Expired,
-    Interrupt,
-}
-
 /// Something is thrown at the greenthread and not raised yet. A kill is never cleared: one that user code swallows
 /// comes again.
 const KILLED: u8 = 1;
-/// A deadline scope has elapsed and is still open.
+/// A deadline has elapsed and is still open.
 const ELAPSED: u8 = 2;
 /// Nothing can ever wake this root: it must raise the runtime's report.
 const FAILED: u8 = 4;
@@ -107,15 +101,15 @@ pub(crate) struct Task {
     pub(super) state: Cell<State>,
     pub(super) cause: Cell<Cause>,
     thrown: Cell<u8>,
-    /// A deadline scope may be open that has no timer yet.
+    /// A deadline may be open that has no timer yet.
     pub(super) unarmed: Cell<bool>,
     /// True once its result is there.
     complete: Cell<bool>,
     /// True once nobody can take the result.
     detached: Cell<bool>,
     pub(super) reason: Cell<Reason>,
-    /// Who waits for the end.
-    pub(crate) joiners: RefCell<WaitList>,
+    /// Who hears of the end, in the order in which they asked.
+    pub(super) ends: RefCell<WaitList<OnEnd, ()>>,
     /// What it ended with, until somebody takes it.
     pub(crate) result: RefCell<Option<Result<Box<dyn Any>, Exit>>>,
     /// Place in the runtime's registry; `NOWHERE` before it has one, and once all that is left is this.
@@ -134,24 +128,20 @@ pub(crate) struct Task {
 /// What few greenthreads have.
 #[derive(Default)]
 pub(crate) struct Extra {
-    pub(super) scopes: Scopes,
+    pub(super) deadlines: Deadlines,
     /// What starts it, if it was spawned with a delay.
     pub(crate) start: Cell<Option<TimerKey>>,
-    pub(super) kill_reason: RefCell<Option<Rc<dyn Any>>>,
+    pub(super) kill_reason: RefCell<Option<Arc<dyn Any + Send + Sync>>>,
     /// How often something was raised here. From the second time on the others run first.
     pub(super) raised: Cell<u32>,
     pub(crate) account: Account,
-    pub(crate) links: RefCell<Links>,
     /// The task of the future that its handle is.
-    pub(crate) awaiter: Cell<Option<Waker>>,
-    /// Who waits for it among others.
-    pub(crate) groups: RefCell<Vec<Rc<Group>>>,
-    /// Those of the scopes that it has opened and not left.
-    pub(crate) children: RefCell<Vec<Rc<Children>>>,
+    pub(super) awaiter: Cell<Option<Waker>>,
     pub(crate) name: RefCell<Option<Rc<str>>>,
-    pub(crate) locals: RefCell<Vec<crate::greenthread::local::Value>>,
     /// Who holds the lock that it waits for.
     pub(super) held_up_by: RefCell<Option<Rc<Cell<Option<u64>>>>>,
+    /// What other parts of green keep here.
+    pub(super) rooms: RefCell<Vec<Rc<dyn TaskState>>>,
 }
 
 impl Task {
@@ -180,7 +170,7 @@ impl Task {
             member: Cell::new(None),
             born,
             result: RefCell::new(None),
-            joiners: RefCell::new(WaitList::new()),
+            ends: RefCell::new(WaitList::new()),
             extra: OnceCell::new(),
         }
     }
@@ -193,15 +183,6 @@ impl Task {
     #[inline]
     pub(crate) fn has_extra(&self) -> Option<&Extra> {
         self.extra.get().map(|extra| &**extra)
-    }
-
-    pub(super) fn is_in_group(&self, address: usize) -> bool {
-        let groups = self.has_extra().map(|extra| extra.groups.borrow());
-        groups.is_some_and(|groups| {
-            groups
-                .iter()
-                .any(|group| Rc::as_ptr(group).addr() == address)
-        })
     }
 
     /// Starts to load what the switch to it will touch.
@@ -250,7 +231,7 @@ impl Task {
 
     /// Gives up its place in the registry.
     #[inline]
-    pub(super) fn bury(&self) -> usize {
+    pub(super) fn leave_registry(&self) -> usize {
         self.key.replace(NOWHERE)
     }
 
@@ -278,7 +259,7 @@ impl Task {
         self.thrown.get() & KILLED != 0
     }
 
-    pub(super) fn set_killed(&self, why: Option<Rc<dyn Any>>) {
+    pub(super) fn set_killed(&self, why: Option<Arc<dyn Any + Send + Sync>>) {
         if !self.is_killed() {
             self.thrown.set(self.thrown.get() | KILLED);
             if why.is_some() {
@@ -287,7 +268,7 @@ impl Task {
         }
     }
 
-    pub(crate) fn kill_reason(&self) -> Option<Rc<dyn Any>> {
+    pub(crate) fn kill_reason(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.has_extra()?.kill_reason.borrow().clone()
     }
 
@@ -301,50 +282,50 @@ impl Task {
         thrown & FAILED != 0
     }
 
-    /// True if the scope has a deadline that has not passed.
-    pub(crate) fn is_pending(&self, id: ScopeId) -> bool {
-        self.extra().scopes.is_pending(id)
+    /// True if the deadline has a time that has not passed.
+    pub(crate) fn is_pending(&self, id: DeadlineId) -> bool {
+        self.extra().deadlines.is_pending(id)
     }
 
-    pub(super) fn open_scope(
+    pub(super) fn open_deadline(
         &self,
         place: &'static Location<'static>,
-        deadline: Option<Instant>,
-    ) -> ScopeId {
-        if deadline.is_some() {
+        time: Option<Instant>,
+    ) -> DeadlineId {
+        if time.is_some() {
             self.unarmed.set(true);
         }
-        self.extra().scopes.open(place, deadline)
+        self.extra().deadlines.open(place, time)
     }
 
-    /// Where an open scope was opened.
-    pub(crate) fn scope_place(&self, id: ScopeId) -> Option<&'static Location<'static>> {
-        self.extra().scopes.place(id)
+    /// Where an open deadline was opened.
+    pub(crate) fn deadline_place(&self, id: DeadlineId) -> Option<&'static Location<'static>> {
+        self.extra().deadlines.place(id)
     }
 
-    /// Ends a scope; its timer, if it has not fired, is the caller's to cancel.
-    pub(super) fn close_scope(&self, id: ScopeId) -> Option<TimerKey> {
-        let timer = self.extra().scopes.close(id);
+    /// Closes a deadline; its timer, if it has not fired, is the caller's to cancel.
+    pub(super) fn close_deadline(&self, id: DeadlineId) -> Option<TimerKey> {
+        let timer = self.extra().deadlines.close(id);
         self.forget_elapsed();
         timer
     }
 
-    /// See [`Scopes::disarm`].
-    pub(super) fn disarm_scope(&self, id: ScopeId) -> Option<TimerKey> {
-        let timer = self.extra().scopes.disarm(id);
+    /// See [`Deadlines::disarm`].
+    pub(super) fn disarm_deadline(&self, id: DeadlineId) -> Option<TimerKey> {
+        let timer = self.extra().deadlines.disarm(id);
         self.forget_elapsed();
         timer
     }
 
     fn forget_elapsed(&self) {
-        if self.thrown.get() & ELAPSED != 0 && self.extra().scopes.elapsed().is_none() {
+        if self.thrown.get() & ELAPSED != 0 && self.extra().deadlines.elapsed().is_none() {
             self.thrown.set(self.thrown.get() & !ELAPSED);
         }
     }
 
-    /// Notes that a scope's deadline has passed. False if the scope is closed.
-    pub(super) fn elapse(&self, id: ScopeId) -> bool {
-        let open = self.extra().scopes.elapse(id);
+    /// Notes that the time of a deadline has passed. False if it is closed.
+    pub(super) fn elapse(&self, id: DeadlineId) -> bool {
+        let open = self.extra().deadlines.elapse(id);
         if open {
             self.thrown.set(self.thrown.get() | ELAPSED);
         }
@@ -367,25 +348,12 @@ impl Task {
         self.detached.get()
     }
 
-    /// Stores the result and wakes those who wait for it.
+    /// Stores the result, and tells those who wait for it.
     #[inline(always)]
     pub(crate) fn complete(self: &Rc<Task>, result: Result<Box<dyn Any>, Exit>) {
         *self.result.borrow_mut() = Some(result);
         self.complete.set(true);
-        self.wake_joiners();
-    }
-
-    #[inline]
-    pub(super) fn wake_joiners(self: &Rc<Task>) {
-        let mut joiners = self.joiners.borrow_mut();
-        if !joiners.is_empty() {
-            joiners.wake_all();
-        }
-        if let Some(extra) = self.has_extra() {
-            for group in extra.groups.take() {
-                group.note(self);
-            }
-        }
+        self.tell_end();
     }
 }
 

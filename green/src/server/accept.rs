@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Listener;
 use crate::GreenPool;
-use crate::runtime::{Reason, Runtime, Waited};
+use crate::runtime::{Reason, Runtime, Why};
 
 /// How long an accept loop waits for a free descriptor: at first, and at last if it goes on for long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -50,7 +50,7 @@ pub(super) fn accept_all<L: Listener + ?Sized>(
                 if pause == FIRST_PAUSE {
                     log::warn!("cannot accept: {error}; waiting until something is closed");
                 }
-                if wait_for_descriptor(pause) == Waited::Unwinding {
+                if wait_for_descriptor(pause) == Err(Why::Unwinding) {
                     return error;
                 }
                 pause = LONGEST_PAUSE.min(2 * pause);
@@ -61,14 +61,11 @@ pub(super) fn accept_all<L: Listener + ?Sized>(
 }
 
 /// Waits until green closes a descriptor of this thread, or `longest` has passed: others are closed unseen.
-fn wait_for_descriptor(longest: Duration) -> Waited {
+fn wait_for_descriptor(longest: Duration) -> Result<(), Why> {
     Runtime::with(|runtime| {
         let deadline = runtime.deadline(Some(longest));
-        runtime.wait_in(
-            &runtime.lacking,
-            Reason::Outside("a free descriptor"),
-            deadline,
-        )
+        let reason = Reason::Outside("a free descriptor");
+        runtime.wait_in(&runtime.lacking, reason, deadline).served()
     })
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::accept::accept_all;
 use super::{Listener, Outcome, StopServe};
-use crate::runtime::{Runtime, Waited};
+use crate::runtime::{Runtime, Why};
 use crate::{AnyGreenThread, GreenPool, killall};
 
 /// A server that runs beside its creator: started, drained, closed.
@@ -143,7 +143,7 @@ impl<L: Listener + 'static> StreamServer<L> {
             }
         }
         let mut close = CloseUnlessDone(Some(&self.shared));
-        if self.acceptor().wait_end(None) == Waited::Unwinding {
+        if self.acceptor().wait_end(None) == Err(Why::Unwinding) {
             return Err(io::Error::new(
                 io::ErrorKind::WouldBlock,
                 "cannot wait for a server while the thread unwinds",
@@ -166,7 +166,7 @@ impl<L: Listener + 'static> StreamServer<L> {
         let mut handlers = self.pool.members();
         handlers.retain(|handler| *handler != me);
         for handler in &handlers {
-            if handler.wait_end(deadline) != Waited::Woken {
+            if handler.wait_end(deadline).is_err() {
                 break;
             }
         }

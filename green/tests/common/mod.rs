@@ -1,6 +1,9 @@
 //! What several tests share.
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
+pub(crate) mod again;
+pub(crate) mod primitive;
+
 use std::io::{self, ErrorKind};
 use std::process;
 use std::sync::mpsc::{RecvTimeoutError, channel};

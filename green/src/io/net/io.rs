@@ -209,7 +209,7 @@ impl<T: AsFd + 'static> Io<T> {
         }
         Runtime::with(|runtime| {
             // Before anything was transferred: what a kill or a deadline cuts short here is nothing.
-            runtime.spend();
+            runtime.spend_on_call();
             if self.is_ready(runtime, direction) {
                 match self.once(direction, &mut op, used_up) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -231,7 +231,7 @@ impl<T: AsFd + 'static> Io<T> {
     pub(crate) fn wait_ready(&self, direction: Direction) -> io::Result<()> {
         Runtime::with(|runtime| {
             self.source()?;
-            runtime.spend();
+            runtime.spend_on_call();
             if self.is_ready(runtime, direction) {
                 return Ok(());
             }
@@ -291,7 +291,7 @@ impl<T: AsFd + 'static> Io<T> {
             drop(left);
         }
         match wake {
-            Wake::Event => self.source().map(drop),
+            Wake::Event | Wake::Again => self.source().map(drop),
             Wake::Expired => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!("timed out waiting for {reason}"),

@@ -128,7 +128,7 @@ impl<K> Poll<K> {
                 runtime.turn(timeout);
             } else {
                 match runtime.park(self.reason(), runtime.deadline(timeout)) {
-                    Wake::Event => self.refuse_closed()?,
+                    Wake::Event | Wake::Again => self.refuse_closed()?,
                     Wake::Expired => {}
                     Wake::Interrupted(interrupt) => {
                         drop(watch);

@@ -48,7 +48,7 @@ pub fn race<T: 'static, F: FnOnce() -> T + 'static>(
         }
         let deadline = runtime.deadline(timeout.into());
         match runtime.park(Reason::Outside("the first of several calls"), deadline) {
-            Wake::Event | Wake::Expired | Wake::Unwinding => racers.finish(),
+            Wake::Event | Wake::Again | Wake::Expired | Wake::Unwinding => racers.finish(),
             Wake::Interrupted(interrupt) => {
                 drop(racers);
                 interrupt.raise();

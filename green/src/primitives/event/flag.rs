@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::time::Duration;
 
-use crate::runtime::{Reason, Runtime, WaitList, Waited};
+use crate::runtime::{Reason, Runtime, WaitList};
 
 /// On or off; greenthreads wait until it is on.
 ///
@@ -66,13 +66,15 @@ impl Flag {
     }
 
     fn wait_for(&self, timeout: Option<Duration>) -> bool {
-        if self.is_set() {
-            return true;
-        }
         let reason = Reason::Primitive("a flag", std::ptr::from_ref(self).addr());
         Runtime::with(|runtime| {
+            runtime.spend();
+            if self.is_set() {
+                return true;
+            }
             let deadline = runtime.deadline(timeout);
-            runtime.wait_in(&self.waiters, reason, deadline) == Waited::Woken
+            let ended = runtime.wait_in(&self.waiters, reason, deadline);
+            ended.is_served()
         })
     }
 }

@@ -14,8 +14,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::primitives::sharing::{Local, Outcome, Shared, Sharing, change, wait};
-use crate::runtime::{Reason, Runtime, WaitList};
+use crate::primitives::sharing::{Local, Shared, Sharing, WaiterOf, change};
+use crate::runtime::{Ended, Reason, Runtime, Wait, WaitList, Why};
 
 pub use async_result::AsyncResult;
 pub use flag::Flag;
@@ -42,7 +42,7 @@ pub struct OneShot<T, S: Sharing> {
 /// From one reset to the next.
 struct Round<T, S: Sharing> {
     sent: S::Once<Result<T, S::Error>>,
-    waiters: S::Cell<WaitList<(), S::Waiter>>,
+    waiters: S::Cell<WaitList<(), WaiterOf<S>>>,
 }
 
 impl<T, S: Sharing> Round<T, S> {
@@ -69,40 +69,34 @@ impl<T, S: Sharing> Round<T, S> {
     }
 
     /// Waits until something is sent.
-    fn wait(&self, reason: Reason, timeout: Option<Duration>) -> Result<(), Missed> {
-        if self.get().is_some() {
-            return Ok(());
-        }
+    fn wait(&self, reason: Reason, timeout: Option<Duration>) -> Result<(), Why> {
         Runtime::with(|runtime| {
+            runtime.spend();
+            if self.get().is_some() {
+                return Ok(());
+            }
             let deadline = runtime.deadline(timeout);
             loop {
-                let outcome = wait::<S, _>(
-                    runtime,
+                let ended = runtime.wait::<S::From, _, _>(Wait {
                     reason,
                     deadline,
-                    |waiter| {
+                    enter: |waiter| {
                         S::with(&self.waiters, |waiters| {
                             // The sender sets first and looks for waiters then.
                             self.get().is_none().then(|| waiters.push(waiter, ()))
                         })
                     },
-                    |place| S::with(&self.waiters, |waiters| waiters.leave(place)),
-                    || (),
-                );
-                match outcome {
-                    Outcome::Served => return Ok(()),
-                    Outcome::Again(()) => {}
-                    Outcome::Expired(()) => return Err(Missed::Expired),
-                    Outcome::Unwinding(()) => return Err(Missed::Unwinding),
+                    leave: |place| S::with(&self.waiters, |waiters| waiters.leave(place)),
+                    pass_on: || (),
+                });
+                match ended {
+                    Ended::Served => return Ok(()),
+                    Ended::NotServed(Why::Again, ()) => {}
+                    Ended::NotServed(why, ()) => return Err(why),
                 }
             }
         })
     }
-}
-
-enum Missed {
-    Expired,
-    Unwinding,
 }
 
 impl<T, S: Sharing> OneShot<T, S> {
@@ -209,8 +203,8 @@ impl<T: Clone, S: Sharing> OneShot<T, S> {
         let round = self.round();
         match round.wait(self.reason(), Some(timeout)) {
             Ok(()) => round.get().cloned(),
-            Err(Missed::Expired) => None,
-            Err(Missed::Unwinding) => Some(Err(S::unwinding())),
+            Err(Why::Unwinding) => Some(Err(S::unwinding())),
+            Err(_) => None,
         }
     }
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use super::MutexGuard;
 use crate::Unwinding;
-use crate::primitives::sharing::{Local, Outcome, wait};
-use crate::runtime::{Reason, Runtime, WaitList};
+use crate::runtime::{Ended, Here, Reason, Runtime, Wait, WaitList, Why};
 
 /// Lets the holder of a [`Mutex`](super::Mutex) wait until another has changed the value: std's `Condvar`, threading's
 /// `Condition`.
@@ -122,24 +121,23 @@ impl Condition {
     ) -> Result<(MutexGuard<'a, T>, bool), Unwinding> {
         let mutex = guard.mutex();
         let reason = Reason::Primitive("a condition", std::ptr::from_ref(self).addr());
-        let outcome = Runtime::with(|runtime| {
-            wait::<Local, _>(
-                runtime,
+        let ended = Runtime::with(|runtime| {
+            runtime.wait::<Here, _, _>(Wait {
                 reason,
-                runtime.deadline(timeout),
-                |waiter| {
+                deadline: runtime.deadline(timeout),
+                enter: |waiter| {
                     let place = self.waiters.borrow_mut().push(waiter, ());
                     drop(guard);
                     Some(place)
                 },
-                |place| self.waiters.borrow_mut().leave(place),
-                || self.notify_one(),
-            )
+                leave: |place| self.waiters.borrow_mut().leave(place),
+                pass_on: || self.notify_one(),
+            })
         });
-        let notified = match outcome {
-            Outcome::Served => true,
-            Outcome::Again(()) | Outcome::Expired(()) => false,
-            Outcome::Unwinding(()) => return Err(Unwinding),
+        let notified = match ended {
+            Ended::Served => true,
+            Ended::NotServed(Why::Again | Why::Expired, ()) => false,
+            Ended::NotServed(Why::Unwinding, ()) => return Err(Unwinding),
         };
         let notification = notified.then(|| Notification { condition: self });
         let guard = mutex.lock()?;

@@ -29,7 +29,10 @@ impl Owner {
     /// Takes the permit that stands for the lock. False if the time was up first, or the thread unwinds.
     #[inline]
     pub(super) fn take(&self, permit: &Semaphore, timeout: Option<Duration>) -> bool {
-        let taken = permit.try_take() || self.blocking(|| permit.wait_as("a lock", timeout));
+        let taken = Runtime::with(|runtime| {
+            runtime.spend();
+            permit.try_take() || self.blocking(|| permit.wait_as(runtime, "a lock", timeout))
+        });
         if taken {
             self.enter();
         }

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use super::owner::Owner;
 use crate::Unwinding;
-use crate::primitives::sharing::{Local, Outcome, wait};
-use crate::runtime::{Reason, Runtime, WaitList, Waiting};
+use crate::runtime::{Here, Reason, Runtime, Wait, WaitList, Waiting};
 
 /// A value that many greenthreads read at a time, or one writes.
 ///
@@ -207,6 +206,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     fn enter(&self, access: Access, timeout: Option<Duration>) -> Option<Entry<'_>> {
+        Runtime::with(Runtime::spend);
         if let Some(entry) = self.try_enter(access) {
             return Some(entry);
         }
@@ -220,23 +220,22 @@ impl<T: ?Sized> RwLock<T> {
         let owner = Rc::clone(&self.state.borrow().owner);
         Runtime::with(|runtime| {
             let deadline = runtime.deadline(timeout);
-            let outcome = owner.blocking(|| {
-                wait::<Local, _>(
-                    runtime,
+            let ended = owner.blocking(|| {
+                runtime.wait::<Here, _, _>(Wait {
                     reason,
                     deadline,
-                    |waiter| Some(self.state.borrow_mut().waiters.push(waiter, access)),
-                    |place| {
+                    enter: |waiter| Some(self.state.borrow_mut().waiters.push(waiter, access)),
+                    leave: |place| {
                         let mut state = self.state.borrow_mut();
                         let left = state.waiters.leave(place)?;
                         // It may have been in the way of others.
                         state.admit();
                         Some(left)
                     },
-                    || self.state.borrow_mut().leave(access),
-                )
+                    pass_on: || self.state.borrow_mut().leave(access),
+                })
             });
-            matches!(outcome, Outcome::Served).then(|| self.entry(access))
+            ended.is_served().then(|| self.entry(access))
         })
     }
 }

@@ -15,8 +15,8 @@ mod state;
 use std::fmt;
 use std::time::Duration;
 
-use crate::primitives::sharing::{Local, Outcome, Sharing, change, wait};
-use crate::runtime::{Reason, Runtime};
+use crate::primitives::sharing::{Local, Sharing, WaiterOf, change};
+use crate::runtime::{Ended, Reason, Runtime, Wait, Why};
 
 pub use error::{GetError, PutError, TooManyDone};
 pub(crate) use order::Items;
@@ -70,7 +70,7 @@ pub type PriorityQueue<T> = Ordered<T, Lowest<T>>;
 /// A queue in the order `O`, shared as `S` says. [`Queue`], [`LifoQueue`], [`PriorityQueue`] and
 /// [`sync::Queue`](crate::sync::Queue) are its names.
 pub struct Ordered<T, O: Order<T>, S: Sharing = Local> {
-    state: S::Cell<State<T, O, S::Waiter>>,
+    state: S::Cell<State<T, O, WaiterOf<S>>>,
 }
 
 impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
@@ -338,11 +338,10 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
         let deadline = runtime.deadline(timeout);
         loop {
             let mut refused = None;
-            let waited = wait::<S, _>(
-                runtime,
-                self.reason("room in a queue"),
+            let ended = runtime.wait::<S::From, _, _>(Wait {
+                reason: self.reason("room in a queue"),
                 deadline,
-                |putter| {
+                enter: |putter| {
                     change::<S, _, _>(&self.state, |state, woken| {
                         state.put_or_wait(item, putter, woken)
                     })
@@ -351,16 +350,16 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
                         None
                     })
                 },
-                |place| S::with(&self.state, |state| state.withdraw(place)),
-                || (),
-            );
-            match waited {
-                Outcome::Served => {
+                leave: |place| S::with(&self.state, |state| state.withdraw(place)),
+                pass_on: || (),
+            });
+            match ended {
+                Ended::Served => {
                     return refused.map_or(Ok(()), |item| Err(PutError::Shutdown(item)));
                 }
-                Outcome::Again(back) => item = back,
-                Outcome::Expired(item) => return Err(PutError::Full(item)),
-                Outcome::Unwinding(item) => return Err(PutError::Unwinding(item)),
+                Ended::NotServed(Why::Again, back) => item = back,
+                Ended::NotServed(Why::Expired, item) => return Err(PutError::Full(item)),
+                Ended::NotServed(Why::Unwinding, item) => return Err(PutError::Unwinding(item)),
             }
         }
     }
@@ -381,30 +380,29 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
         let deadline = runtime.deadline(timeout);
         loop {
             let mut early = Err(GetError::Empty);
-            let waited = wait::<S, _>(
-                runtime,
-                self.reason("an item in a queue"),
+            let ended = runtime.wait::<S::From, _, _>(Wait {
+                reason: self.reason("an item in a queue"),
                 deadline,
-                |getter| {
+                enter: |getter| {
                     change::<S, _, _>(&self.state, |state, woken| {
                         early = state.get(woken);
                         matches!(early, Err(GetError::Empty))
                             .then(|| state.wait_for(Want::Take, getter))
                     })
                 },
-                |place| S::with(&self.state, |state| state.leave(place)),
-                || change::<S, _, _>(&self.state, State::renounce),
-            );
-            match waited {
-                Outcome::Served if !matches!(early, Err(GetError::Empty)) => return early,
-                Outcome::Served => {
+                leave: |place| S::with(&self.state, |state| state.leave(place)),
+                pass_on: || change::<S, _, _>(&self.state, State::renounce),
+            });
+            match ended {
+                Ended::Served if !matches!(early, Err(GetError::Empty)) => return early,
+                Ended::Served => {
                     if let Some(item) = change::<S, _, _>(&self.state, State::redeem) {
                         return Ok(item);
                     }
                 }
-                Outcome::Again(_) => {}
-                Outcome::Expired(_) => return Err(GetError::Empty),
-                Outcome::Unwinding(_) => return Err(GetError::Unwinding),
+                Ended::NotServed(Why::Again, _) => {}
+                Ended::NotServed(Why::Expired, _) => return Err(GetError::Empty),
+                Ended::NotServed(Why::Unwinding, _) => return Err(GetError::Unwinding),
             }
         }
     }
@@ -413,18 +411,17 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
         Runtime::with(|runtime| {
             let deadline = runtime.deadline(timeout);
             loop {
-                let waited = wait::<S, _>(
-                    runtime,
-                    self.reason("the end of the tasks of a queue"),
+                let ended = runtime.wait::<S::From, _, _>(Wait {
+                    reason: self.reason("the end of the tasks of a queue"),
                     deadline,
-                    |joiner| S::with(&self.state, |state| state.join(joiner)),
-                    |place| S::with(&self.state, |state| state.leave_join(place)),
-                    || (),
-                );
-                match waited {
-                    Outcome::Served => return true,
-                    Outcome::Again(()) => {}
-                    Outcome::Expired(()) | Outcome::Unwinding(()) => return false,
+                    enter: |joiner| S::with(&self.state, |state| state.join(joiner)),
+                    leave: |place| S::with(&self.state, |state| state.leave_join(place)),
+                    pass_on: || (),
+                });
+                match ended {
+                    Ended::Served => return true,
+                    Ended::NotServed(Why::Again, ()) => {}
+                    Ended::NotServed(Why::Expired | Why::Unwinding, ()) => return false,
                 }
             }
         })

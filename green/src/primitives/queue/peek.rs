@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::order::Order;
 use super::state::Want;
 use super::{GetError, Ordered};
-use crate::primitives::sharing::{Local, Outcome, Reach, change, wait};
-use crate::runtime::Runtime;
+use crate::primitives::sharing::{Local, Reach, change};
+use crate::runtime::{Ended, Here, Runtime, Wait, Why};
 
 /// Looking at items without taking them. It clones them, which is code of the user, so it is not for queues that
 /// threads share under a lock.
@@ -62,25 +62,25 @@ impl<T: Clone, O: Order<T>> Ordered<T, O> {
 
     fn peek_for(&self, timeout: Option<Duration>) -> Result<T, GetError> {
         Runtime::with(|runtime| {
+            runtime.spend();
             let deadline = runtime.deadline(timeout);
             let mut seen = self.try_peek();
             while matches!(seen, Err(GetError::Empty)) {
-                let waited = wait::<Local, _>(
-                    runtime,
-                    self.reason("an item in a queue"),
+                let ended = runtime.wait::<Here, _, _>(Wait {
+                    reason: self.reason("an item in a queue"),
                     deadline,
-                    |looker| {
+                    enter: |looker| {
                         Local::with(&self.state, |state| {
                             Some(state.wait_for(Want::Look, looker))
                         })
                     },
-                    |place| Local::with(&self.state, |state| state.leave(place)),
-                    || (),
-                );
-                seen = match waited {
-                    Outcome::Served | Outcome::Again(_) => self.look(),
-                    Outcome::Expired(_) => return Err(GetError::Empty),
-                    Outcome::Unwinding(_) => return Err(GetError::Unwinding),
+                    leave: |place| Local::with(&self.state, |state| state.leave(place)),
+                    pass_on: || (),
+                });
+                seen = match ended {
+                    Ended::Served | Ended::NotServed(Why::Again, _) => self.look(),
+                    Ended::NotServed(Why::Expired, _) => return Err(GetError::Empty),
+                    Ended::NotServed(Why::Unwinding, _) => return Err(GetError::Unwinding),
                 };
             }
             seen

@@ -12,8 +12,8 @@ mod permit;
 use std::fmt;
 use std::time::Duration;
 
-use crate::primitives::sharing::{Local, Outcome, Sharing, change, wait};
-use crate::runtime::{Reason, Runtime, WaitList};
+use crate::primitives::sharing::{Local, Sharing, WaiterOf, change};
+use crate::runtime::{Ended, Reason, Runtime, Wait, WaitList, Why};
 
 pub use bounded::{BoundedSemaphore, NotAcquired};
 pub use capped::{CappedSemaphore, CountAboveLimit};
@@ -46,7 +46,7 @@ pub struct Counting<S: Sharing> {
 struct State<S: Sharing> {
     /// Zero while anybody waits.
     counter: usize,
-    waiters: WaitList<(), S::Waiter>,
+    waiters: WaitList<(), WaiterOf<S>>,
 }
 
 impl<S: Sharing> State<S> {
@@ -162,36 +162,41 @@ impl<S: Sharing> Counting<S> {
     /// Takes a permit. False if the time was up first, or the thread unwinds.
     #[inline]
     pub(crate) fn take(&self, timeout: Option<Duration>) -> bool {
-        self.try_take() || self.wait_as("a semaphore", timeout)
+        Runtime::with(|runtime| {
+            runtime.spend();
+            self.try_take() || self.wait_as(runtime, "a semaphore", timeout)
+        })
     }
 
     /// Waits for a permit. Reports call what is waited for a `kind`.
     #[inline(never)]
-    pub(crate) fn wait_as(&self, kind: &'static str, timeout: Option<Duration>) -> bool {
+    pub(crate) fn wait_as(
+        &self,
+        runtime: &Runtime,
+        kind: &'static str,
+        timeout: Option<Duration>,
+    ) -> bool {
         let reason = Reason::Primitive(kind, std::ptr::from_ref(self).addr());
-        Runtime::with(|runtime| {
-            let deadline = runtime.deadline(timeout);
-            loop {
-                let waited = wait::<S, _>(
-                    runtime,
-                    reason,
-                    deadline,
-                    |waiter| {
-                        S::with(&self.state, |state| match state.take() {
-                            true => None,
-                            false => Some(state.waiters.push(waiter, ())),
-                        })
-                    },
-                    |place| S::with(&self.state, |state| state.waiters.leave(place)),
-                    || self.release(),
-                );
-                match waited {
-                    Outcome::Served => return true,
-                    Outcome::Again(()) => {}
-                    Outcome::Expired(()) | Outcome::Unwinding(()) => return false,
-                }
+        let deadline = runtime.deadline(timeout);
+        loop {
+            let ended = runtime.wait::<S::From, _, _>(Wait {
+                reason,
+                deadline,
+                enter: |waiter| {
+                    S::with(&self.state, |state| match state.take() {
+                        true => None,
+                        false => Some(state.waiters.push(waiter, ())),
+                    })
+                },
+                leave: |place| S::with(&self.state, |state| state.waiters.leave(place)),
+                pass_on: || self.release(),
+            });
+            match ended {
+                Ended::Served => return true,
+                Ended::NotServed(Why::Again, ()) => {}
+                Ended::NotServed(Why::Expired | Why::Unwinding, ()) => return false,
             }
-        })
+        }
     }
 }
 

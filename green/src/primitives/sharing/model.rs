@@ -14,10 +14,10 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Mutex, Notify};
 use loom::thread::{self, JoinHandle};
 
-use super::{Outcome, Reach, Sharing, Unwinding, wait};
+use super::{Reach, Sharing, Unwinding};
 use crate::event::OneShot;
 use crate::queue::{Fifo, GetError, Ordered, PutError};
-use crate::runtime::{Interrupt, Reason, Runtime, WaitList, Waiting, Wake};
+use crate::runtime::{Interrupt, Origin, Reason, Runtime, Wait, WaitList, Waiting, Wake};
 use crate::semaphore::Counting;
 
 /// For the threads of a model.
@@ -118,8 +118,7 @@ impl Reach for Modelled {
     type Cell<T> = Mutex<T>;
     type Once<T> = Once<T>;
     type Ptr<T> = Arc<T>;
-    type Waiter = Waiter;
-    type Receipt = Waiter;
+    type From = Modelled;
 
     fn cell<T>(value: T) -> Mutex<T> {
         Mutex::new(value)
@@ -152,6 +151,11 @@ impl Reach for Modelled {
     fn with<T, R>(cell: &Mutex<T>, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut cell.lock().unwrap())
     }
+}
+
+impl Origin for Modelled {
+    type Waiter = Waiter;
+    type Parking = Waiter;
 
     fn waiter(_: &Runtime) -> (Waiter, Waiter) {
         let actor = ACTOR.with(|actor| actor.borrow_mut().get_or_insert_with(Actor::new).clone());
@@ -160,10 +164,10 @@ impl Reach for Modelled {
         (waiter.clone(), waiter)
     }
 
-    fn park(_: &Runtime, receipt: &Waiter, _: Reason, deadline: Option<Instant>) -> Wake {
+    fn park(_: &Runtime, parking: Waiter, _: Reason, deadline: Option<Instant>) -> Wake {
         loop {
             {
-                let mut state = receipt.actor.state.lock().unwrap();
+                let mut state = parking.actor.state.lock().unwrap();
                 let cause = match state.cause {
                     // A kill beats the event that came with it, an event beats a deadline.
                     _ if state.killed => Some(Cause::Interrupt),
@@ -181,11 +185,9 @@ impl Reach for Modelled {
                     };
                 }
             }
-            receipt.actor.changed.wait();
+            parking.actor.changed.wait();
         }
     }
-
-    fn give_back(_: &Runtime, _: Waiter) {}
 }
 
 type Semaphore = Counting<Modelled>;
@@ -281,11 +283,16 @@ fn a_permit_that_is_not_passed_on_is_found() {
                     }
                 };
                 let leave = |place| permits.lock().unwrap().1.leave(place);
-                let waited = Runtime::with(|runtime| {
-                    let deadline = runtime.deadline(Some(SOON));
-                    wait::<Modelled, ()>(runtime, Reason::Nothing, deadline, enter, leave, || ())
+                let ended = Runtime::with(|runtime| {
+                    runtime.wait::<Modelled, _, _>(Wait {
+                        reason: Reason::Nothing,
+                        deadline: runtime.deadline(Some(SOON)),
+                        enter,
+                        leave,
+                        pass_on: || (),
+                    })
                 });
-                matches!(waited, Outcome::Served)
+                ended.is_served()
             })
         });
         let [(victim, first), (waits, second)] = threads;

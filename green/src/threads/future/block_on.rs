@@ -80,7 +80,7 @@ fn drive<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Unwinding> {
                 return Ok(value);
             }
             match parker.park(runtime) {
-                Wake::Event | Wake::Expired => {}
+                Wake::Event | Wake::Again | Wake::Expired => {}
                 Wake::Unwinding => return Err(Unwinding),
                 Wake::Interrupted(interrupt) => interrupt.raise(),
             }

@@ -10,20 +10,20 @@ use std::task::{Context, Poll, Waker};
 
 use super::try_block_on;
 use crate::greenthread::{AnyGreenThread, Panic};
-use crate::hubs::{self, HubClosed, HubHandle};
+use crate::hubs::{self, ThreadClosed, ThreadHandle};
 use crate::primitives::sharing::Unwinding;
 use crate::runtime::{Runtime, contain};
 use crate::{Exit, GreenThread};
 
 /// A greenthread of another thread: a future of its end, and a way to kill it.
 ///
-/// Made by [`GreenThread::remote`] and [`HubHandle::submit`]. It is `Send`, and any executor can await it. Dropping it
+/// Made by [`GreenThread::remote`] and [`ThreadHandle::submit`]. It is `Send`, and any executor can await it. Dropping it
 /// detaches: the greenthread runs on. While it lives, the greenthread's thread never reports a deadlock, as with a
-/// [`HubHandle`].
+/// [`ThreadHandle`].
 #[must_use = "to let it run on its own, drop it"]
 pub struct RemoteGreenThread<T> {
     slot: Arc<Slot<T>>,
-    hub: HubHandle,
+    hub: ThreadHandle,
 }
 
 /// Why a greenthread of another thread has no value.
@@ -37,7 +37,7 @@ pub enum RemoteExit {
     /// It panicked.
     Panicked(Panic),
     /// Its hub was closed, or its thread has ended, before it had ended.
-    HubClosed,
+    ThreadClosed,
     /// Not its end: the thread of the waiter is unwinding, and so the wait was refused.
     Unwinding,
 }
@@ -50,7 +50,7 @@ impl fmt::Display for RemoteExit {
             RemoteExit::Panicked(panic) => {
                 write!(f, "the greenthread panicked: {}", panic.message())
             }
-            RemoteExit::HubClosed => HubClosed.fmt(f),
+            RemoteExit::ThreadClosed => ThreadClosed.fmt(f),
             RemoteExit::Unwinding => f.write_str("cannot wait for a greenthread while unwinding"),
         }
     }
@@ -127,7 +127,7 @@ impl<T> Drop for Deliver<T> {
         if let Stage::Pending(_) = state.stage {
             let exit = match state.killed {
                 true => RemoteExit::Killed,
-                false => RemoteExit::HubClosed,
+                false => RemoteExit::ThreadClosed,
             };
             drop(state);
             self.deliver(Err(exit));
@@ -157,13 +157,13 @@ impl<T: Send + 'static> GreenThread<T> {
     }
 }
 
-impl HubHandle {
-    /// Spawns `f` as a greenthread of the hub's thread, as [`HubHandle::spawn`], with a handle to wait for its value.
+impl ThreadHandle {
+    /// Spawns `f` as a greenthread of the hub's thread, as [`ThreadHandle::spawn`], with a handle to wait for its value.
     ///
     /// For a future: `hub.submit(|| green::future::block_on(async { .. }))`.
     ///
     /// # Errors
-    /// [`HubClosed`] if the hub was closed or its thread has ended. `f` is dropped.
+    /// [`ThreadClosed`] if the hub was closed or its thread has ended. `f` is dropped.
     ///
     /// ```
     /// let hub = green::hubs::handle()?;
@@ -175,7 +175,7 @@ impl HubHandle {
     pub fn submit<T: Send + 'static>(
         &self,
         f: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<RemoteGreenThread<T>, HubClosed> {
+    ) -> Result<RemoteGreenThread<T>, ThreadClosed> {
         let slot = Slot::new(None);
         let deliver = Deliver(Arc::clone(&slot));
         self.spawn(move || {

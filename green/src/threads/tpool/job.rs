@@ -11,7 +11,9 @@ use std::time::Duration;
 use greenlet::fork_count;
 
 use crate::greenthread::Panic;
-use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake, contain, resume_if_control};
+use crate::runtime::{
+    Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, resume_if_control,
+};
 
 /// Why a job has no value.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ enum Stage<T> {
 
 struct Slot<T> {
     stage: Stage<T>,
-    waiter: Option<RemoteWaiter>,
+    waiter: Option<<Anywhere as Origin>::Waiter>,
 }
 
 /// A job that was handed to a pool by [`submit`](super::submit): wait for its value, or cancel it.
@@ -254,46 +256,36 @@ impl<T> Job<T> {
             return Some(result);
         }
         Runtime::with(|runtime| {
-            let mut deadline = None;
+            let deadline = runtime.deadline(timeout);
             loop {
-                if let Some(result) = self.poll() {
-                    return Some(result);
-                }
-                deadline = deadline.or_else(|| runtime.deadline(timeout));
-                let waiter = match runtime.remote_waiter() {
-                    Ok(waiter) => waiter,
-                    Err(error) => return Some(Err(error.into())),
-                };
-                {
-                    let mut slot = lock(&self.slot);
-                    if let Stage::Queued | Stage::Running = slot.stage {
-                        slot.waiter = Some(waiter.clone());
-                    } else {
-                        // It ended just now.
-                        drop(slot);
-                        runtime.forget(&waiter);
-                        continue;
-                    }
-                }
-                let wake = runtime.park(Reason::Outside("a job of the thread pool"), deadline);
-                let left = self.lock().and_then(|mut slot| slot.waiter.take());
-                drop(left);
-                runtime.forget(&waiter);
-                match wake {
-                    Wake::Event => {}
-                    Wake::Expired => return self.poll(),
-                    // A result that came with the deadline wins.
-                    Wake::Interrupted(interrupt) if !interrupt.is_kill() && self.is_finished() => {}
-                    Wake::Interrupted(interrupt) => interrupt.raise(),
-                    Wake::Unwinding => {
+                let ended = runtime.wait::<Anywhere, _, _>(Wait {
+                    reason: Reason::Outside("a job of the thread pool"),
+                    deadline,
+                    enter: |waiter| self.enter(waiter),
+                    // One that has ended has taken the waiter out.
+                    leave: |()| self.lock().and_then(|mut slot| slot.waiter.take()),
+                    pass_on: || (),
+                });
+                match (self.poll(), ended) {
+                    (Some(result), _) => return Some(result),
+                    (None, Ended::NotServed(Why::Expired, _)) => return None,
+                    (None, Ended::NotServed(Why::Unwinding, _)) => {
                         return Some(Err(JobError::Refused(io::Error::new(
                             io::ErrorKind::WouldBlock,
                             "cannot wait for a job of the thread pool while unwinding",
                         ))));
                     }
+                    (None, _) => {}
                 }
             }
         })
+    }
+
+    /// Has the end of the job wake `waiter`. `None` says that it has ended.
+    fn enter(&self, waiter: <Anywhere as Origin>::Waiter) -> Option<()> {
+        let mut slot = lock(&self.slot);
+        let open = matches!(slot.stage, Stage::Queued | Stage::Running);
+        open.then(|| slot.waiter = Some(waiter))
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use greenlet::fork_count;
 
 use super::{Job, JobError};
-use crate::runtime::{Reason, RemoteWaiter, Runtime, Wake};
+use crate::runtime::{Anywhere, Ended, Origin, Place, Reason, Runtime, Wait, WaitList, Why};
 
 /// The idle timeout, if nothing else is said.
 const IDLE: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ struct State {
     /// No more jobs are taken; threads end when the queue is empty.
     closed: bool,
     /// Who waits for the last thread to end.
-    leavers: Vec<RemoteWaiter>,
+    leavers: WaitList<(), <Anywhere as Origin>::Waiter>,
 }
 
 impl State {
@@ -82,7 +82,7 @@ impl State {
             idle: 0,
             handles: Vec::new(),
             closed: false,
-            leavers: Vec::new(),
+            leavers: WaitList::new(),
         }
     }
 }
@@ -255,44 +255,28 @@ impl ThreadPool {
 
     /// Waits until the last thread has done its work. False if that did not happen.
     fn wait_idle(&self, deadline: Option<Instant>) -> bool {
+        if IN_POOL.get() {
+            return self.shared.lock().threads == 0;
+        }
         Runtime::with(|runtime| {
             loop {
-                if self.shared.lock().threads == 0 {
-                    return true;
-                }
-                if IN_POOL.get() {
-                    return false;
-                }
-                let waiter = match runtime.remote_waiter() {
-                    Ok(waiter) => waiter,
-                    Err(error) => {
-                        log::error!("cannot wait for the end of a thread pool: {error}");
-                        return false;
-                    }
-                };
-                {
-                    let mut state = self.shared.lock();
-                    if state.threads > 0 {
-                        state.leavers.push(waiter.clone());
-                    } else {
-                        drop(state);
-                        runtime.forget(&waiter);
-                        return true;
-                    }
-                }
-                let wake = runtime.park(Reason::Outside("the end of a thread pool"), deadline);
-                if self.is_gone() {
-                    return true;
-                }
-                let mut state = self.shared.lock();
-                state.leavers.retain(|leaver| !leaver.is_same(&waiter));
-                let idle = state.threads == 0;
-                drop(state);
-                runtime.forget(&waiter);
-                match wake {
-                    Wake::Event => {}
-                    Wake::Expired | Wake::Unwinding => return idle,
-                    Wake::Interrupted(interrupt) => interrupt.raise(),
+                let ended = runtime.wait::<Anywhere, Place, ()>(Wait {
+                    reason: Reason::Outside("the end of a thread pool"),
+                    deadline,
+                    enter: |waiter| {
+                        let mut state = self.shared.lock();
+                        (state.threads > 0).then(|| state.leavers.push(waiter, ()))
+                    },
+                    leave: |place| match self.is_gone() {
+                        true => None,
+                        false => self.shared.lock().leavers.leave(place),
+                    },
+                    pass_on: || (),
+                });
+                match ended {
+                    Ended::Served => return true,
+                    Ended::NotServed(Why::Again, ()) => {}
+                    Ended::NotServed(Why::Expired | Why::Unwinding, ()) => return false,
                 }
             }
         })
@@ -327,14 +311,12 @@ impl Shared {
             }
         }
         state.threads -= 1;
-        let mut leavers = Vec::new();
+        let mut leavers = WaitList::new();
         if state.threads == 0 {
-            leavers = std::mem::take(&mut state.leavers);
+            leavers = std::mem::replace(&mut state.leavers, WaitList::new());
         }
         drop(state);
-        for leaver in leavers {
-            leaver.wake();
-        }
+        leavers.wake_all();
     }
 }
 

@@ -1,0 +1,33 @@
+//! cargo run -p examples --example echo_bytes -- 127.0.0.1:6000
+//!
+//! The echo server at its simplest: one greenthread a connection, a byte at a time. With ten thousand connections the
+//! pool is full, and no more are accepted until one ends. `echo_server` is the one that is made for speed.
+
+use std::error::Error;
+use std::io::{self, Read, Write};
+
+use green::GreenPool;
+use green::net::TcpStream;
+
+fn handle(mut stream: TcpStream) -> io::Result<()> {
+    let mut byte = [0];
+    while stream.read(&mut byte)? > 0 {
+        stream.write_all(&byte)?;
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:6000".into());
+    let server = green::listen(address)?;
+    println!("server listening on {}", server.local_addr()?);
+    let pool = GreenPool::new(10_000);
+    loop {
+        let (stream, peer) = server.accept()?;
+        pool.spawn_n(move || {
+            if let Err(error) = handle(stream) {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}

@@ -1,0 +1,145 @@
+//! How often the scheduler looks at the clock, and how often it polls the hub while greenthreads are runnable.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use greenlet::ticks;
+
+/// Most switches between two looks at the clock. They are that far apart only while greenthreads run for a few
+/// microseconds each: one that begins to run for long is then noticed at its second switch.
+const MOST_SWITCHES: u32 = 4;
+
+/// A look that finds more than this since the last one is followed by a look at every switch.
+const LONG: u64 = 20;
+
+/// Looks in a row that find little time, before the next ones are farther apart.
+const CALM: u32 = 256;
+
+/// Microseconds for which runnable greenthreads may keep the hub from being polled.
+const INTERVAL: u64 = 50;
+
+/// The same where a poll takes long: polling gets a ninth of the time, but is never this many microseconds away.
+const LONGEST_INTERVAL: u64 = 10_000;
+
+/// Microseconds for which a greenthread runs whose calls always succeed before it lets the others run.
+const SLICE: u64 = 200;
+
+/// What a greenthread that stops running looks at before the next one runs.
+pub(super) enum Look {
+    Nothing,
+    /// Deadlines only: the hub has been polled not long ago, and takes long.
+    Timers,
+    /// Both.
+    Hub,
+}
+
+/// Times in ticks of [`greenlet::ticks`].
+pub(super) struct Pace {
+    /// Switches until the next look.
+    left: Cell<u32>,
+    /// Switches between two looks.
+    stride: Cell<u32>,
+    /// Looks in a row that found little time.
+    calm: Cell<u32>,
+    looked: Cell<u64>,
+    /// The end of the last turn of the reactor.
+    turned: Cell<u64>,
+    interval: Cell<u64>,
+    /// How long the last poll took.
+    took: Cell<u64>,
+    /// How many ticks are a microsecond. Measured against the system's clock from `epoch` on.
+    rate: Cell<u64>,
+    epoch: Cell<(u64, Instant)>,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Pace {
+        let ticks = ticks();
+        Pace {
+            left: Cell::new(0),
+            stride: Cell::new(1),
+            calm: Cell::new(0),
+            looked: Cell::new(ticks),
+            turned: Cell::new(ticks),
+            interval: Cell::new(INTERVAL * 1000),
+            took: Cell::new(0),
+            rate: Cell::new(1000),
+            epoch: Cell::new((ticks, now)),
+        }
+    }
+
+    /// Counts a switch. True if it is time for a look.
+    #[inline(always)]
+    pub(super) fn is_look_due(&self) -> bool {
+        match self.left.get() {
+            0 => true,
+            left => {
+                self.left.set(left - 1);
+                false
+            }
+        }
+    }
+
+    /// Looks at the clock, and says what is to be looked at besides.
+    pub(super) fn look(&self) -> Look {
+        let now = ticks();
+        let since = now.wrapping_sub(self.looked.replace(now));
+        if since > LONG * self.rate.get() {
+            self.stride.set(1);
+            self.calm.set(0);
+        } else if self.calm.get() < CALM {
+            self.calm.set(self.calm.get() + 1);
+        } else {
+            self.stride.set(MOST_SWITCHES);
+        }
+        self.left.set(self.stride.get() - 1);
+        match now.wrapping_sub(self.turned.get()) {
+            since if since >= self.interval.get() => Look::Hub,
+            since if since >= INTERVAL * self.rate.get() => Look::Timers,
+            _ => Look::Nothing,
+        }
+    }
+
+    /// The next look is in so many switches, whatever the time.
+    pub(super) fn look_in(&self, switches: u32) {
+        self.left.set(switches - 1);
+    }
+
+    /// True if the current greenthread, which has not switched since the last look, has had its share.
+    #[inline]
+    pub(super) fn is_slice_over(&self) -> bool {
+        ticks().wrapping_sub(self.looked.get()) > SLICE * self.rate.get()
+    }
+
+    /// The current greenthread has had its share: the next switch looks, and a new share begins.
+    pub(super) fn begin_slice(&self) {
+        self.left.set(0);
+        self.looked.set(ticks());
+    }
+
+    /// A turn of the reactor is over; `began` is when it started, if it did not wait.
+    pub(super) fn turned(&self, now: Instant, began: Option<u64>) {
+        let ticks = ticks();
+        self.looked.set(ticks);
+        self.turned.set(ticks);
+        self.measure(ticks, now);
+        if let Some(began) = began {
+            let took = ticks.wrapping_sub(began);
+            // The shorter of two: a process that was stopped during a poll has not polled for long.
+            let usual = took.min(self.took.replace(took));
+            let (rate, share) = (self.rate.get(), 8 * usual);
+            let interval = share.clamp(INTERVAL * rate, LONGEST_INTERVAL * rate);
+            self.interval.set(interval);
+        }
+    }
+
+    fn measure(&self, ticks: u64, now: Instant) {
+        let (epoch, began) = self.epoch.get();
+        let since = now.saturating_duration_since(began);
+        if since >= Duration::from_millis(1) {
+            let rate = ticks.wrapping_sub(epoch) / since.as_micros() as u64;
+            self.rate.set(rate.max(1));
+            self.epoch.set((ticks, now));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The two ends of every wait: a greenthread stops running, and becomes runnable again.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Waiter};
+
+/// How a park ended, as the waker left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Event,
+    Expired,
+    Interrupt,
+}
+
+/// How a park ended.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Wake {
+    /// Somebody woke this park.
+    Event,
+    /// The deadline given to the park passed.
+    Expired,
+    /// The greenthread is being killed or a deadline has elapsed: clean up, then raise.
+    Interrupted(Interrupt),
+    /// What had interrupted it is no longer pending: look again.
+    Again,
+    /// Nothing was waited for: see [`Runtime::cannot_switch`].
+    Unwinding,
+}
+
+impl Runtime {
+    /// Parks the current greenthread until its present ticket is woken, or `deadline` passes.
+    ///
+    /// The caller has put [`Runtime::waiter`] where the waker will find it, and takes it out again unless the
+    /// result is [`Wake::Event`].
+    #[inline(always)]
+    pub(crate) fn park(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
+        if self.cannot_switch() {
+            return Wake::Unwinding;
+        }
+        let task = self.current();
+        if task.is_interrupted() {
+            return Wake::Interrupted(Interrupt::new(task));
+        }
+        if task.unarmed.get() {
+            self.arm_deadlines(&task);
+        }
+        let timer = deadline.map(|deadline| {
+            let waiter = Waiter {
+                task: Rc::clone(&task),
+                ticket: task.ticket.get(),
+            };
+            self.add_timer(deadline, Alarm::Park(waiter))
+        });
+        task.state.set(State::Parked);
+        task.reason.set(reason);
+        drop(task);
+        self.switch(self.next());
+        let cause = self.cause.get();
+        if let Some(timer) = timer.filter(|_| cause != Cause::Expired) {
+            self.cancel_timer(timer);
+        }
+        // A kill beats the event that came with it, an event beats a deadline. A mask holds back both.
+        if self.interrupted.get() {
+            let task = self.current();
+            if cause != Cause::Event || task.is_killed() {
+                return Wake::Interrupted(Interrupt::new(task));
+            }
+        }
+        match cause {
+            Cause::Event => Wake::Event,
+            Cause::Expired => Wake::Expired,
+            // Somebody has taken a deadline back before this ran.
+            Cause::Interrupt => Wake::Again,
+        }
+    }
+
+    /// Ends the park that `ticket` names. False if it is over already.
+    #[inline(always)]
+    pub(super) fn unpark(&self, task: &Rc<Task>, ticket: u32, cause: Cause) -> bool {
+        let parked = task.end_park(ticket, cause);
+        if parked {
+            self.run_queue.borrow_mut().push(Rc::clone(task));
+        }
+        parked
+    }
+
+    /// As `unpark`, for the reactor.
+    #[inline]
+    pub(super) fn unpark_due(&self, task: &Rc<Task>, ticket: u32, cause: Cause) -> bool {
+        let parked = task.end_park(ticket, cause);
+        if parked {
+            self.run_queue.borrow_mut().push_due(Rc::clone(task));
+        }
+        parked
+    }
+}
+
+impl Task {
+    /// True if it waited with this ticket: it is runnable now, and no other wake-up can claim to have ended that park.
+    #[inline(always)]
+    fn end_park(&self, ticket: u32, cause: Cause) -> bool {
+        let parked = self.ticket.get() == ticket && self.state.get() == State::Parked;
+        if parked {
+            self.ticket.set(ticket.wrapping_add(1));
+            self.cause.set(cause);
+            self.state.set(State::Ready);
+        }
+        parked
+    }
+}

@@ -1,0 +1,166 @@
+//! Parks that another thread may end.
+//!
+//! A primitive of all threads leaves a [`RemoteWaiter`] where it is found; a future gets a [`Waker`] (see
+//! [`Parker`](super::Parker)). Both name a park by numbers and own nothing of the greenthread. The runtime keeps who is
+//! parked so, since a thread whose greenthreads wait for others is not deadlocked.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::park::Cause;
+use super::parker::Unparker;
+use super::remote::Remote;
+use super::{Reason, Runtime, Task, Waiter, Waiting, Wake};
+
+/// How often a greenthread looks for itself that no other thread can wake, for want of a descriptor.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Names one park of one greenthread, whatever thread asks. Used too late, it does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ParkName {
+    /// See [`Runtime::serial`].
+    pub(super) thread: u64,
+    /// The greenthread's place in the registry of its thread.
+    pub(super) key: usize,
+    pub(super) id: u64,
+    pub(super) ticket: u32,
+}
+
+impl ParkName {
+    /// Ends the park: here and now if this is its thread, else by a message.
+    pub(super) fn end(self, remote: impl FnOnce() -> Option<Arc<Remote>>) {
+        let here = Runtime::existing(|runtime| {
+            let here = runtime.serial == self.thread;
+            if here {
+                runtime.unpark_named(self, Runtime::unpark);
+            }
+            here
+        });
+        if here != Some(true)
+            && let Some(remote) = remote()
+        {
+            remote.unpark(self);
+        }
+    }
+}
+
+/// Wakes one park of one greenthread from any thread.
+#[derive(Clone)]
+pub(crate) struct RemoteWaiter {
+    park: ParkName,
+    remote: Arc<Remote>,
+}
+
+impl Waiting for RemoteWaiter {
+    /// Whether a park in another thread goes on cannot be known: one that was served too late passes on what it got.
+    fn is_parked(&self) -> bool {
+        true
+    }
+
+    fn wake(&self) {
+        self.park.end(|| Some(Arc::clone(&self.remote)));
+    }
+}
+
+/// A greenthread that is parked so.
+pub(super) struct RemotePark {
+    waiter: Waiter,
+    /// What wakers of the future are made of that it waits for. `None` is a primitive of all threads, which anybody may
+    /// have.
+    awaited: Option<Arc<Unparker>>,
+}
+
+impl Runtime {
+    /// The waiter for the next park of the current greenthread. `None` says that no other thread could wake it, for want of
+    /// a descriptor: then that park looks for itself from time to time.
+    pub(super) fn remote_waiter(&self) -> Option<RemoteWaiter> {
+        match self.remote() {
+            Ok(remote) => Some(RemoteWaiter {
+                park: self.next_park(),
+                remote,
+            }),
+            Err(error) => {
+                self.warn_unreachable(&error);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    pub(super) fn warn_unreachable(&self, error: &std::io::Error) {
+        log::warn!(
+            "no descriptor by which other threads could wake this one ({error}): \
+             its greenthreads that wait for them look by themselves every {LOOK:?} until it has one"
+        );
+    }
+
+    /// What the next park of the current greenthread is called.
+    pub(super) fn next_park(&self) -> ParkName {
+        self.with_current(|task| ParkName {
+            thread: self.serial,
+            key: task.key.get(),
+            id: task.id,
+            ticket: task.ticket.get(),
+        })
+    }
+
+    /// Parks for something that other threads may bring. If they cannot reach this one, it ends with `Event` after a while.
+    pub(super) fn park_for_others(
+        &self,
+        reachable: bool,
+        awaited: Option<Arc<Unparker>>,
+        reason: Reason,
+        deadline: Option<Instant>,
+    ) -> Wake {
+        let waiter = self.waiter();
+        let place = self
+            .remote_parks
+            .borrow_mut()
+            .insert(RemotePark { waiter, awaited });
+        let wake = match reachable {
+            true => self.park(reason, deadline),
+            false => self.park_and_look(reason, deadline),
+        };
+        let left = self.remote_parks.borrow_mut().try_remove(place);
+        drop(left);
+        wake
+    }
+
+    #[cold]
+    fn park_and_look(&self, reason: Reason, deadline: Option<Instant>) -> Wake {
+        let look = self.now() + LOOK;
+        let sooner = deadline.map_or(look, |deadline| deadline.min(look));
+        match self.park(reason, Some(sooner)) {
+            Wake::Expired if deadline != Some(sooner) => Wake::Event,
+            wake => wake,
+        }
+    }
+
+    /// Ends a park of a greenthread of this thread by `unpark`.
+    pub(super) fn unpark_named(
+        &self,
+        park: ParkName,
+        unpark: impl FnOnce(&Runtime, &Rc<Task>, u32, Cause) -> bool,
+    ) {
+        if let Some(task) = self.task(park.key, park.id) {
+            unpark(self, &task, park.ticket, Cause::Event);
+        }
+    }
+
+    /// True if a greenthread is parked whom another thread may still wake.
+    pub(super) fn is_awaited_elsewhere(&self) -> bool {
+        let parks = self.remote_parks.borrow();
+        parks.iter().any(|(_, park)| match &park.awaited {
+            Some(unparker) => Unparker::is_held(unparker),
+            None => true,
+        })
+    }
+
+    /// After a fork: those who waited for other threads look again, and find that these are gone.
+    pub(super) fn wake_remote_parks(&self) {
+        for (_, park) in &*self.remote_parks.borrow() {
+            park.waiter.wake();
+        }
+    }
+}

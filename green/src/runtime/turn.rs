@@ -1,0 +1,147 @@
+//! When the reactor is turned, and what a turn wakes.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{Ordering, fence};
+use std::time::{Duration, Instant};
+
+use greenlet::ticks;
+use hub_core::{Cause as Ready, Wakeup};
+
+use super::pace::Look;
+use super::park::Cause;
+use super::{Alarm, Runtime, Task, contain};
+
+/// Switches between two polls in a seeded run.
+const SEEDED_LOOK: u32 = 32;
+
+impl Runtime {
+    /// True if anything outside the run queue can still make a greenthread runnable.
+    fn can_wake(&self) -> bool {
+        let by_hub = match (&*self.reactor.borrow(), self.background.get()) {
+            (None, _) => false,
+            (Some(reactor), 0) => reactor.has_waiters() || reactor.timer_count() > 0,
+            (Some(reactor), background) => {
+                reactor.readers() + reactor.writers() + reactor.timer_count() > background
+            }
+        };
+        by_hub
+            || matches!(&*self.remote.borrow(), Some(remote) if remote.has_handles())
+            || self.is_awaited_elsewhere()
+            || self.has_messages()
+    }
+
+    /// True if another thread has sent something: also one that has let go of its handle or waker since.
+    fn has_messages(&self) -> bool {
+        // After those: who sees that they are gone also sees what was sent through them.
+        fence(Ordering::Acquire);
+        matches!(&*self.remote.borrow(), Some(remote) if remote.has_messages())
+    }
+
+    /// Runs a wait of the current greenthread for one descriptor and nothing else, which does not count as something that
+    /// could wake the others.
+    pub(crate) fn in_background<T>(&self, wait: impl FnOnce() -> T) -> T {
+        struct Over<'a>(&'a Cell<usize>);
+        impl Drop for Over<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() - 1);
+            }
+        }
+        let over = Over(&self.background);
+        over.0.set(over.0.get() + 1);
+        wait()
+    }
+
+    /// Waits until the run queue has somebody, and takes that one out of it.
+    #[inline(never)]
+    pub(super) fn wait_for_next(&self) -> Rc<Task> {
+        loop {
+            if self.can_wake() {
+                self.turn(None);
+            } else {
+                self.deadlock();
+            }
+            if let Some(task) = self.pop() {
+                return task;
+            }
+        }
+    }
+
+    /// Between two greenthreads: polls I/O and deadlines without waiting if that has not been done for a while.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn look(&self) {
+        if self.is_forked() {
+            // Only a wait that needs the hub is refused.
+            return;
+        }
+        if self.seed.get() != 0 {
+            // A seeded run must not depend on how fast the machine is.
+            self.pace.look_in(SEEDED_LOOK);
+            return self.turn(Some(Duration::ZERO));
+        }
+        match self.pace.look() {
+            Look::Nothing => {}
+            Look::Timers => self.expire(),
+            Look::Hub => self.turn(Some(Duration::ZERO)),
+        }
+    }
+
+    /// Wakes those whose deadline is over, without a look at the hub.
+    fn expire(&self) {
+        self.arm_current();
+        let mut woken = self.woken.take();
+        self.reactor(|reactor| reactor.expire(&mut woken));
+        self.wake_all(woken);
+    }
+
+    /// One turn of the reactor: I/O first, then timers, then what other threads sent.
+    pub(crate) fn turn(&self, timeout: Option<Duration>) {
+        if self.is_forked() {
+            return self.fail_fork();
+        }
+        self.arm_current();
+        let polls = timeout.is_some_and(|timeout| timeout.is_zero());
+        let began = polls.then(ticks);
+        let mut woken = self.woken.take();
+        let turned = self.reactor(|reactor| reactor.turn(timeout, &mut woken));
+        self.counters.turns.set(self.counters.turns.get() + 1);
+        self.wake_all(woken);
+        self.last_turn.set(Instant::now());
+        self.pace.turned(self.last_turn.get(), began);
+        match turned {
+            Ok(turn) if turn.rang => self.empty_inbox(),
+            Ok(_) => {}
+            Err(error) => self.hub_failed(&error),
+        }
+    }
+
+    fn wake_all(&self, mut woken: Vec<Wakeup<Alarm>>) {
+        for wakeup in woken.drain(..) {
+            let cause = match wakeup.cause {
+                Ready::Ready(_) => Cause::Event,
+                Ready::Expired => Cause::Expired,
+            };
+            match wakeup.waiter {
+                Alarm::Park(waiter) => {
+                    self.unpark_due(&waiter.task, waiter.ticket, cause);
+                }
+                Alarm::Deadline(task, deadline) => {
+                    self.elapse(&task, deadline);
+                }
+                Alarm::Start(_, call) => contain("a delayed start", call),
+                waker @ Alarm::Waker(_) => waker.wake(),
+            }
+        }
+        self.woken.set(woken);
+    }
+
+    #[cold]
+    fn hub_failed(&self, error: &io::Error) {
+        let name = self.reactor(|reactor| reactor.hub_name());
+        self.fail(format!(
+            "the {name} hub cannot wait: {error}; choose another one with use_hub or GREEN_HUB"
+        ));
+    }
+}

@@ -1,0 +1,12 @@
+//! Greenthreads: their order, ends, scopes, locals and timeouts, and their time when it is virtual.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod core;
+mod greenthread;
+mod local;
+mod mask;
+mod scope;
+mod sim;
+mod timeout;

@@ -1,0 +1,10 @@
+//! Many greenthreads at once: pools, piles, graphs, and pools of what they use.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod dagpool;
+mod greenpile;
+mod greenpool;
+mod imap;
+mod pools;

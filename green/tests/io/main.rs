@@ -1,0 +1,13 @@
+//! Sockets, names, and what a hub does while all wait.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod dns;
+#[cfg(feature = "dns")]
+mod dns_green;
+mod idle;
+mod net_tcp;
+mod net_udp;
+mod net_unix;
+mod select;

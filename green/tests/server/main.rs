@@ -1,0 +1,10 @@
+//! Servers, and the HTTP libraries that run on green sockets.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+#[cfg(feature = "hyper")]
+mod hyper;
+mod serve;
+#[cfg(feature = "ureq")]
+mod ureq;
