@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use green::Timeout;
+use green::debug::counters;
 use green::net::TcpStream;
 use green_tls::TlsStream;
 
@@ -194,12 +195,19 @@ fn who_waits_for_a_turn_to_write_hears_of_the_end() {
     bounded(|| {
         let (near, _far) = open_pair();
         let near = Rc::new(near);
+        let data = Rc::new(vec![7; 64 << 20]);
         let spawn = || {
-            let near = Rc::clone(&near);
-            green::spawn(move || (&*near).write_all(&pattern(64 << 20)).unwrap_err().kind())
+            let (near, data) = (Rc::clone(&near), Rc::clone(&data));
+            green::spawn(move || (&*near).write_all(&data).unwrap_err().kind())
         };
         let (first, second) = (spawn(), spawn());
-        green::sleep(SHORT);
+        // Until one is in the middle of a write, and the other waits for it.
+        let idle = || {
+            let before = counters().switches;
+            green::sleep(2 * SHORT);
+            counters().switches == before
+        };
+        assert!((0..1000).any(|_| idle()));
         first.kill();
         assert_eq!(second.join().unwrap(), ErrorKind::BrokenPipe);
     });

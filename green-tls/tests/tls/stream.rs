@@ -313,24 +313,18 @@ fn nobody_runs_while_all_wait() {
         let other = Rc::clone(&near);
         let flooded = green::spawn(move || (&*other).write_all(&vec![0; 60 << 20]));
         reader.kill();
-        for _ in 0..5 {
-            green::yield_now();
-            green::sleep(Duration::from_millis(1));
-        }
-        for _ in 0..3 {
+        // The system takes what it takes first.
+        let idle = || {
             let before = counters();
             green::sleep(Duration::from_millis(30));
             let after = counters();
-            assert!(
-                after.turns - before.turns <= 2,
-                "the hub turns while all wait"
-            );
-            assert_eq!(
-                after.switches - before.switches,
-                0,
-                "somebody runs while all wait"
-            );
-        }
+            after.turns - before.turns <= 2 && after.switches == before.switches
+        };
+        assert!(
+            (0..200).any(|_| idle()),
+            "somebody always runs while all wait"
+        );
+        assert!(idle() && idle(), "somebody runs while all wait");
         writer.kill();
         flooded.kill();
     });

