@@ -200,14 +200,16 @@ fn who_waits_for_a_turn_to_write_hears_of_the_end() {
             let (near, data) = (Rc::clone(&near), Rc::clone(&data));
             green::spawn(move || (&*near).write_all(&data).unwrap_err().kind())
         };
-        let (first, second) = (spawn(), spawn());
-        // Until one is in the middle of a write, and the other waits for it.
+        let first = spawn();
+        // Until it is in the middle of a write.
         let idle = || {
             let before = counters().switches;
             green::sleep(2 * SHORT);
             counters().switches == before
         };
         assert!((0..1000).any(|_| idle()));
+        let second = spawn();
+        settle();
         first.kill();
         assert_eq!(second.join().unwrap(), ErrorKind::BrokenPipe);
     });
