@@ -198,3 +198,8 @@ impl Host for &String {
         self.as_str().host_and_port()
     }
 }
+
+/// The examples of the porting guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/tls.md")]
+struct Guide;

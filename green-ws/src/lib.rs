@@ -75,3 +75,8 @@ pub use message::{Close, Message};
 pub use options::{Deflate, Options};
 pub use socket::{WebSocket, accept, client};
 pub use stream::Stream;
+
+/// The examples of the porting guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/websocket.md")]
+struct Guide;

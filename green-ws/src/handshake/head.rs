@@ -39,6 +39,31 @@ impl Request {
         }
     }
 
+    /// Reads a request from a stream: for servers that answer others too, as with a page. Gives what came behind it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for what is no request of HTTP/1.1, and for a head of more than 16 KiB; what the stream says.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use green_ws::Request;
+    ///
+    /// let (mut near, far) = green::net::UnixStream::pair()?;
+    /// near.write_all(b"GET /page HTTP/1.1\r\nHost: localhost\r\n\r\nahead")?;
+    /// let (request, ahead) = Request::read(&far)?;
+    /// assert_eq!((request.path(), request.is_upgrade(), &*ahead), ("/page", false, &b"ahead"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read<S: Stream>(stream: &S) -> Result<(Request, Vec<u8>), Error> {
+        let head = read_head(stream)?;
+        Ok((head.request()?, head.ahead().to_vec()))
+    }
+
+    /// True if it asks for a WebSocket, rightly or not: [`Upgrade::check`](crate::Upgrade::check) tells.
+    pub fn is_upgrade(&self) -> bool {
+        lists(self.headers("upgrade"), "websocket")
+    }
+
     /// The path that was asked for, with its query, as it was sent.
     pub fn path(&self) -> &str {
         &self.path

@@ -70,7 +70,7 @@ impl Refusal {
     }
 
     /// The whole answer, for a connection that is closed then.
-    pub(crate) fn answer(&self) -> String {
+    pub fn answer(&self) -> String {
         answer(self.status, self.what, self.fields())
     }
 }
@@ -155,7 +155,8 @@ impl Upgrade {
         &self.fields
     }
 
-    pub(crate) fn answer(&self) -> String {
+    /// The whole answer: who sends it by itself calls [`open`](Upgrade::open) then.
+    pub fn answer(&self) -> String {
         let mut text = "HTTP/1.1 101 Switching Protocols\r\n".to_owned();
         for (name, value) in &self.fields {
             let _ = write!(text, "{name}: {value}\r\n");
