@@ -1,4 +1,4 @@
-.PHONY: help tools demo test test-long frames sanitize check bench microbench doc install clean
+.PHONY: help tools demo test test-long frames sanitize check bench microbench doc install uninstall clean
 HUBS = epoll poll select polling
 PREFIX = /usr/local
 TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -14,10 +14,14 @@ demo: tools      ## 1,000 echo connections and 300 slow pages on each hub in tur
 	cargo build --release -p examples --example demo --example echo_server --example crawler
 	cargo run --release -p examples --example demo
 
-test: tools      ## every test; those of green, of the crates on it and of the examples once on each hub
+test: tools      ## every test; those of green, of the crates on it and of the examples once on each hub (one of yours: docs/hubs.md)
+ifndef HUB_CRATE
 	cargo test --workspace --exclude green --exclude green-tls --exclude green-ws --exclude examples
 	cargo test -p greenlet --features context
 	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green -p green-tls -p green-ws -p examples --all-features || exit 1; done
+else
+	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
+endif
 
 test-long: frames ## what takes longer: frames, and ten million events and ten thousand TLS handshakes without growth of memory
 	cargo test --release -p hub-c --test memory -- --ignored
@@ -48,9 +52,12 @@ microbench: tools ## the microbenchmarks
 doc: tools       ## the API documentation, in target/doc
 	cargo doc --workspace --no-deps --all-features
 
-install: tools   ## libhub, hub.h and hub.pc: make install PREFIX=/usr/local [DESTDIR=]
+install: tools   ## libhub, hub.h and hub.pc: make install PREFIX=/usr/local [LIBDIR=] [DESTDIR=]
 	cargo build --release -p hub-c
-	hub-c/install.sh "$(TARGET)/release" "$(PREFIX)" "$(DESTDIR)"
+	LIBDIR="$(LIBDIR)" hub-c/install.sh "$(TARGET)/release" "$(PREFIX)" "$(DESTDIR)"
+
+uninstall:       ## removes what install has put in place, with the same PREFIX, LIBDIR and DESTDIR
+	LIBDIR="$(LIBDIR)" hub-c/install.sh --uninstall "$(PREFIX)" "$(DESTDIR)"
 
 clean:           ## remove what was built
 	cargo clean

@@ -59,8 +59,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = green::listen(address)?;
     println!("chat on {}", listener.local_addr()?);
     let room = Rc::new(Room::default());
-    loop {
-        let (stream, peer) = listener.accept()?;
+    for stream in listener.incoming() {
+        let stream = stream?;
+        // One that is gone already has no address any more.
+        let Ok(peer) = stream.peer_addr() else {
+            continue;
+        };
         let room = Rc::clone(&room);
         green::spawn_n(move || {
             let end = room.serve(stream, peer);
@@ -71,4 +75,5 @@ fn main() -> Result<(), Box<dyn Error>> {
             room.say(peer, &format!("{peer} has gone{why}\n"));
         });
     }
+    Ok(())
 }

@@ -22,12 +22,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = green::listen(address)?;
     println!("server listening on {}", server.local_addr()?);
     let pool = GreenPool::new(10_000);
-    loop {
-        let (stream, peer) = server.accept()?;
+    for stream in server.incoming() {
+        let stream = stream?;
         pool.spawn_n(move || {
+            let peer = stream.peer_addr();
             if let Err(error) = handle(stream) {
-                eprintln!("{peer}: {error}");
+                eprintln!("{peer:?}: {error}");
             }
         });
     }
+    Ok(())
 }

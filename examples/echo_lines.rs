@@ -24,14 +24,19 @@ fn handle(stream: TcpStream) -> io::Result<()> {
 
 fn accept(listener: &TcpListener) -> io::Result<()> {
     let pool = GreenPool::new(10_000);
-    loop {
-        let (stream, peer) = listener.accept()?;
+    for stream in listener.incoming() {
+        let stream = stream?;
+        // One that is gone already has no address any more.
+        let Ok(peer) = stream.peer_addr() else {
+            continue;
+        };
         println!("client connected {peer}");
         pool.spawn_n(move || match handle(stream) {
             Ok(()) => println!("client disconnected {peer}"),
             Err(error) => println!("client lost {peer}: {error}"),
         });
     }
+    Ok(())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,8 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = green::listen(address)?;
     println!("server listening on {}", listener.local_addr()?);
     green::spawn_n(move || {
-        let error = accept(&listener);
-        eprintln!("accept: {error:?}");
+        let ended = accept(&listener);
+        eprintln!("accept: {ended:?}");
         std::process::exit(1);
     });
     signal::ctrl_c()?;

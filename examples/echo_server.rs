@@ -7,7 +7,6 @@ use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::io::{self, Write};
 use std::rc::Rc;
-use std::time::Duration;
 
 use green::net::TcpStream;
 use green::signal::{SIGINT, SIGTERM, Signals};
@@ -64,18 +63,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let accepting = Rc::clone(&server);
     green::spawn_n(move || {
-        loop {
-            match listener.accept() {
-                Ok((stream, _)) => {
+        for stream in listener.incoming() {
+            match stream {
+                Ok(stream) => {
                     accepting.connections.set(accepting.connections.get() + 1);
                     let server = Rc::clone(&accepting);
                     // A client that breaks off is its own affair.
                     green::spawn_n(move || drop(server.echo(stream)));
                 }
-                Err(error) => {
-                    eprintln!("accept: {error}");
-                    green::sleep(Duration::from_millis(10));
-                }
+                Err(error) => eprintln!("accept: {error}"),
             }
         }
     });

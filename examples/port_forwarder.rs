@@ -32,13 +32,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let listener = green::listen(address)?;
     println!("forwarding {} to {target}", listener.local_addr()?);
-    loop {
-        let (near, peer) = listener.accept()?;
+    for near in listener.incoming() {
+        let near = near?;
         let target = target.clone();
         green::spawn_n(move || {
+            let peer = near.peer_addr();
             if let Err(error) = join(near, &target) {
-                eprintln!("{peer} to {target}: {error}");
+                eprintln!("{peer:?} to {target}: {error}");
             }
         });
     }
+    Ok(())
 }

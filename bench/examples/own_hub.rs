@@ -37,6 +37,6 @@ impl Hub for MyHub {
 }
 
 fn main() -> ExitCode {
-    let mine: Candidate = ("mine", || Ok(Box::new(MyHub(Poll::new()?))));
+    let mine: Candidate = ("mine", &|| Ok(Box::new(MyHub(Poll::new()?))));
     hub_bench::main(&[&[mine], HUBS].concat())
 }

@@ -88,7 +88,7 @@ fn refuse(what: String) -> ! {
 /// use hub_bench::HUBS;
 ///
 /// fn main() -> ExitCode {
-///     let mine: hub_bench::Candidate = ("mine", || Ok(Box::new(hub_poll::Poll::new()?)));
+///     let mine: hub_bench::Candidate = ("mine", &|| Ok(Box::new(hub_poll::Poll::new()?)));
 ///     hub_bench::main(&[&[mine], HUBS].concat())
 /// }
 /// ```

@@ -14,19 +14,19 @@ use crate::report::{Method, Report};
 use crate::worker::{Order, Said, Worker};
 use crate::workload::{self, Case, Job, Sample};
 
-/// How to make a hub.
-pub type MakeHub = fn() -> io::Result<Box<dyn Hub>>;
+/// How to make a hub: a function, or a closure that knows more than its name.
+pub type MakeHub<'a> = &'a (dyn Fn() -> io::Result<Box<dyn Hub>> + Sync);
 
 /// A hub to be measured: its name in the report, and how to make it.
-pub type Candidate<'a> = (&'a str, MakeHub);
+pub type Candidate<'a> = (&'a str, MakeHub<'a>);
 
 /// The hubs of this workspace, the best first.
 pub const HUBS: &[Candidate<'static>] = &[
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    ("epoll", || Ok(Box::new(hub_epoll::Epoll::new()?))),
-    ("poll", || Ok(Box::new(hub_poll::Poll::new()?))),
-    ("select", || Ok(Box::new(hub_select::Select::new()?))),
-    ("polling", || Ok(Box::new(hub_polling::Polling::new()?))),
+    ("epoll", &|| Ok(Box::new(hub_epoll::Epoll::new()?))),
+    ("poll", &|| Ok(Box::new(hub_poll::Poll::new()?))),
+    ("select", &|| Ok(Box::new(hub_select::Select::new()?))),
+    ("polling", &|| Ok(Box::new(hub_polling::Polling::new()?))),
 ];
 
 /// Measures hubs against each other.
@@ -43,7 +43,7 @@ pub const HUBS: &[Candidate<'static>] = &[
 /// use hub_poll::Poll;
 ///
 /// let plan = Plan { workloads: vec![Workload::Idle], ..Plan::quick() };
-/// let report = hub_bench::run(&[("mine", || Ok(Box::new(Poll::new()?)))], &plan)?;
+/// let report = hub_bench::run(&[("mine", &|| Ok(Box::new(Poll::new()?)))], &plan)?;
 /// println!("{}", report.table());
 /// # Ok::<(), std::io::Error>(())
 /// ```

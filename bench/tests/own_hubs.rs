@@ -59,7 +59,7 @@ fn plan(workloads: &[Workload]) -> Plan {
 /// As in the documentation.
 fn alone() -> io::Result<()> {
     let plan = plan(&[Workload::Ring, Workload::Echo]);
-    let report = run(&[("mine", || Ok(Box::new(Poll::new()?)))], &plan)?;
+    let report = run(&[("mine", &|| Ok(Box::new(Poll::new()?)))], &plan)?;
     if report.figures.is_empty() {
         // A worker of the second run passes here.
         return Ok(());
@@ -74,25 +74,25 @@ fn alone() -> io::Result<()> {
 /// Each is reported, none ends the others.
 fn failures() -> io::Result<()> {
     let hubs: &[Candidate<'_>] = &[
-        ("refuses", || Err(io::Error::other("it is Sunday"))),
-        ("fails", || {
+        ("refuses", &|| Err(io::Error::other("it is Sunday"))),
+        ("fails", &|| {
             let wait = |_: &mut Poll, _: &mut _| Err(io::Error::other("no more waiting"));
             Ok(Box::new(Faulty(Poll::new()?, wait)))
         }),
-        ("dies", || {
+        ("dies", &|| {
             let wait = |_: &mut Poll, _: &mut _| -> io::Result<()> {
                 eprintln!("last words");
                 std::process::abort()
             };
             Ok(Box::new(Faulty(Poll::new()?, wait)))
         }),
-        ("hangs", || {
+        ("hangs", &|| {
             let wait = |_: &mut Poll, _: &mut _| loop {
                 std::thread::park();
             };
             Ok(Box::new(Faulty(Poll::new()?, wait)))
         }),
-        ("good", || Ok(Box::new(Poll::new()?))),
+        ("good", &|| Ok(Box::new(Poll::new()?))),
     ];
     let plan = Plan {
         patience: Duration::from_secs(4),

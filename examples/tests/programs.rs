@@ -383,3 +383,10 @@ fn the_hyper_server_serves_and_stops() {
     assert!(answer.ends_with("after 300 ms\n"), "{answer}");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn greenthreads_run_in_calloop() {
+    let output = program("in_calloop").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stdout, b"10 answers in calloop, on polling\n");
+}

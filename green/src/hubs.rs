@@ -2,77 +2,38 @@
 //!
 //! In this order: what [`use_hub`] or [`use_hub_with`] chose for this thread, what the environment variable
 //! `GREEN_HUB` names, the best one that the system has. Each OS thread has a hub of its own, made when a
-//! greenthread of it first waits.
+//! greenthread of it first waits. A `GREEN_HUB` that names no hub is a panic when a thread first uses this crate; a
+//! `main` that begins with [`use_default_hub`] gets it as an error.
+//!
+//! A hub of one's own gets a name by [`register`]. A thread whose loop is another library's runs its greenthreads by
+//! [`run_once`].
 
-use std::error::Error;
-use std::fmt;
+mod error;
+mod foreign;
+mod registry;
+
 use std::io;
 
 pub use crate::io::trampoline;
-use crate::runtime::Runtime;
-pub use crate::runtime::{ThreadClosed, ThreadHandle};
+use hub_core::Reactor;
+
+use crate::runtime::{Alarm, Runtime};
+pub use crate::runtime::{ThreadClosed, ThreadHandle, idle};
+pub use error::HubError;
+use error::Problem;
+pub use foreign::{descriptor, run_once};
 pub use hub_core::{Direction, Hub};
+pub(crate) use registry::check;
+use registry::{default, make};
+pub use registry::{hub_names, register};
 
 /// The environment variable that names the hub of threads that have not chosen one.
 pub const GREEN_HUB: &str = "GREEN_HUB";
 
-type Make = fn() -> io::Result<Box<dyn Hub>>;
-
-/// A hub that comes with this crate: its name, what eventlet calls it, and how to make one.
-struct Known {
-    name: &'static str,
-    alias: &'static str,
-    make: Make,
-}
-
-/// The best first.
-const KNOWN: &[Known] = &[
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    Known {
-        name: "epoll",
-        alias: "epolls",
-        make: || Ok(Box::new(hub_epoll::Epoll::new()?)),
-    },
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    POLL,
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    SELECT,
-    Known {
-        name: "polling",
-        alias: "kqueue",
-        make: || Ok(Box::new(hub_polling::Polling::new()?)),
-    },
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    POLL,
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    SELECT,
-];
-
-const POLL: Known = Known {
-    name: "poll",
-    alias: "poll",
-    make: || Ok(Box::new(hub_poll::Poll::new()?)),
-};
-
-const SELECT: Known = Known {
-    name: "select",
-    alias: "selects",
-    make: || Ok(Box::new(hub_select::Select::new()?)),
-};
-
-/// The names that [`use_hub`] takes, the best first.
-///
-/// ```
-/// assert!(green::hubs::hub_names().any(|name| name == "poll"));
-/// ```
-pub fn hub_names() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|known| known.name)
-}
-
 /// Makes the hub of this name the hub of this thread.
 ///
 /// It may be called at any time: sockets that are open, greenthreads that wait and timers that run are carried
-/// over. eventlet's names `epolls` and `selects` are accepted.
+/// over. eventlet's names `epolls` and `selects` are accepted, and what was given to [`register`].
 ///
 /// # Errors
 /// [`HubError`] if the name is not known (the error lists those that are), if the system refuses to make the hub,
@@ -158,8 +119,8 @@ pub enum AfterFork {
 /// In a process that has not been forked it does nothing.
 ///
 /// # Errors
-/// If the new hub cannot be made, or refuses a descriptor: then this may be called again. If the hub is one that
-/// [`use_hub_with`] was given: see [`after_fork_with`]. If the others are to be discarded and the caller has a
+/// If the new hub cannot be made, or refuses a descriptor: then this may be called again. If the hub is one of the
+/// program's own that has no [`Hub::renew`]: see [`after_fork_with`]. If the others are to be discarded and the caller has a
 /// [`scope`](crate::scope) open in which some of them run: they use what is on its stack, and it waits for them.
 ///
 /// ```
@@ -171,7 +132,7 @@ pub enum AfterFork {
 /// # Ok::<(), green::hubs::HubError>(())
 /// ```
 pub fn after_fork(others: AfterFork) -> Result<(), HubError> {
-    restart(others, |name| make(name, "after_fork"))
+    restart(others, |reactor| reactor.renew_hub())
 }
 
 /// As [`after_fork`], with the hub that the child shall use.
@@ -184,7 +145,7 @@ pub fn after_fork_with(others: AfterFork, hub: impl Hub + 'static) -> Result<(),
 
 fn restart(
     others: AfterFork,
-    hub: impl FnOnce(&str) -> Result<Box<dyn Hub>, HubError>,
+    hub: impl FnOnce(&Reactor<Alarm>) -> io::Result<Box<dyn Hub>>,
 ) -> Result<(), HubError> {
     Runtime::with(|runtime| {
         if !runtime.is_forked() {
@@ -195,8 +156,14 @@ fn restart(
             return Err(HubError { problem });
         }
         let name = runtime.with_reactor(|reactor| Some(reactor.hub_name()));
-        let hub = name.map(hub).transpose()?;
         let name = name.unwrap_or("default").to_owned();
+        let hub = runtime.with_reactor(|reactor| Some(hub(reactor)));
+        let hub = hub.transpose().map_err(|source| HubError {
+            problem: Problem::Make {
+                name: name.clone(),
+                source,
+            },
+        })?;
         runtime
             .restart(hub, others == AfterFork::Discard)
             .map_err(|source| HubError {
@@ -226,7 +193,7 @@ pub fn handle() -> io::Result<ThreadHandle> {
 
 fn replace(hub: Box<dyn Hub>) -> Result<(), HubError> {
     let name = hub.name().to_owned();
-    Runtime::with(|runtime| runtime.replace_hub(hub)).map_err(|source| HubError {
+    Runtime::with_chosen_hub(|runtime| runtime.replace_hub(hub)).map_err(|source| HubError {
         problem: Problem::Swap { name, source },
     })
 }
@@ -236,123 +203,5 @@ pub(crate) fn first() -> Box<dyn Hub> {
     match default() {
         Ok(hub) => hub,
         Err(error) => panic!("{error}"),
-    }
-}
-
-fn default() -> Result<Box<dyn Hub>, HubError> {
-    match std::env::var_os(GREEN_HUB) {
-        Some(name) => make(
-            &name.to_string_lossy(),
-            "the environment variable GREEN_HUB",
-        ),
-        None => best(),
-    }
-}
-
-fn best() -> Result<Box<dyn Hub>, HubError> {
-    let mut refused = None;
-    for known in KNOWN {
-        match (known.make)() {
-            Ok(hub) => return Ok(hub),
-            Err(source) => {
-                log::warn!("the {} hub cannot be made: {source}", known.name);
-                refused.get_or_insert(Problem::Make {
-                    name: known.name,
-                    source,
-                });
-            }
-        }
-    }
-    Err(HubError {
-        problem: refused.unwrap_or(Problem::None),
-    })
-}
-
-fn make(name: &str, from: &'static str) -> Result<Box<dyn Hub>, HubError> {
-    let Some(known) = KNOWN
-        .iter()
-        .find(|known| known.name == name || known.alias == name)
-    else {
-        return Err(HubError {
-            problem: Problem::Unknown {
-                name: name.to_owned(),
-                from,
-            },
-        });
-    };
-    (known.make)().map_err(|source| HubError {
-        problem: Problem::Make {
-            name: known.name,
-            source,
-        },
-    })
-}
-
-/// A hub that could not be chosen. The thread keeps the one it had.
-pub struct HubError {
-    problem: Problem,
-}
-
-enum Problem {
-    Unknown {
-        name: String,
-        from: &'static str,
-    },
-    Make {
-        name: &'static str,
-        source: io::Error,
-    },
-    Swap {
-        name: String,
-        source: io::Error,
-    },
-    Scope,
-    None,
-}
-
-impl HubError {
-    /// True if no hub of that name exists.
-    pub fn is_unknown(&self) -> bool {
-        matches!(self.problem, Problem::Unknown { .. })
-    }
-}
-
-impl fmt::Display for HubError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.problem {
-            Problem::Unknown { name, from } => {
-                let known: Vec<_> = hub_names().collect();
-                write!(
-                    f,
-                    "{from} names the hub {name:?}, which is not known; known are: {}",
-                    known.join(", ")
-                )
-            }
-            Problem::Make { name, source } => write!(f, "cannot make the {name} hub: {source}"),
-            Problem::Swap { name, source } => {
-                write!(f, "cannot carry over to the {name} hub: {source}")
-            }
-            Problem::Scope => f.write_str(
-                "cannot discard the other greenthreads: some run in a scope that the caller has open, \
-                 which could never end; leave the scope before the fork, or keep them",
-            ),
-            Problem::None => f.write_str("this system has no hub"),
-        }
-    }
-}
-
-/// As `Display`: it is what a `main` that returns the error prints, and there the list of names is wanted.
-impl fmt::Debug for HubError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Error for HubError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.problem {
-            Problem::Make { source, .. } | Problem::Swap { source, .. } => Some(source),
-            Problem::Unknown { .. } | Problem::Scope | Problem::None => None,
-        }
     }
 }

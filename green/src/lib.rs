@@ -20,6 +20,61 @@
 //! assert_eq!(text, "hello");
 //! # Ok::<(), std::io::Error>(())
 //! ```
+//!
+//! # What is in it
+//!
+//! | for | look at |
+//! |---|---|
+//! | greenthreads | [`spawn`], [`scope`], [`GreenThread`], [`Builder`], [`joinall`], [`killall`], [`corolocal!`] |
+//! | many of them | [`GreenPool`], [`GreenPile`], [`dagpool`]; [`pools`] of resources |
+//! | what they wait for each other with | [`queue`], [`event`], [`semaphore`], [`lock`], [`Barrier`], [`WaitGroup`]; [`sync`] for all OS threads |
+//! | time | [`sleep`], [`Timeout`], [`time`] |
+//! | sockets | [`net`], [`connect`], [`listen`], [`serve`], [`server`], [`select`] |
+//! | the rest of the world | [`dns`], [`fs`], [`os`], [`process`], [`signal`] |
+//! | blocking code and other threads | [`tpool`], [`hubs::handle`] |
+//! | async code | [`future`] |
+//! | the event loop | [`hubs`] |
+//! | a look inside, and tests | [`debug`], [`sim`] |
+//!
+//! # Features
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `futures-io` (on) | the I/O traits of the crate futures-io on sockets |
+//! | `hyper`, `tokio` | those of hyper (with its timer and executor) and of tokio |
+//! | `dns` | a resolver of our own beside the system's: [`dns::use_resolver`] |
+//! | `ureq`, `ureq-tls` | an HTTP client: `green::ureq` |
+//!
+//! # Environment variables
+//!
+//! | variable | says |
+//! |---|---|
+//! | `GREEN_HUB` | which hub threads have that have not chosen one: see [`hubs`] |
+//! | `GREEN_DNS` | which resolver: see [`dns`] |
+//! | `GREEN_THREADPOOL_SIZE` | how many threads [`tpool`] has |
+//! | `GREEN_SEED` | which run [`sim::check`] replays |
+//! | `GREENLET_STACK_SIZE` | the size of stacks in bytes, of which only touched pages cost memory |
+//!
+//! # Threads
+//!
+//! A greenthread lives and dies on the OS thread that spawned it, so its closure need not be `Send`, and `Rc` and `Cell`
+//! are shared freely. Each OS thread has a hub of its own. What is `Send`: [`hubs::ThreadHandle`], which spawns into another
+//! thread, everything in [`sync`], the handles of [`future`], [`Exit`]. Sockets are not; they convert to std's and back.
+//!
+//! A value of `thread_local!` is shared by all greenthreads of its thread. Its initialiser, and what runs in
+//! [`LocalKey::with`](std::thread::LocalKey::with), must not wait: std does not expect that another greenthread comes there
+//! meanwhile. [`corolocal!`] declares values that each greenthread has for itself, and has no such rule.
+//!
+//! # Panics
+//!
+//! A panic ends its greenthread; [`GreenThread::join`] gives it as [`Exit::Panicked`]. Kills and timeouts travel by unwinding
+//! as well, so code that catches panics around blocking calls hands the payload to [`resume_if_control`] first, and a
+//! profile with `panic = "abort"` is refused. While a thread unwinds nothing switches: each call says what it does instead.
+//!
+//! # Platforms
+//!
+//! Linux on x86-64 is tested in every respect. Other Unix systems have the hubs poll, select and polling (kqueue, event
+//! ports); processors other than x86-64 and aarch64 switch by the crate `context`.
 #![forbid(unsafe_code)]
 
 #[cfg(panic = "abort")]
@@ -28,6 +83,7 @@ compile_error!(
 );
 
 pub mod debug;
+mod error;
 mod greenthread;
 mod groups;
 pub mod hubs;
@@ -38,9 +94,10 @@ pub mod server;
 pub mod sim;
 mod threads;
 
+pub use error::{OsError, raw_os_error};
 pub use greenthread::{
     AnyGreenThread, Builder, Deadline, Elapsed, Exit, GreenThread, Iwait, LinkId, LocalKey, Panic,
-    Scope, ScopedGreenThread, Timeout, current, get_ident, is_timeout, iwait, joinall,
+    Scope, ScopedGreenThread, Timeout, current, exit, get_ident, is_timeout, iwait, joinall,
     joinall_timeout, killall, killall_wait, scope, sleep, sleep_until, spawn, spawn_after,
     spawn_after_local, spawn_n, time, try_joinall, wait_any, with_timeout, yield_now,
 };

@@ -4,13 +4,16 @@
  * A hub is used by one thread that waits, and may be changed by any other meanwhile: what they
  * add, modify and remove takes effect at once.
  *
- * This file is made from hub-c/src/abi.rs: UPDATE_HEADER=1 cargo test -p hub-c --test header
+ * This file is made from hub-c/src/abi.rs and event.rs: UPDATE_HEADER=1 cargo test -p hub-c --test header
  */
 
 #ifndef HUB_H
 #define HUB_H
 
 #include <stdint.h>
+
+// The version of this header: major, minor and patch number. hub_version is the library's.
+#define HUB_VERSION 0x000100
 
 // Interest, or report: a read makes progress.
 #define HUB_READ 1
@@ -28,6 +31,22 @@
 // Report: the descriptor was closed without hub_remove. It comes once, or not at all.
 #define HUB_NVAL 16
 
+// With HUB_READ, which it comes with: show that the peer has shut down its writing half. Never
+// shown where the system does not tell.
+#define HUB_RDHUP 32
+
+// With HUB_READ, which it comes with: show that urgent data is there.
+#define HUB_PRI 64
+
+// Part of an interest: report it once, and be silent until the next hub_modify. A report of one
+// direction leaves the other.
+#define HUB_ONESHOT 256
+
+// Part of an interest: report it when it becomes ready, and perhaps at other times. The caller
+// goes on until a call says EAGAIN, and then calls hub_modify to hear of it again, which costs a
+// system call on some backends only.
+#define HUB_EDGE 512
+
 // A hub: one set of watched descriptors. It is a name, never a pointer to follow.
 typedef struct hub_t hub_t;
 
@@ -35,8 +54,10 @@ typedef struct hub_t hub_t;
 typedef struct {
   // The number it was added with.
   int32_t fd;
-  // A set of HUB_READ, HUB_WRITE, HUB_HUP and HUB_ERR, or HUB_NVAL alone.
+  // A set of HUB_READ, HUB_WRITE, HUB_HUP, HUB_ERR, HUB_RDHUP and HUB_PRI, or HUB_NVAL alone.
   uint32_t ready;
+  // What it was added with, or 0.
+  uint64_t data;
 } hub_event_t;
 
 #ifdef __cplusplus
@@ -51,6 +72,10 @@ extern "C" {
 // `name` is NULL or a C string.
 hub_t *hub_create(const char *name);
 
+// The version of the library: major, minor and patch number as 0xMMmmpp. HUB_VERSION is that of
+// this header.
+int hub_version(void);
+
 // Ends a hub and closes its own descriptors, not those it watches. A thread that waits in it
 // gets -EBADF, and so does whoever uses it later.
 int hub_destroy(hub_t *hub);
@@ -61,12 +86,22 @@ const char *hub_name(const hub_t *hub);
 // Watches a descriptor for `interest`, a set of HUB_READ and HUB_WRITE; the empty set reports
 // nothing. Do not close it before hub_remove.
 //
+// Reports come as long as it is ready (level-triggered), unless the interest has HUB_ONESHOT or
+// HUB_EDGE. HUB_RDHUP and HUB_PRI beside HUB_READ have these details shown. Urgent data makes
+// reading ready.
+//
 // -EEXIST if it is watched already, -EBADF if it is not open, -EINVAL for another interest, and
 // what the system says. A number that was closed without hub_remove and belongs to another file
 // now is no -EEXIST: the old registration ends.
 int hub_add(hub_t *hub, int fd, uint32_t interest);
 
-// Watches a descriptor for another interest.
+// As hub_add; each report brings `data` back, a number or an address. It is never followed.
+int hub_add_with(hub_t *hub, int fd, uint32_t interest, uint64_t data);
+
+// Has the reports of a descriptor bring other data back. -ENOENT if it is not watched.
+int hub_set_data(hub_t *hub, int fd, uint64_t data);
+
+// Watches a descriptor for another interest. Its data stays.
 //
 // -ENOENT if it is not watched, or was closed without hub_remove, whether or not another file
 // has its number now. Then it is no longer registered, and may be added.
@@ -77,8 +112,7 @@ int hub_modify(hub_t *hub, int fd, uint32_t interest);
 int hub_remove(hub_t *hub, int fd);
 
 // Waits until a descriptor is ready, and writes up to `capacity` reports to `out`, one for each
-// descriptor. It reports a descriptor for as long as it is ready (level-triggered). What does
-// not fit comes with the next call, before what is reported again.
+// descriptor. What does not fit comes with the next call, before what is reported again.
 //
 // `timeout_ns` is in nanoseconds: 0 only looks, a negative one waits for ever.
 //

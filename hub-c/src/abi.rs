@@ -5,12 +5,11 @@ use std::slice;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use hub_core::Interest;
-
 use crate::errno::{self, Errno, Result, answer, contain};
+use crate::event::{HubEvent, Wanted, version};
 use crate::fork;
-use crate::room::Room;
-use crate::slot::{self, Handle, Visit};
+use crate::output::Output;
+use crate::slot::{self, Access, Handle};
 use crate::wait;
 use crate::watch::Watch;
 
@@ -19,28 +18,6 @@ use crate::watch::Watch;
 pub struct Hub {
     _opaque: (),
 }
-
-/// One report: this descriptor is ready like this.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HubEvent {
-    /// The number it was added with.
-    pub fd: i32,
-    /// A set of HUB_READ, HUB_WRITE, HUB_HUP and HUB_ERR, or HUB_NVAL alone.
-    pub ready: u32,
-}
-
-/// Interest, or report: a read makes progress.
-pub const HUB_READ: u32 = 1;
-/// Interest, or report: a write makes progress.
-pub const HUB_WRITE: u32 = 2;
-/// Report: both halves of the stream are closed, or the other end of a pipe is. It comes unasked,
-/// along with the directions that are asked for: the next read or write finds it.
-pub const HUB_HUP: u32 = 4;
-/// Report: an error is pending. It comes as HUB_HUP does.
-pub const HUB_ERR: u32 = 8;
-/// Report: the descriptor was closed without hub_remove. It comes once, or not at all.
-pub const HUB_NVAL: u32 = 16;
 
 /// Makes a hub: "epoll", "poll", "select" or "polling", or "" for the best of this system.
 ///
@@ -58,7 +35,7 @@ pub unsafe extern "C" fn hub_create(name: *const c_char) -> *mut Hub {
         fork::observe();
         // SAFETY: the caller's promise.
         let name = unsafe { CStr::from_ptr(name) };
-        slot::settle(Watch::new(name.to_bytes())?)
+        slot::insert(Watch::new(name)?)
     });
     match created {
         Ok(handle) => ptr::without_provenance_mut(handle.bits()),
@@ -69,13 +46,20 @@ pub unsafe extern "C" fn hub_create(name: *const c_char) -> *mut Hub {
     }
 }
 
+/// The version of the library: major, minor and patch number as 0xMMmmpp. HUB_VERSION is that of
+/// this header.
+#[unsafe(no_mangle)]
+pub extern "C" fn hub_version() -> c_int {
+    version()
+}
+
 /// Ends a hub and closes its own descriptors, not those it watches. A thread that waits in it
 /// gets -EBADF, and so does whoever uses it later.
 #[unsafe(no_mangle)]
 pub extern "C" fn hub_destroy(hub: *mut Hub) -> c_int {
     answer(|| {
         let handle = handle(hub);
-        handle.slot_in_any_process()?.vacate(handle)?;
+        handle.slot_in_any_process()?.destroy(handle)?;
         Ok(0)
     })
 }
@@ -90,27 +74,46 @@ pub extern "C" fn hub_name(hub: *const Hub) -> *const c_char {
 /// Watches a descriptor for `interest`, a set of HUB_READ and HUB_WRITE; the empty set reports
 /// nothing. Do not close it before hub_remove.
 ///
+/// Reports come as long as it is ready (level-triggered), unless the interest has HUB_ONESHOT or
+/// HUB_EDGE. HUB_RDHUP and HUB_PRI beside HUB_READ have these details shown. Urgent data makes
+/// reading ready.
+///
 /// -EEXIST if it is watched already, -EBADF if it is not open, -EINVAL for another interest, and
 /// what the system says. A number that was closed without hub_remove and belongs to another file
 /// now is no -EEXIST: the old registration ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn hub_add(hub: *mut Hub, fd: c_int, interest: u32) -> c_int {
+    hub_add_with(hub, fd, interest, 0)
+}
+
+/// As hub_add; each report brings `data` back, a number or an address. It is never followed.
+#[unsafe(no_mangle)]
+pub extern "C" fn hub_add_with(hub: *mut Hub, fd: c_int, interest: u32, data: u64) -> c_int {
     answer(|| {
-        let interest = wanted(interest)?;
-        visit(hub)?.watch().add(fd, interest)?;
+        let wanted = Wanted::from_bits(interest)?;
+        access(hub)?.watch().add(fd, wanted, data)?;
         Ok(0)
     })
 }
 
-/// Watches a descriptor for another interest.
+/// Has the reports of a descriptor bring other data back. -ENOENT if it is not watched.
+#[unsafe(no_mangle)]
+pub extern "C" fn hub_set_data(hub: *mut Hub, fd: c_int, data: u64) -> c_int {
+    answer(|| {
+        access(hub)?.watch().set_data(fd, data)?;
+        Ok(0)
+    })
+}
+
+/// Watches a descriptor for another interest. Its data stays.
 ///
 /// -ENOENT if it is not watched, or was closed without hub_remove, whether or not another file
 /// has its number now. Then it is no longer registered, and may be added.
 #[unsafe(no_mangle)]
 pub extern "C" fn hub_modify(hub: *mut Hub, fd: c_int, interest: u32) -> c_int {
     answer(|| {
-        let interest = wanted(interest)?;
-        visit(hub)?.watch().modify(fd, interest)?;
+        let wanted = Wanted::from_bits(interest)?;
+        access(hub)?.watch().modify(fd, wanted)?;
         Ok(0)
     })
 }
@@ -120,14 +123,13 @@ pub extern "C" fn hub_modify(hub: *mut Hub, fd: c_int, interest: u32) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn hub_remove(hub: *mut Hub, fd: c_int) -> c_int {
     answer(|| {
-        visit(hub)?.watch().remove(fd)?;
+        access(hub)?.watch().remove(fd)?;
         Ok(0)
     })
 }
 
 /// Waits until a descriptor is ready, and writes up to `capacity` reports to `out`, one for each
-/// descriptor. It reports a descriptor for as long as it is ready (level-triggered). What does
-/// not fit comes with the next call, before what is reported again.
+/// descriptor. What does not fit comes with the next call, before what is reported again.
 ///
 /// `timeout_ns` is in nanoseconds: 0 only looks, a negative one waits for ever.
 ///
@@ -148,9 +150,9 @@ pub unsafe extern "C" fn hub_wait(
         let handle = handle(hub);
         let slot = handle.slot()?;
         // SAFETY: the caller's promise.
-        let mut room = Room::new(unsafe { slots(out, capacity)? });
+        let mut output = Output::new(unsafe { slots(out, capacity)? });
         let timeout = u64::try_from(timeout_ns).ok().map(Duration::from_nanos);
-        Ok(wait::wait(slot, handle, timeout, &mut room)? as c_int)
+        Ok(wait::wait(slot, handle, timeout, &mut output)? as c_int)
     })
 }
 
@@ -164,7 +166,7 @@ pub extern "C" fn hub_notify(hub: *mut Hub) -> c_int {
     errno::preserved(|| match handle(hub).slot() {
         Ok(slot) => {
             slot.is_notified.store(true, SeqCst);
-            slot.ring();
+            slot.wake();
             0
         }
         Err(error) => -error.0,
@@ -178,8 +180,8 @@ pub extern "C" fn hub_notify(hub: *mut Hub) -> c_int {
 pub extern "C" fn hub_fd(hub: *mut Hub) -> c_int {
     use std::os::fd::AsRawFd;
     answer(|| {
-        let mut visit = visit(hub)?;
-        let fd = visit.watch().as_fd().map(|fd| fd.as_raw_fd());
+        let mut access = access(hub)?;
+        let fd = access.watch().as_fd().map(|fd| fd.as_raw_fd());
         fd.ok_or(Errno(libc::ENOTSUP))
     })
 }
@@ -208,7 +210,7 @@ pub extern "C" fn hub_after_fork(hub: *mut Hub) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn hub_timer_add(hub: *mut Hub, deadline_ns: i64, token: u64) -> c_int {
     answer(|| {
-        visit(hub)?.watch().timers.add(deadline_ns, token)?;
+        access(hub)?.watch().timers.add(deadline_ns, token)?;
         Ok(0)
     })
 }
@@ -217,7 +219,7 @@ pub extern "C" fn hub_timer_add(hub: *mut Hub, deadline_ns: i64, token: u64) -> 
 #[unsafe(no_mangle)]
 pub extern "C" fn hub_timer_cancel(hub: *mut Hub, token: u64) -> c_int {
     answer(|| {
-        visit(hub)?.watch().timers.cancel(token)?;
+        access(hub)?.watch().timers.cancel(token)?;
         Ok(0)
     })
 }
@@ -229,7 +231,7 @@ pub extern "C" fn hub_timer_cancel(hub: *mut Hub, token: u64) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hub_timer_next(hub: *mut Hub, deadline_ns: *mut i64) -> c_int {
     answer(|| {
-        let Some(deadline) = visit(hub)?.watch().timers.next_deadline() else {
+        let Some(deadline) = access(hub)?.watch().timers.next_deadline() else {
             return Ok(0);
         };
         if !deadline_ns.is_null() {
@@ -253,12 +255,12 @@ pub unsafe extern "C" fn hub_timer_expired(
     capacity: u32,
 ) -> c_int {
     answer(|| {
-        let mut visit = visit(hub)?;
+        let mut access = access(hub)?;
         // SAFETY: the caller's promise.
         let room = unsafe { slots(tokens, capacity)? };
         let mut count = 0;
         for slot in room {
-            let Some(token) = visit.watch().timers.expire(now_ns) else {
+            let Some(token) = access.watch().timers.expire(now_ns) else {
                 break;
             };
             slot.write(token);
@@ -272,7 +274,7 @@ pub unsafe extern "C" fn hub_timer_expired(
 #[unsafe(no_mangle)]
 pub extern "C" fn hub_timer_clear(hub: *mut Hub) -> c_int {
     answer(|| {
-        let count = visit(hub)?.watch().timers.clear();
+        let count = access(hub)?.watch().timers.clear();
         Ok(c_int::try_from(count).unwrap_or(c_int::MAX))
     })
 }
@@ -281,19 +283,9 @@ fn handle(hub: *const Hub) -> Handle {
     Handle::from_bits(hub.addr())
 }
 
-fn visit(hub: *mut Hub) -> Result<Visit> {
+fn access(hub: *mut Hub) -> Result<Access> {
     let handle = handle(hub);
     handle.slot()?.enter(handle)
-}
-
-fn wanted(interest: u32) -> Result<Interest> {
-    Ok(match interest {
-        0 => Interest::NONE,
-        HUB_READ => Interest::READ,
-        HUB_WRITE => Interest::WRITE,
-        3 => Interest::BOTH,
-        _ => return Err(Errno(libc::EINVAL)),
-    })
 }
 
 /// The caller's room for results, as much of it as an `int` can count.

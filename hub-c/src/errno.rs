@@ -28,7 +28,7 @@ impl From<io::Error> for Errno {
 }
 
 thread_local! {
-    /// Whether this thread runs inside of the library, where a panic is not the caller's.
+    /// True if this thread runs inside of the library, where a panic is not the caller's.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -22,13 +22,25 @@
 //! }
 //! # Ok::<(), std::io::Error>(())
 //! ```
+//!
+//! | part | is |
+//! |---|---|
+//! | [`hub_create`], [`hub_name`], [`hub_version`], [`hub_destroy`], [`hub_after_fork`] | a hub |
+//! | [`hub_add`], [`hub_add_with`], [`hub_set_data`], [`hub_modify`], [`hub_remove`] | what it watches |
+//! | [`hub_wait`], [`HubEvent`], [`hub_notify`], [`hub_fd`] | its reports |
+//! | [`hub_timer_add`], [`hub_timer_cancel`], [`hub_timer_next`], [`hub_timer_expired`], [`hub_timer_clear`] | timers |
+//!
+//! **Features**: none. **Environment**: none is read. **Threads**: one waits in a hub, any may change
+//! it meanwhile; [`hub_notify`] may be called in a signal handler. **Panics**: none gets out, and
+//! nothing is printed; a defect of the library is `-EIO`. **Platforms**: Unix; tried on Linux.
 
 mod abi;
 mod backend;
 mod errno;
+mod event;
 mod fork;
-mod line;
-mod room;
+mod lock;
+mod output;
 mod slot;
 mod system;
 mod timers;
@@ -36,3 +48,7 @@ mod wait;
 mod watch;
 
 pub use abi::*;
+pub use event::{
+    HUB_EDGE, HUB_ERR, HUB_HUP, HUB_NVAL, HUB_ONESHOT, HUB_PRI, HUB_RDHUP, HUB_READ, HUB_WRITE,
+    HubEvent,
+};

@@ -6,10 +6,9 @@ use std::thread;
 
 use hub_core::Waker;
 
-use crate::backend;
 use crate::errno::{Errno, Result};
 use crate::fork;
-use crate::line::{Line, Turn};
+use crate::lock::{Held, TicketLock};
 use crate::system;
 use crate::watch::Watch;
 
@@ -73,15 +72,15 @@ pub(crate) struct Slot {
     live: AtomicUsize,
     /// The generation of the last one.
     last: AtomicUsize,
-    /// Who is inside [`ring`](Slot::ring), which has no turn.
-    ringing: AtomicUsize,
-    /// Whether the caller wants the wait to end.
+    /// Who is inside [`wake`](Slot::wake), which has no turn.
+    waking: AtomicUsize,
+    /// True if the caller wants the wait to end.
     pub(crate) is_notified: AtomicBool,
     process: AtomicI32,
     forks: AtomicUsize,
     name: AtomicPtr<c_char>,
-    line: AtomicPtr<Line>,
-    /// Written only while nothing lives here and nobody rings.
+    lock: AtomicPtr<TicketLock>,
+    /// Written only while nothing lives here and nobody wakes it.
     waker: UnsafeCell<Option<Waker>>,
     /// Touched only by who claims the slot while nothing lives here, or has the turn.
     watch: UnsafeCell<Option<Watch>>,
@@ -90,6 +89,14 @@ pub(crate) struct Slot {
 // SAFETY: the two cells are touched as they say, by one thread at a time or only read; what they
 // hold may be used from any thread.
 unsafe impl Sync for Slot {}
+
+/// What the text above says of the two cells, and what the compiler would not look at.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Watch>();
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<Waker>();
+};
 
 /// Slots come in chunks, each twice as large as the one before, which never move.
 static CHUNKS: [OnceLock<Box<[Slot]>>; 20] = [const { OnceLock::new() }; 20];
@@ -126,7 +133,7 @@ fn claim() -> Result<(usize, &'static Slot)> {
 }
 
 /// Gives a hub a place.
-pub(crate) fn settle(watch: Watch) -> Result<Handle> {
+pub(crate) fn insert(watch: Watch) -> Result<Handle> {
     let (index, slot) = claim()?;
     let mut generation = (slot.last.load(SeqCst) + 1) & ((1 << HALF) - 1);
     if generation == 0 {
@@ -134,7 +141,7 @@ pub(crate) fn settle(watch: Watch) -> Result<Handle> {
     }
     slot.last.store(generation, SeqCst);
     slot.is_notified.store(false, SeqCst);
-    let name = backend::c_name(watch.name()).as_ptr();
+    let name = watch.name().as_ptr();
     slot.name.store(name.cast_mut(), SeqCst);
     // SAFETY: the slot is claimed and nothing lives here, so nobody else touches the cells: who
     // rings looks at `live` first, and who has a turn does.
@@ -142,7 +149,7 @@ pub(crate) fn settle(watch: Watch) -> Result<Handle> {
         *slot.waker.get() = Some(watch.waker());
         *slot.watch.get() = Some(watch);
     }
-    slot.belongs_here();
+    slot.claim_for_process();
     slot.live.store(generation, SeqCst);
     Ok(Handle::new(index, generation))
 }
@@ -153,12 +160,12 @@ impl Slot {
             is_claimed: AtomicBool::new(false),
             live: AtomicUsize::new(0),
             last: AtomicUsize::new(0),
-            ringing: AtomicUsize::new(0),
+            waking: AtomicUsize::new(0),
             is_notified: AtomicBool::new(false),
             process: AtomicI32::new(0),
             forks: AtomicUsize::new(0),
             name: AtomicPtr::default(),
-            line: AtomicPtr::new(Box::into_raw(Box::default())),
+            lock: AtomicPtr::new(Box::into_raw(Box::default())),
             waker: UnsafeCell::new(None),
             watch: UnsafeCell::new(None),
         }
@@ -179,7 +186,7 @@ impl Slot {
         }
     }
 
-    fn belongs_here(&self) {
+    fn claim_for_process(&self) {
         self.process.store(system::process(), SeqCst);
         self.forks.store(fork::count(), SeqCst);
     }
@@ -189,81 +196,81 @@ impl Slot {
         self.name.load(SeqCst)
     }
 
-    /// Whether the hub is the parent process's.
+    /// True if the hub is the parent process's.
     pub(crate) fn is_inherited(&self) -> bool {
         self.forks.load(SeqCst) != fork::count() || self.process.load(SeqCst) != system::process()
     }
 
-    fn line(&self) -> &'static Line {
+    fn lock(&self) -> &'static TicketLock {
         // SAFETY: it comes from a box that is never freed.
-        unsafe { &*self.line.load(SeqCst) }
+        unsafe { &*self.lock.load(SeqCst) }
     }
 
     /// Waits for a turn with the hub of this handle, waking the thread that waits in it.
     ///
     /// # Errors
     /// As [`Handle::slot`], and EIO if a defect of this library has left the hub half changed.
-    pub(crate) fn enter(&'static self, handle: Handle) -> Result<Visit> {
-        let mut visit = self.enter_even_broken(handle)?;
-        match visit.watch().is_broken {
-            false => Ok(visit),
+    pub(crate) fn enter(&'static self, handle: Handle) -> Result<Access> {
+        let mut access = self.enter_even_broken(handle)?;
+        match access.watch().is_broken {
+            false => Ok(access),
             true => Err(Errno(libc::EIO)),
         }
     }
 
-    fn enter_even_broken(&'static self, handle: Handle) -> Result<Visit> {
-        let turn = self.line().enter(|| self.ring());
+    fn enter_even_broken(&'static self, handle: Handle) -> Result<Access> {
+        let held = self.lock().enter(|| self.wake());
         self.check(handle)?;
         let was_panicking = thread::panicking();
-        Ok(Visit {
-            turn,
+        Ok(Access {
+            held,
             slot: self,
             was_panicking,
         })
     }
 
     /// Wakes the thread that waits in the hub. It takes no lock, so that a signal handler may.
-    pub(crate) fn ring(&self) {
-        self.ringing.fetch_add(1, SeqCst);
+    pub(crate) fn wake(&self) {
+        self.waking.fetch_add(1, SeqCst);
         if self.live.load(SeqCst) != 0 && self.forks.load(SeqCst) == fork::count() {
-            // SAFETY: while something lives here, or anyone is counted in `ringing` that has seen
+            // SAFETY: while something lives here, or anyone is counted in `waking` that has seen
             // it live, the waker is not written.
             if let Some(waker) = unsafe { &*self.waker.get() } {
                 waker.wake();
             }
         }
-        self.ringing.fetch_sub(1, SeqCst);
+        self.waking.fetch_sub(1, SeqCst);
     }
 
     /// Ends the hub of this handle. A thread that waits in it finds it gone.
-    pub(crate) fn vacate(&'static self, handle: Handle) -> Result<()> {
+    pub(crate) fn destroy(&'static self, handle: Handle) -> Result<()> {
         if self.is_inherited() {
             if self.take_over() {
-                // SAFETY: in this process nobody else has a turn, now that the line is fresh.
+                // SAFETY: in this process nobody else has a turn, now that the lock is fresh.
                 let watch = unsafe { (*self.watch.get()).take() };
                 self.clear();
                 if let Some(watch) = watch {
-                    watch.disown();
+                    watch.abandon();
                 }
             }
             // Else a thread that is not here has left it half changed: its slot is lost.
             self.live.store(0, SeqCst);
             return Ok(());
         }
-        let visit = self.enter_even_broken(handle)?;
+        let access = self.enter_even_broken(handle)?;
         self.live.store(0, SeqCst);
-        while self.ringing.load(SeqCst) != 0 {
+        while self.waking.load(SeqCst) != 0 {
             thread::yield_now();
         }
         // SAFETY: this thread has the turn.
         let watch = unsafe { (*self.watch.get()).take() };
-        drop(visit);
+        drop(access);
         self.clear();
         drop(watch);
         Ok(())
     }
 
-    /// Gives the slot back. Nothing lives here and nobody rings.
+    /// Gives the slot back. Nothing lives here and nobody wakes it.
     fn clear(&self) {
         self.live.store(0, SeqCst);
         // SAFETY: as this function's text says.
@@ -276,61 +283,61 @@ impl Slot {
         if !self.take_over() {
             return Err(Errno(libc::EBUSY));
         }
-        // SAFETY: in this process nobody else has a turn, now that the line is fresh.
+        // SAFETY: in this process nobody else has a turn, now that the lock is fresh.
         let watch = unsafe { &mut *self.watch.get() };
         let watch = watch.as_mut().ok_or(Errno(libc::EBADF))?;
         if watch.is_broken {
             return Err(Errno(libc::EIO));
         }
         watch.rebuild()?;
-        // SAFETY: nobody rings: this thread is the first in this process to get past the fork.
+        // SAFETY: nobody wakes it: this thread is the first in this process to get past the fork.
         unsafe { *self.waker.get() = Some(watch.waker()) };
         self.is_notified.store(false, SeqCst);
-        self.belongs_here();
+        self.claim_for_process();
         Ok(())
     }
 
     /// In a child process: takes the hub from the threads that stand in its line, none of which
     /// exist here. False if one of them was about to change it and has left it half done.
     fn take_over(&self) -> bool {
-        let line = self.line();
-        if !line.is_at_rest() {
+        let lock = self.lock();
+        if !lock.is_at_rest() {
             return false;
         }
-        if !line.is_empty() {
+        if !lock.is_empty() {
             // The old one is lost: its lock may be held by nobody.
-            self.line.store(Box::into_raw(Box::default()), SeqCst);
+            self.lock.store(Box::into_raw(Box::default()), SeqCst);
         }
-        self.ringing.store(0, SeqCst);
+        self.waking.store(0, SeqCst);
         true
     }
 }
 
 /// A turn with a hub that lives.
-pub(crate) struct Visit {
-    turn: Turn<'static>,
+pub(crate) struct Access {
+    held: Held<'static>,
     slot: &'static Slot,
     was_panicking: bool,
 }
 
-impl Visit {
-    /// The turn itself, to sleep with.
-    pub(crate) fn turn(&self) -> &Turn<'static> {
-        &self.turn
+impl Access {
+    /// The lock, to sleep with.
+    pub(crate) fn held(&self) -> &Held<'static> {
+        &self.held
     }
 
     /// The hub.
     pub(crate) fn watch(&mut self) -> &mut Watch {
-        // SAFETY: this thread has the turn, and there is one visit to a turn.
+        // SAFETY: this thread has the turn, and there is one access to a turn.
         let watch = unsafe { &mut *self.slot.watch.get() };
         watch.as_mut().expect("a hub that lives is here")
     }
 }
 
-impl Drop for Visit {
+impl Drop for Access {
     fn drop(&mut self) {
         if thread::panicking() && !self.was_panicking {
-            self.turn.wake_up();
+            self.held.wake_up();
             // SAFETY: this thread has the turn still.
             if let Some(watch) = unsafe { &mut *self.slot.watch.get() } {
                 watch.is_broken = true;

@@ -35,11 +35,19 @@ impl Identity {
     }
 }
 
-/// A question to the system: what is this descriptor ready for, of this interest?
+/// What Linux tells of the peer's shutdown; elsewhere nobody does.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const RDHUP: libc::c_short = libc::POLLRDHUP;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const RDHUP: libc::c_short = 0;
+
+/// A question to the system: what is this descriptor ready for, of this interest? A hang-up and an
+/// error are part of the answer to an empty one.
 pub(crate) fn question(fd: RawFd, interest: Interest) -> libc::pollfd {
     let mut events = 0;
     if interest.has(Direction::Read) {
-        events |= libc::POLLIN;
+        events |= libc::POLLIN | libc::POLLPRI | RDHUP;
     }
     if interest.has(Direction::Write) {
         events |= libc::POLLOUT;
@@ -67,17 +75,16 @@ pub(crate) fn ask(questions: &mut [libc::pollfd]) -> Result<()> {
 
 /// The answer to a [`question`] that was [`ask`]ed.
 pub(crate) fn answer(question: &libc::pollfd) -> Ready {
-    let bits = [
-        (libc::POLLIN, Ready::READ),
-        (libc::POLLOUT, Ready::WRITE),
-        (libc::POLLHUP, Ready::HUP),
-        (libc::POLLERR, Ready::ERR),
-        (libc::POLLNVAL, Ready::NVAL),
-    ];
-    let set = bits
-        .into_iter()
-        .filter(|(bit, _)| question.revents & bit != 0);
-    set.fold(Ready::NONE, |all, (_, ready)| all | ready)
+    let has = |bit| question.revents & bit != 0;
+    Ready::of([
+        (has(libc::POLLIN), Ready::READ),
+        (has(libc::POLLOUT), Ready::WRITE),
+        (has(libc::POLLHUP), Ready::HUP),
+        (has(libc::POLLERR), Ready::ERR),
+        (has(libc::POLLNVAL), Ready::NVAL),
+        (has(libc::POLLPRI), Ready::PRI),
+        (has(RDHUP), Ready::RDHUP),
+    ])
 }
 
 /// The number of this process.

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use crate::errno::{Errno, Result};
-use crate::room::Room;
+use crate::output::Output;
 use crate::slot::{Handle, Slot};
 
 /// Until when a caller waits.
@@ -31,15 +31,15 @@ impl Until {
 /// Waits as `hub_wait` does, `None` for ever. Says how many reports it has written.
 ///
 /// The turn is held while this thread sleeps in the system, and given up whenever another has come
-/// for it: see [`Line`](crate::line::Line). Then the wait goes on with the rest of its time.
+/// for it: see [`TicketLock`](crate::lock::TicketLock). Then the wait goes on with the rest of its time.
 pub(crate) fn wait(
     slot: &'static Slot,
     handle: Handle,
     timeout: Option<Duration>,
-    room: &mut Room<'_>,
+    output: &mut Output<'_>,
 ) -> Result<usize> {
-    let mut visit = slot.enter(handle)?;
-    if visit.watch().is_waiting {
+    let mut access = slot.enter(handle)?;
+    if access.watch().is_waiting {
         return Err(Errno(libc::EBUSY));
     }
     let mut rest = timeout;
@@ -48,16 +48,16 @@ pub(crate) fn wait(
         timeout => Until::after(timeout),
     };
     loop {
-        let told = visit.watch().tell_left(room)?;
+        let told = access.watch().tell_left(output)?;
         if told > 0 {
             return Ok(told);
         }
-        let sleeps = rest != Some(Duration::ZERO) && visit.turn().fall_asleep();
+        let sleeps = rest != Some(Duration::ZERO) && access.held().fall_asleep();
         if !sleeps {
             rest = Some(Duration::ZERO);
         }
-        let found = visit.watch().wait(rest, room);
-        visit.turn().wake_up();
+        let found = access.watch().wait(rest, output);
+        access.held().wake_up();
         let found = found?;
         let notified = found.rang && slot.is_notified.swap(false, SeqCst);
         if found.reports > 0 || notified || timeout == Some(Duration::ZERO) {
@@ -70,9 +70,9 @@ pub(crate) fn wait(
         if found.interrupted {
             return Err(Errno(libc::EINTR));
         }
-        visit.watch().is_waiting = true;
-        drop(visit);
-        visit = slot.enter(handle)?;
-        visit.watch().is_waiting = false;
+        access.watch().is_waiting = true;
+        drop(access);
+        access = slot.enter(handle)?;
+        access.watch().is_waiting = false;
     }
 }

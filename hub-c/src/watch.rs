@@ -1,26 +1,31 @@
 use std::collections::VecDeque;
+use std::ffi::CStr;
 use std::mem;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use hub_core::{Direction, Ear, Event, FdTable, Interest, Ready, Token, Trigger, Waker};
+use hub_core::{Direction, Event, FdTable, Hub, Interest, Ready, Token, Trigger, WakeFd, Waker};
 
-use crate::backend::{self, Backend};
+use crate::backend::{Backend, Kind};
 use crate::errno::{Errno, Result};
-use crate::room::Room;
+use crate::event::{HubEvent, Wanted};
+use crate::output::Output;
 use crate::system::{self, Identity};
 use crate::timers::TokenTimers;
 
-/// The bell's own registration. No descriptor has this number.
-const BELL: Token = Token::from_raw(u64::MAX);
+/// The registration of the descriptor that wakes the hub. No other has this number.
+const WAKE: Token = Token::from_raw(u64::MAX);
 
 /// A hub and what it lacks: who is registered, by number alone, what was found ready and did not
-/// fit, the bell, and timers. One thread at a time has it.
+/// fit, a way to wake it, and timers. One thread at a time has it.
 pub(crate) struct Watch {
+    kind: &'static Kind,
     hub: Backend,
-    ear: Ear,
+    wake_fd: WakeFd,
     table: FdTable<Entry>,
     next_seq: u32,
+    /// How many want details shown.
+    detailed: usize,
     events: Vec<Event>,
     /// Found ready by the last wait, and not told yet.
     left: VecDeque<Event>,
@@ -31,9 +36,28 @@ pub(crate) struct Watch {
 }
 
 struct Entry {
-    interest: Interest,
-    /// Where the system does not remember what is registered: which file it was.
+    wanted: Wanted,
+    /// What the hub will report still.
+    armed: Interest,
+    data: u64,
+    /// Which file it was, where the hub does not notice that it is another.
     identity: Option<Identity>,
+}
+
+impl Entry {
+    /// The report as C sees it. What is reported once is not armed any more.
+    fn answer(&mut self, fd: RawFd, ready: Ready) -> HubEvent {
+        if self.wanted.trigger != Trigger::Level {
+            self.armed = self.armed.without(Interest::answered_by(ready));
+        }
+        let (ready, data) = (self.wanted.answer(ready), self.data);
+        HubEvent { fd, ready, data }
+    }
+
+    /// True if the number belongs to another file than was registered, as far as is known here.
+    fn is_other(&self, fd: RawFd) -> bool {
+        self.identity.is_some() && self.identity != Identity::of(fd)
+    }
 }
 
 /// What a wait has found.
@@ -41,20 +65,23 @@ struct Entry {
 pub(crate) struct Found {
     /// Reports written.
     pub(crate) reports: usize,
-    /// Whether the bell was among what is ready.
+    /// True if the hub was woken.
     pub(crate) rang: bool,
-    /// Whether a signal has ended it.
+    /// True if a signal has ended it.
     pub(crate) interrupted: bool,
 }
 
 impl Watch {
-    pub(crate) fn new(name: &[u8]) -> Result<Watch> {
-        let (hub, ear) = open(name)?;
+    pub(crate) fn new(name: &CStr) -> Result<Watch> {
+        let kind = Kind::named(name)?;
+        let (hub, wake_fd) = open(kind)?;
         Ok(Watch {
+            kind,
             hub,
-            ear,
+            wake_fd,
             table: FdTable::new(),
             next_seq: 0,
+            detailed: 0,
             events: Vec::new(),
             left: VecDeque::new(),
             questions: Vec::new(),
@@ -64,58 +91,82 @@ impl Watch {
         })
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        self.hub.name()
+    pub(crate) fn name(&self) -> &'static CStr {
+        self.kind.name
     }
 
     pub(crate) fn waker(&self) -> Waker {
-        self.ear.waker()
+        self.wake_fd.waker()
     }
 
-    pub(crate) fn as_fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+    pub(crate) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.hub.as_fd()
     }
 
-    pub(crate) fn add(&mut self, fd: RawFd, interest: Interest) -> Result<()> {
+    pub(crate) fn add(&mut self, fd: RawFd, wanted: Wanted, data: u64) -> Result<()> {
         let descriptor = system::descriptor(fd)?;
         if let Some((token, entry)) = self.table.by_fd(fd) {
-            let interest = entry.interest;
-            if self.rearm(fd, token, interest).is_ok() {
+            let armed = entry.armed;
+            if self.arm(fd, token, armed).is_ok() {
                 return Err(Errno(libc::EEXIST));
             }
         }
-        let identity = match backend::is_remembered(&*self.hub) {
+        let is_noticed = wanted.trigger == Trigger::Level && self.hub.notices_reuse();
+        let identity = match is_noticed {
             true => None,
             false => Some(Identity::of(fd).ok_or(Errno(libc::EBADF))?),
         };
         let token = Token::new(fd as u32, self.next_seq);
-        self.hub.add(descriptor, token, Trigger::Level)?;
-        if let Err(error) = self.hub.arm(descriptor, token, interest) {
-            let _ = self.hub.remove(descriptor, token);
-            return Err(error.into());
-        }
+        register(&mut self.hub, descriptor, token, wanted)?;
         self.next_seq = self.next_seq.wrapping_add(1);
-        let entry = Entry { interest, identity };
+        self.detailed += usize::from(wanted.shown != 0);
+        let entry = Entry {
+            wanted,
+            armed: wanted.interest,
+            data,
+            identity,
+        };
         Ok(self.table.insert(fd, token, entry)?)
     }
 
-    pub(crate) fn modify(&mut self, fd: RawFd, interest: Interest) -> Result<()> {
-        let (token, _) = self.table.by_fd(fd).ok_or(Errno(libc::ENOENT))?;
-        self.rearm(fd, token, interest)
+    pub(crate) fn modify(&mut self, fd: RawFd, wanted: Wanted) -> Result<()> {
+        let (token, entry) = self.table.by_fd(fd).ok_or(Errno(libc::ENOENT))?;
+        let (before, armed) = (entry.wanted, entry.armed);
+        // What is reported once adds up: to take something back it begins anew.
+        let adds_up = wanted.trigger != Trigger::Level;
+        let begins_anew = adds_up && !armed.without(wanted.interest).is_none();
+        if begins_anew || before.trigger != wanted.trigger {
+            self.arm(fd, token, armed)?;
+            let data = self.remove(fd)?;
+            return self.add(fd, wanted, data);
+        }
+        self.arm(fd, token, wanted.interest)?;
+        self.table.get_mut(fd, token)?.wanted = wanted;
+        self.detailed += usize::from(wanted.shown != 0);
+        self.detailed -= usize::from(before.shown != 0);
+        Ok(())
     }
 
-    pub(crate) fn remove(&mut self, fd: RawFd) -> Result<()> {
-        let (token, _) = self.table.by_fd(fd).ok_or(Errno(libc::ENOENT))?;
-        self.table.remove(fd, token)?;
-        Ok(self.hub.remove(system::descriptor(fd)?, token)?)
+    pub(crate) fn set_data(&mut self, fd: RawFd, data: u64) -> Result<()> {
+        let (_, entry) = self.table.by_fd_mut(fd).ok_or(Errno(libc::ENOENT))?;
+        entry.data = data;
+        Ok(())
     }
 
-    /// Sets the interest of a registration whose number still belongs to the file that was
-    /// registered; another is forgotten, which is ENOENT.
-    fn rearm(&mut self, fd: RawFd, token: Token, interest: Interest) -> Result<()> {
+    /// Ends a registration; says with what data it was added.
+    pub(crate) fn remove(&mut self, fd: RawFd) -> Result<u64> {
+        let (token, _) = self.table.by_fd(fd).ok_or(Errno(libc::ENOENT))?;
+        let entry = self.table.remove(fd, token)?;
+        self.detailed -= usize::from(entry.wanted.shown != 0);
+        self.hub.remove(system::descriptor(fd)?, token)?;
+        Ok(entry.data)
+    }
+
+    /// Arms a registration whose number still belongs to the file that was registered; another is
+    /// forgotten, which is ENOENT.
+    fn arm(&mut self, fd: RawFd, token: Token, interest: Interest) -> Result<()> {
         let entry = self.table.get_mut(fd, token)?;
-        let is_other = entry.identity.is_some() && entry.identity != Identity::of(fd);
-        let armed = match is_other {
+        let armed = match entry.is_other(fd) {
             true => Err(Errno(libc::ENOENT)),
             false => self
                 .hub
@@ -123,46 +174,43 @@ impl Watch {
                 .map_err(Errno::from),
         };
         match armed {
-            Ok(()) => entry.interest = interest,
-            Err(Errno(libc::ENOENT)) => self.forget(fd, token),
+            Ok(()) => entry.armed = interest,
+            Err(Errno(libc::ENOENT)) => {
+                let _ = self.remove(fd);
+            }
             Err(_) => {}
         }
         armed
     }
 
-    fn forget(&mut self, fd: RawFd, token: Token) {
-        let _ = self.table.remove(fd, token);
-        if let Ok(descriptor) = system::descriptor(fd) {
-            let _ = self.hub.remove(descriptor, token);
-        }
-    }
-
-    /// Tells what an earlier wait has found and had no room for, as far as it is ready still.
-    /// Says how many reports it has written.
-    pub(crate) fn tell_left(&mut self, room: &mut Room<'_>) -> Result<usize> {
+    /// Tells what an earlier wait has found and had no room for, as far as it is ready still; what
+    /// is reported once is told as it was. Says how many reports it has written.
+    pub(crate) fn tell_left(&mut self, output: &mut Output<'_>) -> Result<usize> {
         let mut told = 0;
         while told == 0 && !self.left.is_empty() {
             self.questions.clear();
-            while self.questions.len() + told < room.left() {
+            while self.questions.len() < output.left() {
                 let Some(event) = self.left.pop_front() else {
                     break;
                 };
                 let fd = event.token.index() as RawFd;
-                let Ok(entry) = self.table.get(fd, event.token) else {
+                let Ok(entry) = self.table.get_mut(fd, event.token) else {
                     continue; // It was removed since.
                 };
-                if event.ready.has(Ready::NVAL) {
-                    told += room.tell(fd, Ready::NVAL, entry.interest);
-                } else if !entry.interest.is_none() {
-                    self.questions.push(system::question(fd, entry.interest));
+                if event.ready.has(Ready::NVAL) || entry.wanted.trigger != Trigger::Level {
+                    told += output.write(entry.answer(fd, event.ready));
+                } else if !entry.armed.is_none() {
+                    self.questions.push(system::question(fd, entry.armed));
                 }
             }
             system::ask(&mut self.questions)?;
             for question in &self.questions {
                 let (fd, ready) = (question.fd, system::answer(question));
                 // What was closed in between the hub reports itself, if at all.
-                if let (Some((_, entry)), false) = (self.table.by_fd(fd), ready.has(Ready::NVAL)) {
-                    told += room.tell(fd, ready, entry.interest);
+                if let (Some((_, entry)), false) =
+                    (self.table.by_fd_mut(fd), ready.has(Ready::NVAL))
+                {
+                    told += output.write(entry.answer(fd, ready));
                 }
             }
         }
@@ -170,55 +218,64 @@ impl Watch {
     }
 
     /// Waits in the system, and tells what is ready; what there is no room for is kept.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>, room: &mut Room<'_>) -> Result<Found> {
+    pub(crate) fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        output: &mut Output<'_>,
+    ) -> Result<Found> {
         self.events.clear();
+        self.events.reserve(output.left().min(self.table.len()) + 1);
         self.hub.wait(timeout, &mut self.events)?;
         let mut found = Found {
             interrupted: self.hub.was_interrupted(),
             ..Found::default()
         };
-        if self.hub.name() == "select" {
-            self.refine();
+        if self.detailed > 0 || !self.hub.shows_hang_ups() {
+            self.ask_for_details();
         }
         for event in self.events.drain(..) {
-            if event.token == BELL {
+            if event.token == WAKE {
                 found.rang = true;
                 continue;
             }
             let fd = event.token.index() as RawFd;
-            let Ok(entry) = self.table.get(fd, event.token) else {
+            let Ok(entry) = self.table.get_mut(fd, event.token) else {
                 continue;
             };
-            if room.left() == 0 {
+            if output.left() == 0 {
                 self.left.push_back(event);
             } else {
-                found.reports += room.tell(fd, event.ready, entry.interest);
+                found.reports += output.write(entry.answer(fd, event.ready));
             }
         }
         if found.rang {
-            self.ear.answer();
+            self.wake_fd.reset();
         }
         Ok(found)
     }
 
-    /// select says only readable and writable. This asks for the rest, so that the reports are
-    /// those of the other hubs.
-    fn refine(&mut self) {
+    /// Asks for what the hub may not have said: hang-ups and errors, and details that somebody
+    /// wants, so that the reports are the same on each.
+    fn ask_for_details(&mut self) {
+        let is_silent = !self.hub.shows_hang_ups();
         self.questions.clear();
-        let asked = self.events.iter().map(|event| match event.token {
-            BELL => system::question(-1, Interest::NONE),
-            token => system::question(token.index() as RawFd, Interest::NONE),
-        });
-        self.questions.extend(asked);
+        for event in &self.events {
+            let fd = event.token.index() as RawFd;
+            let question = match self.table.get(fd, event.token) {
+                Ok(entry) if entry.wanted.shown != 0 => system::question(fd, Interest::READ),
+                Ok(_) if is_silent => system::question(fd, Interest::NONE),
+                _ => system::question(-1, Interest::NONE),
+            };
+            self.questions.push(question);
+        }
         if system::ask(&mut self.questions).is_err() {
             return;
         }
+        let details = [Ready::HUP, Ready::ERR, Ready::RDHUP, Ready::PRI];
         for (event, question) in self.events.iter_mut().zip(&self.questions) {
             let ready = system::answer(question);
-            for bit in [Ready::HUP, Ready::ERR] {
-                if ready.has(bit) {
-                    event.ready |= bit;
-                }
+            for bit in details.into_iter().filter(|bit| ready.has(*bit)) {
+                event.ready |= bit;
             }
         }
     }
@@ -226,42 +283,53 @@ impl Watch {
     /// In a child process: the same registrations in a hub of its own. Those that were closed
     /// are forgotten.
     pub(crate) fn rebuild(&mut self) -> Result<()> {
-        let (mut hub, ear) = open(self.hub.name().as_bytes())?;
+        let (mut hub, wake_fd) = open(self.kind)?;
         let mut closed = Vec::new();
         for (fd, token, entry) in self.table.iter() {
             let descriptor = system::descriptor(fd)?;
-            let is_other = entry.identity.is_some() && entry.identity != Identity::of(fd);
-            let added = match is_other {
+            let interest = entry.armed;
+            let wanted = Wanted {
+                interest,
+                ..entry.wanted
+            };
+            let added = match entry.is_other(fd) {
                 true => Err(Errno(libc::EBADF)),
-                false => hub
-                    .add(descriptor, token, Trigger::Level)
-                    .map_err(Errno::from),
+                false => register(&mut hub, descriptor, token, wanted),
             };
             match added {
-                Ok(()) => hub.arm(descriptor, token, entry.interest)?,
                 Err(Errno(libc::EBADF)) => closed.push((fd, token)),
-                Err(error) => return Err(error),
+                added => added?,
             }
         }
         for (fd, token) in closed {
-            self.table.remove(fd, token)?;
+            let entry = self.table.remove(fd, token)?;
+            self.detailed -= usize::from(entry.wanted.shown != 0);
         }
-        backend::disown(mem::replace(&mut self.hub, hub));
-        self.ear = ear;
+        mem::replace(&mut self.hub, hub).abandon();
+        self.wake_fd = wake_fd;
         self.is_waiting = false;
         Ok(())
     }
 
     /// Drops it in a child process that has not made it its own.
-    pub(crate) fn disown(self) {
-        backend::disown(self.hub);
+    pub(crate) fn abandon(self) {
+        self.hub.abandon();
     }
 }
 
-fn open(name: &[u8]) -> Result<(Backend, Ear)> {
-    let mut hub = backend::open(name)?;
-    let ear = Ear::new()?;
-    hub.add(ear.as_fd(), BELL, Trigger::Level)?;
-    hub.arm(ear.as_fd(), BELL, Direction::Read.into())?;
-    Ok((hub, ear))
+fn register(hub: &mut Backend, fd: BorrowedFd<'_>, token: Token, wanted: Wanted) -> Result<()> {
+    hub.add(fd, token, wanted.trigger)?;
+    if let Err(error) = hub.arm(fd, token, wanted.interest) {
+        let _ = hub.remove(fd, token);
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+fn open(kind: &Kind) -> Result<(Backend, WakeFd)> {
+    let mut hub = kind.open()?;
+    let wake_fd = WakeFd::new()?;
+    hub.add(wake_fd.as_fd(), WAKE, Trigger::Level)?;
+    hub.arm(wake_fd.as_fd(), WAKE, Direction::Read.into())?;
+    Ok((hub, wake_fd))
 }

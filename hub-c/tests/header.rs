@@ -6,9 +6,15 @@ use std::{env, fs, path::Path};
 fn the_header_is_that_of_the_source() {
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
     let header = crate_dir.join("include/hub.h");
-    let config = cbindgen::Config::from_file(crate_dir.join("cbindgen.toml")).unwrap();
+    let mut config = cbindgen::Config::from_file(crate_dir.join("cbindgen.toml")).unwrap();
+    let version = hub::hub_version();
+    config.after_includes = Some(format!(
+        "\n// The version of this header: major, minor and patch number. hub_version is the library's.\n\
+         #define HUB_VERSION {version:#08x}"
+    ));
     let bindings = cbindgen::Builder::new()
         .with_config(config)
+        .with_src(crate_dir.join("src/event.rs"))
         .with_src(crate_dir.join("src/abi.rs"))
         .generate();
     let mut made = Vec::new();

@@ -180,6 +180,101 @@ fn the_echo_server_in_c_with_what_is_installed() {
     }
 }
 
+/// Runs install.sh, with or without LIBDIR.
+fn install(arguments: [&OsStr; 2], libdir: Option<&Path>) {
+    let mut install = Command::new(here("install.sh"));
+    if let Some(libdir) = libdir {
+        install.env("LIBDIR", libdir);
+    }
+    run(install.args(arguments));
+}
+
+#[test]
+fn it_is_installed_to_odd_places_and_removed() {
+    if !has("cc", "the installation") || !has("pkg-config", "the installation") {
+        return;
+    }
+    for name in ["a b", "a&b|c", "it's \"quoted\"", "a\\b#c"] {
+        for libdir in [None, Some("lib 64")] {
+            let prefix = directory("odd").join(name);
+            let libdir = libdir.map(|libdir| prefix.join(libdir));
+            install([built().as_os_str(), prefix.as_os_str()], libdir.as_deref());
+            let libraries = libdir.clone().unwrap_or(prefix.join("lib"));
+            assert!(libraries.join("libhub.a").exists() && libraries.join("libhub.so").exists());
+            let mut config = Command::new("pkg-config");
+            let config = config.env("PKG_CONFIG_PATH", libraries.join("pkgconfig"));
+            let flags = run(config.args(["--cflags", "--libs", "hub"]));
+            // As a Makefile does, by the shell.
+            let program = directory("odd_program").join("echo");
+            let line = format!("cc \"$0\" -o \"$1\" {flags}");
+            let mut shell = Command::new("sh");
+            let source = here("examples/echo.c");
+            run(shell.args(["-c", &line]).arg(&source).arg(&program));
+            let mut server = Command::new(&program);
+            server.env("LD_LIBRARY_PATH", &libraries);
+            talk_to(server, "poll");
+            let uninstall = OsStr::new("--uninstall");
+            install([uninstall, prefix.as_os_str()], libdir.as_deref());
+            for left in [
+                prefix.join("include"),
+                libraries.clone(),
+                libraries.join("pkgconfig"),
+            ] {
+                let files = fs::read_dir(&left).unwrap();
+                let files = files.filter(|entry| entry.as_ref().unwrap().path().is_file());
+                assert_eq!(files.count(), 0, "in {left:?}");
+            }
+        }
+    }
+}
+
+/// The static library as it is installed: a few megabytes, and no names but those of the header,
+/// so that two libraries with Rust in them can be in one program.
+#[test]
+fn the_static_library_has_no_names_but_its_own() {
+    for tool in ["cc", "ld", "objcopy", "ar", "nm"] {
+        if !has(tool, "the static library") {
+            return;
+        }
+    }
+    let prefix = directory("reduced");
+    install([built().as_os_str(), prefix.as_os_str()], None);
+    let library = prefix.join("lib/libhub.a");
+    let mut nm = Command::new("nm");
+    let listed = run(nm.args(["-g", "--defined-only"]).arg(&library));
+    let names: Vec<_> = listed
+        .lines()
+        .filter_map(|line| line.split(" T ").nth(1))
+        .collect();
+    let others = listed
+        .lines()
+        .filter(|line| line.len() > 17 && !line.contains(" T hub_"));
+    assert_eq!(others.collect::<Vec<_>>(), [""; 0]);
+    let header = fs::read_to_string(here("include/hub.h")).unwrap();
+    assert!(
+        names.len() >= 18 && names.iter().all(|name| header.contains(name)),
+        "{names:?}"
+    );
+    let size = fs::metadata(&library).unwrap().len();
+    assert!(size < 5_000_000, "{size} bytes");
+    let program = prefix.join("echo");
+    let source = here("examples/echo.c");
+    let include = prefix.join("include");
+    cc([
+        OsStr::new("-I"),
+        include.as_os_str(),
+        source.as_os_str(),
+        library.as_os_str(),
+        OsStr::new("-pthread"),
+        OsStr::new("-lm"),
+        OsStr::new("-o"),
+        program.as_os_str(),
+    ]);
+    for name in NAMES {
+        talk_to(Command::new(&program), name);
+    }
+}
+
 #[test]
 fn the_header_is_c_and_cpp() {
     if !has("cc", "the header in C and C++") {

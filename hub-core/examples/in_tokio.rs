@@ -23,7 +23,7 @@ type Shared = Rc<RefCell<Reactor<Waker>>>;
 
 /// Runs the reactor for as long as it is polled.
 async fn drive(reactor: Shared) -> io::Result<()> {
-    let descriptor = match reactor.borrow().as_fd() {
+    let descriptor = match reactor.borrow_mut().as_fd() {
         Some(descriptor) => descriptor.try_clone_to_owned()?,
         None => return Err(ErrorKind::Unsupported.into()),
     };
@@ -35,7 +35,8 @@ async fn drive(reactor: Shared) -> io::Result<()> {
             .borrow_mut()
             .turn(Some(Duration::ZERO), &mut woken)?;
         if woken.is_empty() && turn.reports == 0 {
-            // Only now: tokio hears of news, not of what the hub has told only in part.
+            // Only now: tokio hears of news, not of what the hub has told only in part. A deadline
+            // that another task adds meanwhile is news too.
             let deadline = reactor.borrow().next_deadline();
             let readable = descriptor.readable();
             match deadline {
@@ -104,6 +105,7 @@ async fn program(reactor: Shared) -> io::Result<()> {
     for (number, reader) in readers.into_iter().enumerate() {
         assert_eq!(reader.await??, format!("word {number}"));
     }
+    sleep(Duration::from_millis(50)).await; // The driver sleeps too, and nothing is due.
     let (start, duration) = (Instant::now(), Duration::from_millis(20));
     pause(&reactor, duration).await;
     assert!(start.elapsed() >= duration);

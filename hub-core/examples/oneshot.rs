@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use hub_core::{Ear, Interest, Token, Trigger};
+use hub_core::{Interest, Token, Trigger, WakeFd};
 
 const CLIENTS: usize = 20;
 const WORDS: usize = 50;
@@ -31,15 +31,15 @@ fn work(mut stream: &UnixStream) -> io::Result<bool> {
 
 fn main() -> io::Result<()> {
     let mut hub = hubs::argument(1, "poll")?;
-    let ear = Ear::new()?;
-    hub.add(ear.as_fd(), BELL, Trigger::Level)?;
-    hub.arm(ear.as_fd(), BELL, Interest::READ)?;
+    let wake_fd = WakeFd::new()?;
+    hub.add(wake_fd.as_fd(), BELL, Trigger::Level)?;
+    hub.arm(wake_fd.as_fd(), BELL, Interest::READ)?;
 
     let (give, jobs) = mpsc::channel::<(usize, UnixStream)>();
     let jobs = Arc::new(Mutex::new(jobs));
     let (hand_back, done) = mpsc::channel();
     for _ in 0..WORKERS {
-        let (jobs, hand_back, waker) = (jobs.clone(), hand_back.clone(), ear.waker());
+        let (jobs, hand_back, waker) = (jobs.clone(), hand_back.clone(), wake_fd.waker());
         thread::spawn(move || {
             let next = || jobs.lock().ok()?.recv().ok();
             while let Some((number, stream)) = next() {
@@ -66,7 +66,7 @@ fn main() -> io::Result<()> {
         hub.wait(None, &mut events)?;
         for event in events.drain(..) {
             if event.token == BELL {
-                ear.answer();
+                wake_fd.reset();
                 continue;
             }
             let number = event.token.into_raw() as usize;

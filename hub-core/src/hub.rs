@@ -1,4 +1,5 @@
 use std::io;
+use std::mem;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(100_000_000);
 /// What the caller promises about when it arms a registration, or needs of the reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
-    /// The caller arms a direction only when it is not ready: after a system call has said
-    /// `WouldBlock` or has transferred less than was asked. The hub may be edge-triggered. This
-    /// is the cheapest, and what the [`Reactor`](crate::Reactor) uses.
+    /// The caller arms a direction only when it is not ready: a system call has said `WouldBlock`,
+    /// or has transferred less than was asked where that proves as much (see
+    /// [`NotReady::ShortTransfer`](crate::NotReady::ShortTransfer)). The hub may be
+    /// edge-triggered. This is the cheapest, and what the [`Reactor`](crate::Reactor) uses.
     Edge,
     /// Armed at any time; one report if it is ready then or as soon as it is.
     Oneshot,
@@ -46,15 +48,24 @@ pub struct Event {
 ///   armed: reports are hints. For the other two such a report is a defect.
 /// - **What is not armed does not spin**, also when its peer has hung up.
 /// - **HUP and ERR make both directions ready.** The retried system call finds the real error.
-/// - **After `remove` no later wait reports that token.**
+/// - **Urgent data makes reading ready**, with any trigger: the read stops at its mark.
+/// - **After `remove` no later wait reports that token**, and the hub has let go of the file
+///   before `remove` returns: if the caller closes the last descriptor of it, the peer sees the end.
 /// - **A timeout is never early**, and below a millisecond it sleeps and does not spin. A wait may
 ///   return early with nothing (a signal arrived): the caller looks at its clock.
+/// - **A wait fills the room it is given**: it reports as much of what is ready as the list has
+///   spare capacity for, or more.
 /// - **Regular files are always ready**, whatever the system says of them.
 /// - **A descriptor that was closed while it was registered** is reported once as
 ///   [`Ready::NVAL`] or not at all; the others go on. `remove` with its old number and token
-///   succeeds and frees the number.
+///   succeeds and frees the number, also if another file has the number by then.
+/// - **A passing shortage of the system is no error of a wait**: the hub tries again, as
+///   [`backend::wait`](crate::backend::wait) does. (The suite cannot make one.)
+///
+/// Nobody may recognise a hub by its name: what others want to know of it are methods with a
+/// default body.
 pub trait Hub {
-    /// A short lower-case name: `epoll`, `poll`.
+    /// A short lower-case name, for people to read: `epoll`, `poll`.
     fn name(&self) -> &'static str;
 
     /// Registers a descriptor, once in its life here. It is not armed.
@@ -84,7 +95,7 @@ pub trait Hub {
     /// Only what makes the hub itself unusable. `events` is then as it was.
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
 
-    /// Whether a signal ended the last wait, for loops that must hear of signals. A hub that does
+    /// True if a signal ended the last wait, for loops that must hear of signals. A hub that does
     /// not know says no.
     fn was_interrupted(&self) -> bool {
         false
@@ -94,5 +105,105 @@ pub trait Hub {
     /// one: with it a hub can be nested in another event loop.
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         None
+    }
+
+    /// True if a registration with [`Trigger::Edge`] is reported when it becomes readable, armed
+    /// or not: then nobody need call [`arm`](Hub::arm) for reading. It must not change.
+    fn reads_need_no_arm(&self) -> bool {
+        false
+    }
+
+    /// True if reports show [`Ready::HUP`] and [`Ready::ERR`] of what is armed. A hub that says
+    /// no reports such a descriptor as readable or writable.
+    fn shows_hang_ups(&self) -> bool {
+        false
+    }
+
+    /// True if [`arm`](Hub::arm) with [`Trigger::Level`] says `NotFound` when the number was
+    /// closed and belongs to another file by now. A hub that watches the number alone says no.
+    fn notices_reuse(&self) -> bool {
+        false
+    }
+
+    /// Makes a hub of the same kind, with the same settings and no registrations: the child of a
+    /// fork goes on with it, since it shares with the parent what this one has in the system.
+    ///
+    /// # Errors
+    /// `Unsupported`, which is the default, if the hub cannot do so; else what the system says.
+    fn renew(&self) -> io::Result<Box<dyn Hub>> {
+        let what = format!("the hub {} cannot make another of its kind", self.name());
+        Err(io::Error::new(io::ErrorKind::Unsupported, what))
+    }
+
+    /// Lets go of the hub in the child of a fork, where what it has in the system is the parent's
+    /// as well: nothing of that may change. The default forgets the hub, so that it keeps its
+    /// memory and descriptors; one whose destructor does no harm to the parent drops itself.
+    fn abandon(self: Box<Self>) {
+        mem::forget(self);
+    }
+}
+
+/// A hub that was chosen at run time. `Box<dyn Hub>` stays in its thread; for one that goes to
+/// another take `Box<dyn Hub + Send>`, which the hubs of this workspace all fit into.
+///
+/// ```
+/// use hub_core::{Hub, Reactor};
+/// use std::{thread, time::Duration};
+///
+/// let hub: Box<dyn Hub + Send> = Box::new(hub_poll::Poll::new()?);
+/// let loops = thread::spawn(move || {
+///     let mut reactor = Reactor::<&str>::new(Box::new(hub));
+///     reactor.turn(Some(Duration::from_millis(1)), &mut Vec::new()).is_ok()
+/// });
+/// assert!(loops.join().unwrap());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+impl<H: Hub + ?Sized> Hub for Box<H> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn add(&mut self, fd: BorrowedFd<'_>, token: Token, trigger: Trigger) -> io::Result<()> {
+        (**self).add(fd, token, trigger)
+    }
+
+    fn arm(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
+        (**self).arm(fd, token, interest)
+    }
+
+    fn remove(&mut self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
+        (**self).remove(fd, token)
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        (**self).wait(timeout, events)
+    }
+
+    fn was_interrupted(&self) -> bool {
+        (**self).was_interrupted()
+    }
+
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        (**self).as_fd()
+    }
+
+    fn reads_need_no_arm(&self) -> bool {
+        (**self).reads_need_no_arm()
+    }
+
+    fn shows_hang_ups(&self) -> bool {
+        (**self).shows_hang_ups()
+    }
+
+    fn notices_reuse(&self) -> bool {
+        (**self).notices_reuse()
+    }
+
+    fn renew(&self) -> io::Result<Box<dyn Hub>> {
+        (**self).renew()
+    }
+
+    fn abandon(self: Box<Self>) {
+        (*self).abandon();
     }
 }

@@ -9,10 +9,27 @@ use crate::Ready;
 pub enum NotReady {
     /// It said so.
     WouldBlock,
-    /// It transferred less than was asked, on a stream: its buffer is empty, or full. After a
-    /// hang-up or an error, or with urgent data, this proves nothing, and the direction stays
-    /// ready.
+    /// It transferred less than was asked: the buffer in the system is empty, or full.
+    ///
+    /// This proves it for two kinds of descriptors: a TCP stream, and a pipe in byte mode that
+    /// this program has made itself. It proves nothing for any other, which is to be read until it
+    /// says `WouldBlock`: a terminal gives one line at a time, a pipe in packet mode, an inotify
+    /// or a datagram socket one message, a Unix stream stops where a descriptor was passed along.
+    /// What a descriptor is cannot be seen from its number: one that came from elsewhere (standard
+    /// input, an inherited pipe) is of no known kind.
+    ///
+    /// After a hang-up or an error, or with urgent data, it proves nothing for these two either,
+    /// and the direction stays ready.
     ShortTransfer,
+    /// It said `WouldBlock`, and was the first since the waiter came back from this direction: the
+    /// report was false, or another was faster.
+    ///
+    /// The waiter that is parked next is the first of its direction again, so that it keeps its
+    /// place among many. A direction of which this is said several times in a row is asked for
+    /// after a pause of 1 to 32 ms, so that a system that goes on saying ready (a datagram socket
+    /// after its own `shutdown`, for one) neither takes a whole processor nor keeps deadlines from
+    /// being seen.
+    InVain,
 }
 
 /// A waiter that is due, and why.
@@ -36,7 +53,8 @@ pub enum Cause {
 /// What a turn has to say beside who is due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
-    /// A [`Waker`](crate::Waker) has rung since the last turn: now look for what it was about.
+    /// A [`Waker`](crate::Waker) has rung since the last turn, or the reactor itself to be given
+    /// a turn (see [`Reactor::as_fd`](crate::Reactor::as_fd)): now look for what it was about.
     pub rang: bool,
     /// How many reports the hub had, also those that nobody waits for. A reactor that is nested in
     /// another loop may wait there when a turn without waiting had none and woke nobody.

@@ -1,14 +1,19 @@
-use std::fmt;
+//! The reactor: who waits for what (here), time and turns, and what can be seen of it
+
+mod turn;
+mod view;
+
+use std::cell::Cell;
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::parking::{Cause, NotReady, ParkError, Turn, Wakeup};
+use crate::parking::{NotReady, ParkError};
 use crate::sources::{Removed, Sources};
-use crate::waker::{Ear, Waker};
-use crate::{Clock, Direction, Event, Hub, Interest, TimerKey, Timers, Token, Trigger};
+use crate::waker::WakeFd;
+use crate::{Clock, Direction, Event, Hub, Interest, Timers, Token, Trigger};
 
 /// A hub with what it lacks: who waits for which descriptor, timers, and a waker.
 ///
@@ -19,6 +24,10 @@ use crate::{Clock, Direction, Event, Hub, Interest, TimerKey, Timers, Token, Tri
 /// [`is_ready`](Reactor::is_ready), tell [`clear_ready`](Reactor::clear_ready) what it said,
 /// [`park`](Reactor::park), and try again when a [`turn`](Reactor::turn) has given the waiter
 /// back.
+///
+/// It stays in the thread in which it was made: it shares the ownership of descriptors with who
+/// uses them (`Rc`), and what wakes it from other threads is its [`Waker`](crate::Waker). A hub
+/// may come from another thread, as a `Box<dyn Hub + Send>`.
 ///
 /// ```
 /// use hub_core::{Direction, NotReady, Reactor};
@@ -55,8 +64,16 @@ pub struct Reactor<W> {
     clock: Clock,
     /// What the timers count from.
     epoch: Instant,
-    ear: Option<Rc<Ear>>,
-    ear_token: Token,
+    wake_fd: Option<Rc<WakeFd>>,
+    wake_token: Token,
+    /// What [`Hub::reads_need_no_arm`] says.
+    reads_need_no_arm: bool,
+    /// Who is to be armed later, since reports were in vain.
+    paused: Timers<(Token, Direction)>,
+    /// True if another loop sleeps on the hub's descriptor.
+    is_nested: bool,
+    /// Until when the loop outside may sleep, as it was told. Zero while it is awake.
+    promised: Cell<u64>,
     /// Filled and emptied by each turn.
     events: Vec<Event>,
 }
@@ -68,14 +85,18 @@ impl<W> Reactor<W> {
     /// A reactor on this hub, which must have no registrations.
     pub fn new(hub: Box<dyn Hub>) -> Reactor<W> {
         Reactor {
+            reads_need_no_arm: hub.reads_need_no_arm(),
             hub,
             sources: Sources::new(),
             allow_many: false,
             timers: Timers::new(),
             clock: Clock::Monotonic,
             epoch: Instant::now(),
-            ear: None,
-            ear_token: NO_TOKEN,
+            wake_fd: None,
+            wake_token: NO_TOKEN,
+            paused: Timers::new(),
+            is_nested: false,
+            promised: Cell::new(0),
             events: Vec::new(),
         }
     }
@@ -85,14 +106,6 @@ impl<W> Reactor<W> {
         self.hub.name()
     }
 
-    /// The descriptor of the hub, if it has one, with which the reactor is nested in another event
-    /// loop. It is readable while the hub has something to report; of timers it knows nothing: the
-    /// other loop waits until [`next_deadline`](Reactor::next_deadline) at most, and takes a turn
-    /// without waiting then. It is another one after the hub has been replaced.
-    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.hub.as_fd()
-    }
-
     /// Puts another hub in charge of every registration, waiter and timer, and of the waker. It
     /// must have no registrations. The old one comes back with those it had: drop it.
     ///
@@ -100,7 +113,7 @@ impl<W> Reactor<W> {
     /// If the new hub refuses a descriptor. The error names it, and the old hub stays in charge.
     pub fn replace_hub(&mut self, mut hub: Box<dyn Hub>) -> io::Result<Box<dyn Hub>> {
         for (token, source) in self.sources.iter() {
-            let wanted = match token == self.ear_token {
+            let wanted = match token == self.wake_token {
                 true => Interest::READ,
                 false => source.interest(),
             };
@@ -115,6 +128,7 @@ impl<W> Reactor<W> {
                 io::Error::new(error.kind(), what)
             })?;
         }
+        self.reads_need_no_arm = hub.reads_need_no_arm();
         Ok(mem::replace(&mut self.hub, hub))
     }
 
@@ -122,16 +136,24 @@ impl<W> Reactor<W> {
     /// by the next call of [`waker`](Reactor::waker): those that exist ring in the parent.
     ///
     /// The old hub is told nothing, since what it has in the system is the parent's as well. It
-    /// comes back, and the caller sees to it that it does no harm in its destructor.
+    /// comes back: let go of it with [`Hub::abandon`].
     ///
     /// # Errors
     /// As [`replace_hub`](Reactor::replace_hub).
     pub fn restart(&mut self, hub: Box<dyn Hub>) -> io::Result<Box<dyn Hub>> {
-        if self.ear.take().is_some() {
-            self.abandon(self.ear_token);
-            self.ear_token = NO_TOKEN;
+        if self.wake_fd.take().is_some() {
+            self.abandon(self.wake_token);
+            self.wake_token = NO_TOKEN;
         }
         self.replace_hub(hub)
+    }
+
+    /// A fresh hub of the kind in charge: see [`Hub::renew`].
+    ///
+    /// # Errors
+    /// What the hub says.
+    pub fn renew_hub(&self) -> io::Result<Box<dyn Hub>> {
+        self.hub.renew()
     }
 
     /// As [`remove`](Reactor::remove), but tells the hub nothing: in the child of a fork, before
@@ -184,8 +206,8 @@ impl<W> Reactor<W> {
         Some(removed)
     }
 
-    /// Whether to try the system call before waiting. It is a hint, true at first; and true for a
-    /// stale token, whose system call finds the error.
+    /// True if the system call is worth trying before waiting. It is a hint, true at first; and
+    /// true for a stale token, whose system call finds the error.
     #[inline]
     pub fn is_ready(&self, token: Token, direction: Direction) -> bool {
         let source = self.sources.get(token);
@@ -196,7 +218,7 @@ impl<W> Reactor<W> {
     #[inline]
     pub fn clear_ready(&mut self, token: Token, direction: Direction, why: NotReady) {
         if let Some(source) = self.sources.get_mut(token) {
-            source.state.clear(direction, why);
+            source.clear(direction, why);
         }
     }
 
@@ -225,14 +247,27 @@ impl<W> Reactor<W> {
             return Ok(());
         }
         if source.is_due(direction) {
-            self.sources.park_due(token, direction, waiter);
+            self.park_due(token, direction, waiter);
             return Ok(());
         }
-        if let Err(error) = self.hub.arm(source.fd(), token, direction.into()) {
+        if let Some(pause) = source.pause(direction) {
+            self.arm_after(pause, token, direction);
+        } else if source.is_to_be_armed(direction, self.reads_need_no_arm)
+            && let Err(error) = self.hub.arm(source.fd(), token, direction.into())
+        {
             return Err(ParkError::Io(error, waiter));
         }
         self.sources.park(token, direction, waiter);
         Ok(())
+    }
+
+    /// Parks one who waits for what is ready already.
+    #[cold]
+    fn park_due(&mut self, token: Token, direction: Direction, waiter: W) {
+        self.sources.park_due(token, direction, waiter);
+        if self.is_nested {
+            self.ring();
+        }
     }
 
     /// Takes back the first waiter that matches: it has timed out, or was killed. Of those behind
@@ -251,208 +286,10 @@ impl<W> Reactor<W> {
         self.sources.get(token)?.waiter(direction)
     }
 
-    /// Whether a second waiter for one direction of a descriptor queues up behind the first
-    /// (`true`) or is refused (`false`, as at first).
+    /// Lets a second waiter for one direction of a descriptor queue up behind the first (`true`),
+    /// or has it refused (`false`, as at first). Those in the queue are served in the order in
+    /// which they came: see [`NotReady::InVain`].
     pub fn set_allow_many(&mut self, allow: bool) {
         self.allow_many = allow;
-    }
-
-    /// The time on the reactor's clock.
-    #[inline]
-    pub fn now(&self) -> Instant {
-        self.clock.now()
-    }
-
-    /// Reads the time elsewhere from now on. Timers that run already keep their distance from
-    /// the time that the old clock shows.
-    pub fn set_clock(&mut self, clock: Clock) {
-        let elapsed = self.since_epoch(self.now());
-        let start = clock.now().checked_sub(Duration::from_nanos(elapsed));
-        self.epoch = start.unwrap_or_else(|| clock.now());
-        self.clock = clock;
-    }
-
-    /// Has a waiter back at a deadline. Among equal deadlines the earlier added is back first.
-    #[inline]
-    pub fn add_timer(&mut self, deadline: Instant, waiter: W) -> TimerKey {
-        self.timers.add(self.since_epoch(deadline), waiter)
-    }
-
-    /// Takes a timer's waiter back before its deadline. `None` if it is back already.
-    #[inline]
-    pub fn cancel_timer(&mut self, key: TimerKey) -> Option<W> {
-        self.timers.cancel(key)
-    }
-
-    /// The earliest deadline.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let nanos = self.timers.next_deadline()?;
-        Some(self.epoch + Duration::from_nanos(nanos))
-    }
-
-    /// Waits until something is ready, a deadline is over, a waker rings, a signal arrives, or
-    /// `timeout` has passed (`None`: it sets no bound), and appends who is due to `woken`: first
-    /// those whose descriptor is ready, in the order that the hub reports them, then those whose
-    /// deadline is over. It resumes nobody.
-    ///
-    /// # Errors
-    /// Only if the hub itself is unusable. No waiter is lost.
-    pub fn turn(
-        &mut self,
-        timeout: Option<Duration>,
-        woken: &mut Vec<Wakeup<W>>,
-    ) -> io::Result<Turn> {
-        let hub = &mut self.hub;
-        let due = self.sources.settle(woken, |fd, token, direction| {
-            if let Err(error) = hub.arm(fd, token, direction.into()) {
-                log::error!("hub {}: arming descriptor {fd:?}: {error}", hub.name());
-            }
-        });
-        let timeout = match due {
-            true => Some(Duration::ZERO),
-            false => self.bound(timeout),
-        };
-        match &self.clock {
-            Clock::Monotonic => self.hub.wait(timeout, &mut self.events)?,
-            Clock::Virtual(clock) => {
-                clock
-                    .clone()
-                    .wait(timeout, &mut *self.hub, &mut self.events)?;
-            }
-        }
-        let mut turn = Turn {
-            rang: false,
-            reports: self.events.len(),
-        };
-        for event in self.events.drain(..) {
-            if event.token == self.ear_token {
-                turn.rang = true;
-            } else {
-                self.sources.report(event, woken);
-            }
-        }
-        if turn.rang {
-            self.answer();
-        }
-        self.expire(woken);
-        Ok(turn)
-    }
-
-    /// Appends those whose deadline is over to `woken`, as a turn does, without a look at the hub.
-    pub fn expire(&mut self, woken: &mut Vec<Wakeup<W>>) {
-        if self.timers.is_empty() {
-            return;
-        }
-        let now = self.since_epoch(self.now());
-        while let Some((_, waiter)) = self.timers.expire(now) {
-            let cause = Cause::Expired;
-            woken.push(Wakeup { waiter, cause });
-        }
-    }
-
-    /// A handle that ends a wait of this reactor from any thread.
-    ///
-    /// # Errors
-    /// The first call makes a pair of descriptors and registers one of them.
-    pub fn waker(&mut self) -> io::Result<Waker> {
-        if let Some(ear) = &self.ear {
-            return Ok(ear.waker());
-        }
-        let ear = Rc::new(Ear::new()?);
-        let token = self.add(ear.clone())?;
-        if let Err(error) = self.hub.arm(ear.as_fd(), token, Interest::READ) {
-            self.remove(token);
-            return Err(error);
-        }
-        self.ear_token = token;
-        Ok(self.ear.insert(ear).waker())
-    }
-
-    /// Whether a [`Waker`] exists outside. If not, and nobody is parked and no timer runs, a turn
-    /// without a timeout waits for ever. A waker that has just gone may have rung before: take a
-    /// turn without waiting, to be sure.
-    pub fn is_wakeable(&self) -> bool {
-        self.ear.as_ref().is_some_and(|ear| ear.is_held())
-    }
-
-    /// Whether anybody is parked at a descriptor.
-    pub fn has_waiters(&self) -> bool {
-        self.readers() + self.writers() > 0
-    }
-
-    /// How many are parked for reading.
-    pub fn readers(&self) -> usize {
-        self.sources.parked(Direction::Read)
-    }
-
-    /// How many are parked for writing.
-    pub fn writers(&self) -> usize {
-        self.sources.parked(Direction::Write)
-    }
-
-    /// How many timers run.
-    pub fn timer_count(&self) -> usize {
-        self.timers.len()
-    }
-
-    /// How many descriptors are registered, that of the waker not counted.
-    pub fn descriptors(&self) -> usize {
-        self.sources.len() - usize::from(self.ear.is_some())
-    }
-
-    /// Everybody who is parked, and where.
-    pub fn waiters(&self) -> impl Iterator<Item = (Token, RawFd, Direction, &W)> {
-        self.sources.waiters()
-    }
-
-    /// Every timer, in no particular order.
-    pub fn timers(&self) -> impl Iterator<Item = (Instant, &W)> {
-        let timers = self.timers.iter();
-        timers.map(|(deadline, waiter)| (self.epoch + Duration::from_nanos(deadline), waiter))
-    }
-
-    /// Nanoseconds since the epoch; an earlier time is the epoch.
-    #[inline]
-    fn since_epoch(&self, time: Instant) -> u64 {
-        let since = time.saturating_duration_since(self.epoch);
-        let seconds = since.as_secs().saturating_mul(1_000_000_000);
-        seconds.saturating_add(u64::from(since.subsec_nanos()))
-    }
-
-    /// How long a turn may wait: until the next deadline at most.
-    #[inline]
-    fn bound(&self, timeout: Option<Duration>) -> Option<Duration> {
-        let Some(deadline) = self.timers.next_deadline() else {
-            return timeout;
-        };
-        if timeout == Some(Duration::ZERO) {
-            return timeout;
-        }
-        let now = self.since_epoch(self.now());
-        let until = Duration::from_nanos(deadline.saturating_sub(now));
-        Some(timeout.map_or(until, |timeout| timeout.min(until)))
-    }
-
-    #[cold]
-    fn answer(&mut self) {
-        let Some(ear) = &self.ear else {
-            return;
-        };
-        ear.answer();
-        if let Err(error) = self.hub.arm(ear.as_fd(), self.ear_token, Interest::READ) {
-            log::error!("hub {}: arming the waker: {error}", self.hub.name());
-        }
-    }
-}
-
-impl<W> fmt::Debug for Reactor<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reactor")
-            .field("hub", &self.hub.name())
-            .field("descriptors", &self.descriptors())
-            .field("readers", &self.readers())
-            .field("writers", &self.writers())
-            .field("timers", &self.timers)
-            .finish()
     }
 }

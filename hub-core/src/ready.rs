@@ -30,13 +30,13 @@ impl Interest {
     /// Both directions.
     pub const BOTH: Interest = Interest(3);
 
-    /// Whether neither direction is wanted.
+    /// True if neither direction is wanted.
     #[inline]
     pub const fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether this direction is wanted.
+    /// True if this direction is wanted.
     #[inline]
     pub const fn has(self, direction: Direction) -> bool {
         self.0 & Interest::of(direction).0 != 0
@@ -96,7 +96,8 @@ impl fmt::Debug for Interest {
 ///
 /// [`is_readable`](Ready::is_readable) and [`is_writable`](Ready::is_writable) are what a caller
 /// acts on, and what every hub agrees on. The other bits are detail that a hub shows if its system
-/// shows it: select knows no [`HUP`](Ready::HUP), it says readable or writable instead.
+/// shows it: select knows no [`HUP`](Ready::HUP), it says readable or writable instead; see
+/// [`Hub::shows_hang_ups`](crate::Hub::shows_hang_ups).
 ///
 /// ```
 /// use hub_core::Ready;
@@ -132,31 +133,38 @@ impl Ready {
         self.0
     }
 
-    /// Whether nothing is set.
+    /// The set of those that come with `true`: how a hub translates what its system says.
+    #[inline]
+    pub fn of<const N: usize>(bits: [(bool, Ready); N]) -> Ready {
+        let set = bits.into_iter().filter(|(is_set, _)| *is_set);
+        set.fold(Ready::NONE, |all, (_, bit)| all | bit)
+    }
+
+    /// True if nothing is set.
     #[inline]
     pub const fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether any bit of `other` is set.
+    /// True if any bit of `other` is set.
     #[inline]
     pub const fn has(self, other: Ready) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// Whether a read would make progress. A hang-up or an error counts: the read finds it.
+    /// True if a read would make progress. A hang-up or an error counts: the read finds it.
     #[inline]
     pub const fn is_readable(self) -> bool {
         self.0 & (1 | 4 | 8 | 16 | 32 | 64) != 0
     }
 
-    /// Whether a write would make progress. A hang-up or an error counts: the write finds it.
+    /// True if a write would make progress. A hang-up or an error counts: the write finds it.
     #[inline]
     pub const fn is_writable(self) -> bool {
         self.0 & (2 | 4 | 8 | 16) != 0
     }
 
-    /// Whether this direction is ready.
+    /// True if this direction is ready.
     #[inline]
     pub const fn is(self, direction: Direction) -> bool {
         match direction {

@@ -3,6 +3,7 @@ use std::fmt;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 use slab::Slab;
 
@@ -21,6 +22,8 @@ pub(crate) struct Source<W> {
     generation: u32,
     pub(crate) state: State,
     pub(crate) trigger: Trigger,
+    /// For each direction, how often in a row a report was in vain.
+    vain: [u8; 2],
     source: Rc<dyn AsFd>,
     waiter: [Option<W>; 2],
     /// Those behind the waiter of each direction, if more than one is allowed.
@@ -35,9 +38,16 @@ pub struct Removed<W> {
     pub waiters: Vec<(Direction, W)>,
 }
 
-/// Per direction, whether the next system call is worth its price, and whether a short transfer
-/// proves nothing: after a hang-up or error, which no second report will follow, and with urgent
-/// data, behind whose mark there may be more.
+/// So many reports in vain in a row are an accident; more are a pattern, and followed by a pause.
+const PATIENCE: u8 = 4;
+
+/// The pause after the first too many; each further one doubles it, five times.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Per direction: whether the next system call is worth its price; whether a short transfer
+/// proves nothing, after a hang-up or error, which no second report will follow, and with urgent
+/// data, behind whose mark there may be more; whether the next to park is one that was woken in
+/// vain.
 #[derive(Clone, Copy)]
 pub(crate) struct State(u8);
 
@@ -60,14 +70,27 @@ impl State {
     }
 
     #[inline]
-    pub(crate) fn clear(&mut self, direction: Direction, why: NotReady) {
+    fn clear(&mut self, direction: Direction, why: NotReady) {
         let flag = 0b0001 << direction as u8;
         let sticky = 0b0100 << direction as u8;
         match why {
             NotReady::WouldBlock => self.0 &= !(flag | sticky),
+            NotReady::InVain => {
+                self.0 &= !(flag | sticky);
+                self.0 |= 0b1_0000 << direction as u8;
+            }
             NotReady::ShortTransfer if self.0 & sticky == 0 => self.0 &= !flag,
             NotReady::ShortTransfer => {}
         }
+    }
+
+    /// True, once, if the direction's last report was in vain.
+    #[inline]
+    fn take_vain(&mut self, direction: Direction) -> bool {
+        let vain = 0b1_0000 << direction as u8;
+        let was = self.0 & vain != 0;
+        self.0 &= !vain;
+        was
     }
 }
 
@@ -95,6 +118,7 @@ impl<W> Sources<W> {
             generation: token.generation(),
             state: State::FRESH,
             trigger,
+            vain: [0; 2],
             source,
             waiter: [None, None],
             queue: None,
@@ -134,6 +158,7 @@ impl<W> Sources<W> {
     #[inline]
     pub(crate) fn park(&mut self, token: Token, direction: Direction, waiter: W) {
         if let Some(source) = self.get_mut(token) {
+            source.state.take_vain(direction);
             source.waiter[direction as usize] = Some(waiter);
             self.parked[direction as usize] += 1;
         }
@@ -146,11 +171,23 @@ impl<W> Sources<W> {
         self.unsettled.push((token, direction));
     }
 
-    /// Parks a waiter behind those who wait already.
+    /// Parks a waiter behind those who wait already; before them if it was woken in vain.
+    #[cold]
     pub(crate) fn queue(&mut self, token: Token, direction: Direction, waiter: W) {
         if let Some(source) = self.get_mut(token) {
-            let queue = source.queue.get_or_insert_default();
-            queue[direction as usize].push_back(waiter);
+            let keeps_place = source.state.take_vain(direction);
+            let first = &mut source.waiter[direction as usize];
+            let queue = &mut source.queue.get_or_insert_default()[direction as usize];
+            match first.take() {
+                Some(second) if keeps_place => {
+                    queue.push_front(second);
+                    *first = Some(waiter);
+                }
+                other => {
+                    *first = other;
+                    queue.push_back(waiter);
+                }
+            }
             self.parked[direction as usize] += 1;
         }
     }
@@ -199,24 +236,20 @@ impl<W> Sources<W> {
         }
     }
 
+    /// True if a waiter is due, or somebody is to be armed, with the next turn.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        !self.unsettled.is_empty()
+    }
+
     /// Looks after the waiters that moved up in the last turn, or were parked at a direction that
     /// is ready. If it still is (the one before was killed, or wanted less) nothing will be
     /// reported again, so they are due; else the hub must be armed for them. Says whether anyone
     /// is due.
-    #[inline]
+    #[cold]
     pub(crate) fn settle(
         &mut self,
         woken: &mut Vec<Wakeup<W>>,
-        arm: impl FnMut(BorrowedFd<'_>, Token, Direction),
-    ) -> bool {
-        !self.unsettled.is_empty() && self.settle_all(woken, arm)
-    }
-
-    #[cold]
-    fn settle_all(
-        &mut self,
-        woken: &mut Vec<Wakeup<W>>,
-        mut arm: impl FnMut(BorrowedFd<'_>, Token, Direction),
+        mut arm: impl FnMut(&Source<W>, Token, Direction),
     ) -> bool {
         let before = woken.len();
         for (token, direction) in mem::take(&mut self.unsettled) {
@@ -230,7 +263,7 @@ impl<W> Sources<W> {
                 let ready = Interest::of(direction).into();
                 self.report(Event { token, ready }, woken);
             } else {
-                arm(source.fd(), token, direction);
+                arm(source, token, direction);
             }
         }
         woken.len() > before
@@ -271,6 +304,13 @@ impl<W> Sources<W> {
         sources.map(|(index, source)| (Token::new(index as u32, source.generation), source))
     }
 
+    /// The descriptors at which anybody is parked.
+    pub(crate) fn awaited(&self) -> Vec<BorrowedFd<'_>> {
+        let parked = |source: &&Source<W>| source.waiter.iter().any(Option::is_some);
+        let sources = self.iter().map(|(_, source)| source).filter(parked);
+        sources.map(Source::fd).collect()
+    }
+
     pub(crate) fn waiters(&self) -> impl Iterator<Item = (Token, RawFd, Direction, &W)> {
         self.iter().flat_map(|(token, source)| {
             let fd = source.fd().as_raw_fd();
@@ -292,11 +332,36 @@ impl<W> Source<W> {
         self.source.as_fd()
     }
 
-    /// Whether one who waits for this direction would miss the report: it has been. A `Oneshot`
+    /// Takes note of what a system call has shown.
+    #[inline]
+    pub(crate) fn clear(&mut self, direction: Direction, why: NotReady) {
+        self.state.clear(direction, why);
+        let vain = &mut self.vain[direction as usize];
+        *vain = match why {
+            NotReady::InVain => vain.saturating_add(1),
+            NotReady::WouldBlock | NotReady::ShortTransfer => 0,
+        };
+    }
+
+    /// How long to wait before this direction is asked for again: its reports were in vain.
+    #[inline]
+    pub(crate) fn pause(&self, direction: Direction) -> Option<Duration> {
+        let too_many = self.vain[direction as usize].checked_sub(PATIENCE)?;
+        Some(PAUSE * (1 << too_many.min(5)))
+    }
+
+    /// True if one who waits for this direction would miss the report: it has been. A `Oneshot`
     /// is reported as often as it is armed.
     #[inline]
     pub(crate) fn is_due(&self, direction: Direction) -> bool {
         self.trigger == Trigger::Edge && self.state.is_ready(direction)
+    }
+
+    /// True if the hub must be told that this direction is waited for.
+    #[inline]
+    pub(crate) fn is_to_be_armed(&self, direction: Direction, reads_need_no_arm: bool) -> bool {
+        let by_itself = reads_need_no_arm && self.trigger == Trigger::Edge;
+        !(by_itself && direction == Direction::Read)
     }
 
     #[inline]

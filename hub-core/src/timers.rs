@@ -165,7 +165,7 @@ impl<T> Timers<T> {
         self.live.len()
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.live.is_empty()

@@ -10,34 +10,34 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// Ends the wait of a reactor from any thread.
 ///
-/// However often it rings before the reactor has answered, it costs one system call. Clones ring
-/// the same reactor; one that is gone is rung in vain, which is no error.
+/// However often it is called before the reactor has a turn, it costs one system call. Clones wake
+/// the same reactor; to wake one that is gone does nothing, and is no error.
 #[derive(Clone)]
-pub struct Waker(Arc<Bell<AtomicBool, Wire>>);
+pub struct Waker(Arc<Notifier<AtomicBool, SocketPair>>);
 
-/// What rings: a flag, and a wire that is pressed by who raises it. Generic, so that it is this code
+/// A flag, and a channel that is written to by who sets it. Generic, so that it is this code
 /// that runs under a model of threads and memory.
-struct Bell<F, W> {
-    rung: F,
-    wire: W,
+struct Notifier<F, C> {
+    is_woken: F,
+    channel: C,
 }
 
-impl<F: Flag, W: Press> Bell<F, W> {
-    fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
-            self.wire.press();
+impl<F: Flag, C: Channel> Notifier<F, C> {
+    fn notify(&self) {
+        if !self.is_woken.swap(true, Ordering::AcqRel) {
+            self.channel.send();
         }
     }
 
-    /// Silences it. The order is what loses no ring: first the wire, then the flag, and only then
-    /// may the caller look for what the ring was about.
-    fn answer(&self) {
-        self.wire.drain();
-        self.rung.swap(false, Ordering::AcqRel);
+    /// Takes note. The order is what loses no call: first the channel, then the flag, and only then
+    /// may the caller look for what it was woken for.
+    fn reset(&self) {
+        self.channel.drain();
+        self.is_woken.swap(false, Ordering::AcqRel);
     }
 
-    fn has_rung(&self) -> bool {
-        self.rung.load(Ordering::Relaxed)
+    fn is_woken(&self) -> bool {
+        self.is_woken.load(Ordering::Relaxed)
     }
 }
 
@@ -56,92 +56,92 @@ impl Flag for AtomicBool {
     }
 }
 
-trait Press {
+trait Channel {
     /// Makes the other end readable.
-    fn press(&self);
+    fn send(&self);
     /// Makes it unreadable, however often it was pressed.
     fn drain(&self);
 }
 
-/// Both ends of the bell wire live as long as anyone holds one: writing to it can never meet a
+/// Both ends live as long as anyone holds one: writing to it can never meet a
 /// closed pipe, whose signal would end a program that does not ignore it.
-struct Wire {
-    button: UnixStream,
-    end: UnixStream,
+struct SocketPair {
+    writer: UnixStream,
+    reader: UnixStream,
 }
 
-impl Press for Wire {
-    fn press(&self) {
-        // A full wire rings as well, and the reactor drains it; nothing else can fail.
-        let _ = (&self.button).write(&[1]);
+impl Channel for SocketPair {
+    fn send(&self) {
+        // A full channel is readable as well, and the reactor drains it; nothing else can fail.
+        let _ = (&self.writer).write(&[1]);
     }
 
     fn drain(&self) {
         let mut bytes = [0; 64];
-        while matches!((&self.end).read(&mut bytes), Ok(n) if n == bytes.len()) {}
+        while matches!((&self.reader).read(&mut bytes), Ok(n) if n == bytes.len()) {}
     }
 }
 
 impl Waker {
     /// Makes the current or next wait of the reactor return, and its turn say that it rang.
     pub fn wake(&self) {
-        self.0.ring();
+        self.0.notify();
     }
 }
 
 impl fmt::Debug for Waker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waker")
-            .field("rung", &self.0.has_rung())
+            .field("is_woken", &self.0.is_woken())
             .finish()
     }
 }
 
-/// The other end of [`Waker`]s: a descriptor like any other, readable when one has rung. A
-/// [`Reactor`](crate::Reactor) has its own; this is for who uses a hub without one.
+/// A descriptor that is readable when a [`Waker`] of it was called, to be registered like any
+/// other. A [`Reactor`](crate::Reactor) has its own; this is for who uses a hub without one.
 ///
 /// ```
-/// use hub_core::{Ear, Hub, Interest, Token, Trigger};
+/// use hub_core::{WakeFd, Hub, Interest, Token, Trigger};
 /// use std::{os::fd::AsFd, thread, time::Duration};
 /// let mut hub = hub_poll::Poll::new()?;
-/// let (ear, token) = (Ear::new()?, Token::from_raw(0));
-/// hub.add(ear.as_fd(), token, Trigger::Level)?;
-/// hub.arm(ear.as_fd(), token, Interest::READ)?;
+/// let (wake_fd, token) = (WakeFd::new()?, Token::from_raw(0));
+/// hub.add(wake_fd.as_fd(), token, Trigger::Level)?;
+/// hub.arm(wake_fd.as_fd(), token, Interest::READ)?;
 ///
-/// let waker = ear.waker();
+/// let waker = wake_fd.waker();
 /// thread::spawn(move || waker.wake());
 /// let mut events = Vec::new();
 /// hub.wait(None, &mut events)?;
 /// assert_eq!(events[0].token, token);
-/// ear.answer();
+/// wake_fd.reset();
 ///
 /// events.clear();
 /// hub.wait(Some(Duration::ZERO), &mut events)?;
 /// assert!(events.is_empty());
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct Ear(Arc<Bell<AtomicBool, Wire>>);
+pub struct WakeFd(Arc<Notifier<AtomicBool, SocketPair>>);
 
-impl Ear {
-    /// A bell that has not rung.
+impl WakeFd {
+    /// One that is not readable.
     ///
     /// # Errors
     /// Too many descriptors are open.
-    pub fn new() -> io::Result<Ear> {
-        let (button, end) = UnixStream::pair()?;
-        button.set_nonblocking(true)?;
-        end.set_nonblocking(true)?;
-        let rung = AtomicBool::new(false);
-        let wire = Wire { button, end };
-        Ok(Ear(Arc::new(Bell { rung, wire })))
+    pub fn new() -> io::Result<WakeFd> {
+        let (writer, reader) = UnixStream::pair()?;
+        writer.set_nonblocking(true)?;
+        reader.set_nonblocking(true)?;
+        let is_woken = AtomicBool::new(false);
+        let channel = SocketPair { writer, reader };
+        Ok(WakeFd(Arc::new(Notifier { is_woken, channel })))
     }
 
-    /// A waker that rings it.
+    /// A waker that makes it readable.
     pub fn waker(&self) -> Waker {
         Waker(self.0.clone())
     }
 
-    /// Whether a waker exists outside the reactor.
+    /// True if a waker exists outside the reactor.
     pub(crate) fn is_held(&self) -> bool {
         let held = Arc::strong_count(&self.0) > 1;
         // Who sees that the last waker is gone also sees what it did before.
@@ -149,22 +149,23 @@ impl Ear {
         held
     }
 
-    /// Silences the bell. Only then look for what the ring was about: no ring is lost.
-    pub fn answer(&self) {
-        self.0.answer();
+    /// Makes it unreadable until a waker is called again. Only then look for what the call was
+    /// about: none is lost.
+    pub fn reset(&self) {
+        self.0.reset();
     }
 }
 
-impl AsFd for Ear {
+impl AsFd for WakeFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.wire.end.as_fd()
+        self.0.channel.reader.as_fd()
     }
 }
 
-impl fmt::Debug for Ear {
+impl fmt::Debug for WakeFd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ear")
-            .field("rung", &self.0.has_rung())
+        f.debug_struct("WakeFd")
+            .field("is_woken", &self.0.is_woken())
             .finish()
     }
 }

@@ -1,23 +1,41 @@
-//! The epoll hub
+//! The epoll hub: Linux, Android
 //!
 //! The kernel keeps the set of descriptors and reports only those that are active: idle ones cost
 //! nothing. With [`Trigger::Edge`] a descriptor is registered once, and waiting for it again costs
 //! no system call.
+//!
+//! ```
+//! use hub_core::{Direction, NotReady, Reactor};
+//! use std::{io::Write, os::unix::net::UnixStream, rc::Rc};
+//!
+//! let mut reactor = Reactor::new(Box::new(hub_epoll::Epoll::new()?));
+//! let (mut near, far) = UnixStream::pair()?;
+//! let token = reactor.add(Rc::new(far))?;
+//! reactor.clear_ready(token, Direction::Read, NotReady::WouldBlock);
+//! reactor.park(token, Direction::Read, "a reader").expect("nobody else waits");
+//! near.write_all(b"x")?;
+//! let mut woken = Vec::new();
+//! reactor.turn(None, &mut woken)?;
+//! assert_eq!(woken[0].waiter, "a reader");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! There is one type, [`Epoll`]; the crate has no features and reads no environment variables. On
+//! other systems it is empty. An `Epoll` is `Send`. Nothing panics. It waits with `epoll_pwait2`, in
+//! nanoseconds, and before Linux 5.11 with `epoll_wait`, in milliseconds rounded up.
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 use std::fmt;
 use std::io;
-use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
-use hub_core::{
-    AlwaysReady, Direction, Event, FdTable, Hub, Interest, LONGEST_WAIT, Ready, Token, Trigger,
-};
-use libc::c_int;
+use hub_core::backend::{Change, Registered, Registry, check, millis, wait};
+use hub_core::{Direction, Event, Hub, Interest, Ready, Token, Trigger};
+use libc::{c_int, epoll_event};
 
-/// Reports collected by one system call.
+/// Reports collected by one system call, if the caller has no room for more.
 const BATCH: usize = 1024;
 
 /// The epoll hub.
@@ -40,20 +58,10 @@ const BATCH: usize = 1024;
 /// ```
 pub struct Epoll {
     epoll: OwnedFd,
-    table: FdTable<Entry>,
-    next_seq: u32,
-    files: AlwaysReady,
-    reports: Box<[libc::epoll_event]>,
+    registry: Registry,
+    reports: Vec<epoll_event>,
     has_pwait2: bool,
     was_interrupted: bool,
-}
-
-struct Entry {
-    /// Tells this registration from an earlier one of the same number in the kernel's reports.
-    seq: u32,
-    trigger: Trigger,
-    /// What is armed. With `Edge`, what the kernel was asked for beside reading.
-    interest: Interest,
 }
 
 impl Epoll {
@@ -64,10 +72,8 @@ impl Epoll {
     pub fn new() -> io::Result<Epoll> {
         Ok(Epoll {
             epoll: create()?,
-            table: FdTable::new(),
-            next_seq: 0,
-            files: AlwaysReady::new(),
-            reports: vec![libc::epoll_event { events: 0, u64: 0 }; BATCH].into(),
+            registry: Registry::new("epoll", true),
+            reports: vec![epoll_event { events: 0, u64: 0 }; BATCH],
             has_pwait2: true,
             was_interrupted: false,
         })
@@ -76,33 +82,21 @@ impl Epoll {
     /// Lets the kernel fill `reports`; says how many there are.
     fn collect(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
         let (epoll, reports) = (self.epoll.as_raw_fd(), self.reports.as_mut_ptr());
+        let room = self.reports.len() as c_int;
         if self.has_pwait2 {
             let limit = timeout.map(KernelTimespec::from);
             let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
-            let no_mask = ptr::null::<libc::sigset_t>();
-            let call = libc::SYS_epoll_pwait2;
-            // SAFETY: `reports` has room for BATCH; `limit` is null or lives on this stack.
-            let count = unsafe {
-                libc::syscall(
-                    call,
-                    epoll,
-                    reports,
-                    BATCH as c_int,
-                    limit,
-                    no_mask,
-                    0_usize,
-                )
-            };
+            let (call, no_mask) = (libc::SYS_epoll_pwait2, ptr::null::<libc::sigset_t>());
+            // SAFETY: `reports` has this room; `limit` is null or lives on this stack.
+            let count =
+                unsafe { libc::syscall(call, epoll, reports, room, limit, no_mask, 0_usize) };
             match check(count as c_int) {
                 Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => self.has_pwait2 = false,
                 count => return Ok(count? as usize),
             }
         }
-        let limit = timeout.map_or(-1, |timeout| {
-            c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
-        });
-        // SAFETY: `reports` has room for BATCH.
-        let count = unsafe { libc::epoll_wait(epoll, reports, BATCH as c_int, limit) };
+        // SAFETY: `reports` has this room.
+        let count = unsafe { libc::epoll_wait(epoll, reports, room, millis(timeout)) };
         Ok(check(count)? as usize)
     }
 
@@ -113,9 +107,9 @@ impl Epoll {
     fn rebuild(&mut self) -> io::Result<()> {
         log::warn!("hub epoll: a descriptor was closed before it was removed");
         let fresh = create()?;
-        for (fd, _, entry) in self.table.iter() {
+        for (fd, watch) in self.registry.watched() {
             // One that was closed as well is refused, and is better off outside.
-            let _ = control(&fresh, libc::EPOLL_CTL_ADD, fd, entry);
+            let _ = control(&fresh, fd, Change::Add, watch);
         }
         let (new, old) = (fresh.as_raw_fd(), self.epoll.as_raw_fd());
         // SAFETY: both are open and ours; who knows the old number finds the new set behind it.
@@ -130,107 +124,44 @@ impl Hub for Epoll {
     }
 
     fn add(&mut self, fd: BorrowedFd<'_>, token: Token, trigger: Trigger) -> io::Result<()> {
-        let fd = fd.as_raw_fd();
-        self.table.vacant(fd)?;
-        self.files.vacant(fd)?;
-        let entry = Entry {
-            seq: self.next_seq,
-            trigger,
-            interest: Interest::NONE,
-        };
-        if let Err(error) = control(&self.epoll, libc::EPOLL_CTL_ADD, fd, &entry) {
-            match error.raw_os_error() {
-                Some(libc::EPERM) => return self.files.add(fd, token, trigger),
-                // An earlier owner of the number was closed, and its file came back to it.
-                Some(libc::EEXIST) => control(&self.epoll, libc::EPOLL_CTL_MOD, fd, &entry)?,
-                _ => return Err(error),
-            }
-        }
-        self.next_seq = self.next_seq.wrapping_add(1);
-        self.table.insert(fd, token, entry)
+        let (epoll, fd) = (&self.epoll, fd.as_raw_fd());
+        let change = |change, watch: &_| control(epoll, fd, change, watch);
+        self.registry.add(fd, token, trigger, change)
     }
 
     #[inline]
     fn arm(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
-        let fd = fd.as_raw_fd();
-        let entry = match self.table.get_mut(fd, token) {
-            Err(_) if self.files.holds(fd) => {
-                if !is_refused(&self.epoll, fd) {
-                    return Err(forgotten(io::Error::from_raw_os_error(libc::ENOENT)));
-                }
-                return self.files.arm(fd, token, interest);
-            }
-            entry => entry?,
-        };
-        let wanted = match entry.trigger {
-            Trigger::Edge => entry.interest | interest.without(Interest::READ),
-            Trigger::Oneshot => entry.interest | interest,
-            Trigger::Level => interest,
-        };
-        // With `Level` the kernel is asked always: it knows whether the descriptor was closed.
-        if wanted == entry.interest && entry.trigger != Trigger::Level {
-            return Ok(());
-        }
-        let before = mem::replace(&mut entry.interest, wanted);
-        control(&self.epoll, libc::EPOLL_CTL_MOD, fd, entry).map_err(|error| {
-            entry.interest = before;
-            forgotten(error)
-        })
+        let (epoll, fd) = (&self.epoll, fd.as_raw_fd());
+        let change = |change, watch: &_| control(epoll, fd, change, watch);
+        self.registry.arm(fd, token, interest, change)
     }
 
     fn remove(&mut self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
-        let fd = fd.as_raw_fd();
-        if self.files.holds(fd) {
-            return self.files.remove(fd, token);
-        }
-        let entry = self.table.remove(fd, token)?;
-        match control(&self.epoll, libc::EPOLL_CTL_DEL, fd, &entry).map_err(forgotten) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        }
+        let (epoll, fd) = (&self.epoll, fd.as_raw_fd());
+        let change = |change, watch: &_| control(epoll, fd, change, watch);
+        self.registry.remove(fd, token, change)
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        let timeout = match self.files.is_due() {
-            true => Some(Duration::ZERO),
-            false => timeout.map(|timeout| timeout.min(LONGEST_WAIT)),
-        };
-        let collected = self.collect(timeout);
-        self.was_interrupted = is_signal(&collected);
-        let count = match self.was_interrupted {
-            true => 0,
-            false => collected?,
-        };
-        let mut strangers = false;
-        for report in &self.reports[..count] {
-            let (fd, seq) = (report.u64 as RawFd, (report.u64 >> 32) as u32);
-            let (token, entry) = match self.table.by_fd_mut(fd) {
-                Some((token, entry)) if entry.seq == seq => (token, entry),
-                _ => {
-                    strangers = true;
-                    continue;
-                }
-            };
-            let ready = ready(report.events);
-            if entry.trigger != Trigger::Edge {
-                if entry.interest.is_none() {
-                    continue; // A hang-up, reported unasked, and once.
-                }
-                if entry.trigger == Trigger::Oneshot {
-                    entry.interest = entry.interest.without(Interest::answered_by(ready));
-                    if !entry.interest.is_none() {
-                        // The kernel has disarmed all of it. It fails if it was closed.
-                        let _ = control(&self.epoll, libc::EPOLL_CTL_MOD, fd, entry);
-                    }
-                }
-            }
-            events.push(Event { token, ready });
+        let timeout = self.registry.timeout(timeout);
+        let room = events.capacity() - events.len();
+        if room > self.reports.len() {
+            self.reports.resize(room, epoll_event { events: 0, u64: 0 });
         }
-        if self.files.is_due() {
-            let epoll = &self.epoll;
-            self.files.report(events, |fd| is_refused(epoll, fd));
+        let collected = wait("epoll", || self.collect(timeout))?;
+        self.was_interrupted = collected.is_none();
+        let (epoll, mut is_known) = (&self.epoll, true);
+        for report in &self.reports[..collected.unwrap_or(0)] {
+            is_known &=
+                self.registry
+                    .report(report.u64, ready(report.events), events, |fd, watch| {
+                        // It fails if it was closed.
+                        let _ = control(epoll, fd, Change::Modify, watch);
+                    });
         }
-        if strangers {
+        let change = |fd, change, watch: &_| control(epoll, fd, change, watch);
+        self.registry.report_files(events, change);
+        if !is_known {
             self.rebuild()?;
         }
         Ok(())
@@ -243,6 +174,24 @@ impl Hub for Epoll {
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.epoll.as_fd())
     }
+
+    fn reads_need_no_arm(&self) -> bool {
+        true
+    }
+
+    fn shows_hang_ups(&self) -> bool {
+        true
+    }
+
+    fn notices_reuse(&self) -> bool {
+        true
+    }
+
+    fn renew(&self) -> io::Result<Box<dyn Hub>> {
+        Ok(Box::new(Epoll::new()?))
+    }
+
+    fn abandon(self: Box<Self>) {} // To close the descriptor leaves the parent's set alone.
 }
 
 impl fmt::Debug for Epoll {
@@ -277,78 +226,44 @@ fn create() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(epoll) })
 }
 
-fn control(epoll: &OwnedFd, operation: c_int, fd: RawFd, entry: &Entry) -> io::Result<()> {
-    let mut mask = match entry.trigger {
-        Trigger::Edge => libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET,
+fn control(epoll: &OwnedFd, fd: RawFd, change: Change, watch: &Registered) -> io::Result<()> {
+    const READ: c_int = libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI;
+    let operation = match change {
+        Change::Add => libc::EPOLL_CTL_ADD,
+        Change::Modify => libc::EPOLL_CTL_MOD,
+        Change::Remove => libc::EPOLL_CTL_DEL,
+    };
+    let mut mask = match watch.trigger {
+        Trigger::Edge => READ | libc::EPOLLET,
         Trigger::Oneshot => libc::EPOLLONESHOT,
         // A hang-up cannot be masked; like this it is reported only once.
-        Trigger::Level if entry.interest.is_none() => libc::EPOLLONESHOT,
+        Trigger::Level if watch.interest.is_none() => libc::EPOLLONESHOT,
         Trigger::Level => 0,
     };
-    if entry.interest.has(Direction::Read) {
-        mask |= libc::EPOLLIN;
+    if watch.interest.has(Direction::Read) {
+        mask |= READ;
     }
-    if entry.interest.has(Direction::Write) {
+    if watch.interest.has(Direction::Write) {
         mask |= libc::EPOLLOUT;
     }
-    let mut event = libc::epoll_event {
-        events: mask as u32,
-        u64: u64::from(entry.seq) << 32 | fd as u64,
-    };
+    let (events, u64) = (mask as u32, watch.key(fd));
+    let mut event = epoll_event { events, u64 };
     // SAFETY: `event` lives on this stack.
     check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd, &mut event) })?;
     Ok(())
 }
 
-/// Whether the kernel refuses to watch this descriptor, as it does with regular files.
-fn is_refused(epoll: &OwnedFd, fd: RawFd) -> bool {
-    let entry = Entry {
-        seq: 0,
-        trigger: Trigger::Level,
-        interest: Interest::NONE,
-    };
-    // It watches no such number, so that another answer is an error too: closed, or not known.
-    let refused = control(epoll, libc::EPOLL_CTL_MOD, fd, &entry);
-    refused.is_err_and(|error| error.raw_os_error() == Some(libc::EPERM))
-}
-
 #[inline]
 fn ready(mask: u32) -> Ready {
-    let bits = [
-        (libc::EPOLLIN, Ready::READ),
-        (libc::EPOLLOUT, Ready::WRITE),
-        (libc::EPOLLHUP, Ready::HUP),
-        (libc::EPOLLERR, Ready::ERR),
-        (libc::EPOLLRDHUP, Ready::RDHUP),
-        (libc::EPOLLPRI, Ready::PRI),
-    ];
-    let set = bits.into_iter().filter(|(bit, _)| mask & *bit as u32 != 0);
-    set.fold(Ready::NONE, |all, (_, ready)| all | ready)
-}
-
-#[inline]
-fn check(result: c_int) -> io::Result<c_int> {
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result)
-}
-
-/// Whether this is what a system call says that a signal has ended.
-#[inline]
-fn is_signal<T>(result: &io::Result<T>) -> bool {
-    matches!(result, Err(error) if error.kind() == io::ErrorKind::Interrupted)
-}
-
-/// What the kernel says of a registration whose descriptor was closed.
-fn forgotten(error: io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(libc::ENOENT | libc::EBADF) => {
-            let what = "the descriptor was closed while it was registered; remove it";
-            io::Error::new(io::ErrorKind::NotFound, what)
-        }
-        _ => error,
-    }
+    let has = |bit: c_int| mask & bit as u32 != 0;
+    Ready::of([
+        (has(libc::EPOLLIN), Ready::READ),
+        (has(libc::EPOLLOUT), Ready::WRITE),
+        (has(libc::EPOLLHUP), Ready::HUP),
+        (has(libc::EPOLLERR), Ready::ERR),
+        (has(libc::EPOLLRDHUP), Ready::RDHUP),
+        (has(libc::EPOLLPRI), Ready::PRI),
+    ])
 }
 
 /// The example of the readme.

@@ -1,8 +1,11 @@
-//! The poll hub
+//! The poll hub: every Unix
 //!
 //! The set of descriptors is handed to the system with every wait, which costs time for each of
-//! them, active or not. It works wherever there is Unix, and on a few busy descriptors it is as
-//! fast as any.
+//! them, active or not. On a few busy descriptors it is as fast as any.
+//!
+//! There is one type, [`Poll`], with an example; the crate has no features and reads no environment
+//! variables. A `Poll` is `Send`. Nothing panics. It waits with `ppoll`, in nanoseconds, or `poll`,
+//! in milliseconds rounded up, where there is none.
 #![cfg(unix)]
 
 use std::fmt;
@@ -10,8 +13,9 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
+use hub_core::backend::{check, closed, wait};
 use hub_core::{Direction, Event, FdTable, Hub, Interest, LONGEST_WAIT, Ready, Token, Trigger};
-use libc::{c_int, c_short, pollfd};
+use libc::{c_short, pollfd};
 
 /// The poll hub.
 ///
@@ -90,8 +94,7 @@ impl Hub for Poll {
         let fd = fd.as_raw_fd();
         let index = *self.table.get(fd, token)?;
         if self.owners[index].is_closed {
-            let what = "the descriptor was closed while it was registered; remove it";
-            return Err(io::Error::new(io::ErrorKind::NotFound, what));
+            return Err(closed());
         }
         let wanted = match self.owners[index].trigger {
             Trigger::Edge | Trigger::Oneshot => interest_of(&self.polled[index]) | interest,
@@ -113,12 +116,9 @@ impl Hub for Poll {
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         let timeout = timeout.map(|timeout| timeout.min(LONGEST_WAIT));
-        let polled = poll(&mut self.polled, timeout);
-        self.was_interrupted = is_signal(&polled);
-        let mut count = match self.was_interrupted {
-            true => 0,
-            false => polled?,
-        };
+        let polled = wait("poll", || poll(&mut self.polled, timeout))?;
+        self.was_interrupted = polled.is_none();
+        let mut count = polled.unwrap_or(0);
         for (polled, owner) in self.polled.iter_mut().zip(&mut self.owners) {
             if count == 0 {
                 break;
@@ -144,6 +144,16 @@ impl Hub for Poll {
     fn was_interrupted(&self) -> bool {
         self.was_interrupted
     }
+
+    fn shows_hang_ups(&self) -> bool {
+        true
+    }
+
+    fn renew(&self) -> io::Result<Box<dyn Hub>> {
+        Ok(Box::new(Poll::new()?))
+    }
+
+    fn abandon(self: Box<Self>) {} // It has nothing in the system.
 }
 
 impl fmt::Debug for Poll {
@@ -155,11 +165,18 @@ impl fmt::Debug for Poll {
     }
 }
 
+/// What is asked for with reading. The end of the peer's writing can be read too.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const READ: c_short = libc::POLLIN | libc::POLLPRI | libc::POLLRDHUP;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const READ: c_short = libc::POLLIN | libc::POLLPRI;
+
 #[inline]
 fn entry(fd: RawFd, interest: Interest) -> pollfd {
     let mut events = 0;
     if interest.has(Direction::Read) {
-        events |= libc::POLLIN;
+        events |= READ;
     }
     if interest.has(Direction::Write) {
         events |= libc::POLLOUT;
@@ -174,27 +191,26 @@ fn entry(fd: RawFd, interest: Interest) -> pollfd {
 
 #[inline]
 fn interest_of(polled: &pollfd) -> Interest {
-    let mut interest = Interest::NONE;
-    if polled.events & libc::POLLIN != 0 {
-        interest |= Interest::READ;
-    }
-    if polled.events & libc::POLLOUT != 0 {
-        interest |= Interest::WRITE;
-    }
-    interest
+    let has = |bit| polled.events & bit != 0;
+    let asked = [
+        (has(libc::POLLIN), Ready::READ),
+        (has(libc::POLLOUT), Ready::WRITE),
+    ];
+    Interest::answered_by(Ready::of(asked))
 }
 
 #[inline]
 fn ready(mask: c_short) -> Ready {
-    let bits = [
-        (libc::POLLIN, Ready::READ),
-        (libc::POLLOUT, Ready::WRITE),
-        (libc::POLLHUP, Ready::HUP),
-        (libc::POLLERR, Ready::ERR),
-        (libc::POLLNVAL, Ready::NVAL),
-    ];
-    let set = bits.into_iter().filter(|(bit, _)| mask & bit != 0);
-    set.fold(Ready::NONE, |all, (_, ready)| all | ready)
+    let has = |bit| mask & bit != 0;
+    Ready::of([
+        (has(libc::POLLIN), Ready::READ),
+        (has(libc::POLLOUT), Ready::WRITE),
+        (has(libc::POLLHUP), Ready::HUP),
+        (has(libc::POLLERR), Ready::ERR),
+        (has(libc::POLLNVAL), Ready::NVAL),
+        (has(libc::POLLPRI), Ready::PRI),
+        (has(READ & !(libc::POLLIN | libc::POLLPRI)), Ready::RDHUP),
+    ])
 }
 
 /// The system call; says how many are ready. `None` waits for ever.
@@ -229,26 +245,10 @@ fn poll(polled: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
     target_os = "solaris",
 )))]
 fn poll(polled: &mut [pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-    let limit = timeout.map_or(-1, |timeout| {
-        c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
-    });
+    let limit = hub_core::backend::millis(timeout);
     let (list, length) = (polled.as_mut_ptr(), polled.len() as libc::nfds_t);
     // SAFETY: list and length are those of one slice.
     Ok(check(unsafe { libc::poll(list, length, limit) })? as usize)
-}
-
-#[inline]
-fn check(result: c_int) -> io::Result<c_int> {
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result)
-}
-
-/// Whether this is what a system call says that a signal has ended.
-#[inline]
-fn is_signal<T>(result: &io::Result<T>) -> bool {
-    matches!(result, Err(error) if error.kind() == io::ErrorKind::Interrupted)
 }
 
 /// The example of the readme.

@@ -2,25 +2,37 @@
 //!
 //! The portable one. It arms a descriptor anew for every report, which costs a system call where
 //! the epoll hub needs none, and does so on every system.
+//!
+//! There is one type, [`Polling`], with an example; the crate has no features and reads no
+//! environment variables. A `Polling` is `Send`. Nothing panics. It has been tried on Linux, and
+//! compiles for what the polling crate compiles for on Unix.
+//!
+//! # Descriptors that are closed too early
+//!
+//! The poller asks that what it watches stays open until it is removed, and calls it unsafe to
+//! promise so. A [`Hub`] asks the same, but a caller that breaks its word is safe code. It can do
+//! no harm: what the poller keeps is a number, which it hands to the system's calls for watching and
+//! to no other. They answer that it is not open or not known, or begin to watch another file under
+//! a key that no registration has, whose reports are dropped. No file is read, written or closed.
 #![cfg(unix)]
 
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::mem;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use hub_core::{
-    AlwaysReady, Direction, Event, FdTable, Hub, Interest, LONGEST_WAIT, Ready, Token, Trigger,
-};
+use hub_core::backend::{Change, Registered, Registry, wait};
+use hub_core::{Direction, Event, Hub, Interest, Ready, Token, Trigger};
 use polling::{Event as Report, Events as Reports, Poller};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
-/// Reports collected by one system call.
+/// Reports collected by one system call, if the caller has no room for more.
 const BATCH: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+/// The systems whose set of descriptors is epoll's.
+const IS_EPOLL: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// The hub on [`polling::Poller`].
 ///
@@ -42,19 +54,9 @@ const BATCH: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 /// ```
 pub struct Polling {
     poller: Poller,
-    table: FdTable<Entry>,
-    next_seq: u32,
-    files: AlwaysReady,
+    registry: Registry,
     reports: Reports,
     was_interrupted: bool,
-}
-
-struct Entry {
-    /// Tells this registration from an earlier one of the same number in a report.
-    seq: u32,
-    trigger: Trigger,
-    /// What is armed.
-    interest: Interest,
 }
 
 impl Polling {
@@ -65,9 +67,7 @@ impl Polling {
     pub fn new() -> io::Result<Polling> {
         Ok(Polling {
             poller: Poller::new()?,
-            table: FdTable::new(),
-            next_seq: 0,
-            files: AlwaysReady::new(),
+            registry: Registry::new("polling", false),
             reports: Reports::with_capacity(BATCH),
             was_interrupted: false,
         })
@@ -85,15 +85,11 @@ impl Polling {
             tv_nsec: timeout.subsec_nanos() as _,
         });
         let mut ready = [PollFd::from_borrowed_fd(poller, PollFlags::IN)];
-        match poll(&mut ready, limit.as_ref()) {
-            Ok(0) => Ok(None),
-            Ok(_) => Ok(Some(Some(Duration::ZERO))),
-            Err(Errno::INTR) => {
-                self.was_interrupted = true;
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+        let count = wait("polling", || Ok(poll(&mut ready, limit.as_ref())?))?;
+        self.was_interrupted = count.is_none();
+        Ok(count
+            .filter(|count| *count > 0)
+            .map(|_| Some(Duration::ZERO)))
     }
 }
 
@@ -103,114 +99,81 @@ impl Hub for Polling {
     }
 
     fn add(&mut self, fd: BorrowedFd<'_>, token: Token, trigger: Trigger) -> io::Result<()> {
-        let number = fd.as_raw_fd();
-        self.table.vacant(number)?;
-        self.files.vacant(number)?;
-        if is_file(fd)? {
-            return self.files.add(number, token, trigger);
-        }
-        let entry = Entry {
-            seq: self.next_seq,
-            trigger,
-            interest: Interest::NONE,
-        };
-        // SAFETY: a hub has the same contract as the poller, to remove before closing. The poller
-        // keeps only the number: one that was closed is an error later, or reported as another.
-        let added = unsafe { self.poller.add(number, entry.wanted(number)) };
-        match added {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return self.files.add(number, token, trigger);
-            }
-            // An earlier owner of the number was closed, and its file came back to it.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.poller.modify(fd, entry.wanted(number))?;
-            }
-            added => added?,
-        }
-        self.next_seq = self.next_seq.wrapping_add(1);
-        self.table.insert(number, token, entry)
+        let (poller, number) = (&self.poller, fd.as_raw_fd());
+        let change = |change, watch: &_| control(poller, fd, change, watch);
+        self.registry.add(number, token, trigger, change)
     }
 
     fn arm(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
-        let number = fd.as_raw_fd();
-        let entry = match self.table.get_mut(number, token) {
-            Err(_) if self.files.holds(number) => {
-                if !is_refused(&self.poller, number) {
-                    return Err(forgotten(io::ErrorKind::NotFound.into()));
-                }
-                return self.files.arm(number, token, interest);
-            }
-            entry => entry?,
-        };
-        let wanted = match entry.trigger {
-            Trigger::Edge | Trigger::Oneshot => entry.interest | interest,
-            Trigger::Level => interest,
-        };
-        // With `Level` the system is asked always: it may know that the descriptor was closed.
-        if wanted == entry.interest && entry.trigger != Trigger::Level {
-            return Ok(());
-        }
-        let before = mem::replace(&mut entry.interest, wanted);
-        self.poller
-            .modify(fd, entry.wanted(number))
-            .map_err(|error| {
-                entry.interest = before;
-                forgotten(error)
-            })
+        let (poller, number) = (&self.poller, fd.as_raw_fd());
+        let change = |change, watch: &_| control(poller, fd, change, watch);
+        self.registry.arm(number, token, interest, change)
     }
 
     fn remove(&mut self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
-        let number = fd.as_raw_fd();
-        if self.files.holds(number) {
-            return self.files.remove(number, token);
-        }
-        self.table.remove(number, token)?;
-        match self.poller.delete(fd).map_err(forgotten) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        }
+        let (poller, number) = (&self.poller, fd.as_raw_fd());
+        let change = |change, watch: &_| control(poller, fd, change, watch);
+        self.registry.remove(number, token, change)
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        let timeout = match self.files.is_due() {
-            true => Some(Duration::ZERO),
-            false => timeout.map(|timeout| timeout.min(LONGEST_WAIT)),
-        };
-        let Some(timeout) = self.sleep(timeout)? else {
+        let Some(timeout) = self.sleep(self.registry.timeout(timeout))? else {
             return Ok(());
         };
+        let room = events.capacity() - events.len();
+        if let Some(room) = NonZeroUsize::new(room).filter(|room| *room > self.reports.capacity()) {
+            self.reports = Reports::with_capacity(room);
+        }
         self.reports.clear();
-        self.poller.wait(&mut self.reports, timeout)?;
+        if wait("polling", || self.poller.wait(&mut self.reports, timeout))?.is_none() {
+            return Ok(());
+        }
         for report in self.reports.iter() {
-            let fd = report.key as u32 as RawFd;
-            let (token, entry) = match self.table.by_fd_mut(fd) {
-                Some((token, entry)) if entry.key(fd) == report.key => (token, entry),
-                _ => continue, // It was closed before it was removed, and a duplicate lives on.
+            // Where `usize` has 32 bits the poller has kept the number alone.
+            let key = self.registry.key_of(report.key as u32 as RawFd);
+            let Some(key) = key.filter(|key| *key as usize == report.key) else {
+                continue;
             };
-            if entry.interest.is_none() {
-                continue; // A hang-up, reported unasked, and once.
-            }
-            let ready = ready(&report);
-            if entry.trigger != Trigger::Level {
-                entry.interest = entry.interest.without(Interest::answered_by(ready));
-            }
-            if !entry.interest.is_none() {
-                // The poller has disarmed it. It fails if it was closed.
-                // SAFETY: by the contract of a hub it is open as long as it is registered.
-                let source = unsafe { BorrowedFd::borrow_raw(fd) };
-                let _ = self.poller.modify(source, entry.wanted(fd));
-            }
-            events.push(Event { token, ready });
+            self.registry
+                .report(key, ready(&report), events, |fd, watch| {
+                    // It fails if it was closed.
+                    let _ = control(&self.poller, borrow(fd), Change::Modify, watch);
+                });
         }
-        if self.files.is_due() {
-            let poller = &self.poller;
-            self.files.report(events, |fd| is_refused(poller, fd));
-        }
+        let change = |fd, change, watch: &_| control(&self.poller, borrow(fd), change, watch);
+        self.registry.report_files(events, change);
         Ok(())
     }
 
     fn was_interrupted(&self) -> bool {
         self.was_interrupted
+    }
+
+    fn shows_hang_ups(&self) -> bool {
+        IS_EPOLL
+    }
+
+    fn notices_reuse(&self) -> bool {
+        IS_EPOLL
+    }
+
+    fn renew(&self) -> io::Result<Box<dyn Hub>> {
+        Ok(Box::new(Polling::new()?))
+    }
+
+    /// The poller's destructor takes its own descriptors out of the set, which is the parent's.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn abandon(self: Box<Self>) {
+        use rustix::event::epoll::{CreateFlags, create};
+        use std::os::fd::{FromRawFd, OwnedFd};
+        let shared = self.poller.as_raw_fd();
+        // SAFETY: the poller owns this number and closes it after this; the copy is never dropped.
+        let mut shared = std::mem::ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(shared) });
+        let replaced = create(CreateFlags::CLOEXEC)
+            .and_then(|empty| rustix::io::dup3(&empty, &mut shared, rustix::io::DupFlags::CLOEXEC));
+        if replaced.is_err() {
+            std::mem::forget(self); // Its descriptors are lost, which is better than the parent's.
+        }
     }
 
     #[cfg(any(
@@ -231,70 +194,56 @@ impl Hub for Polling {
 
 impl fmt::Debug for Polling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let poller = &self.poller;
         f.debug_struct("Polling")
-            .field("poller", &self.poller)
+            .field("poller", poller)
             .finish_non_exhaustive()
     }
 }
 
-impl Entry {
-    /// What the poller is given to tell this registration by. Where `usize` has 32 bits the
-    /// number alone must do.
-    fn key(&self, fd: RawFd) -> usize {
-        (u64::from(self.seq) << 32 | fd as u64) as usize
+fn control(
+    poller: &Poller,
+    fd: BorrowedFd<'_>,
+    change: Change,
+    watch: &Registered,
+) -> io::Result<()> {
+    // Where the system would watch a regular file, and say that its end is not readable, it is
+    // not asked. epoll refuses it by itself.
+    if !IS_EPOLL && change != Change::Remove && is_file(fd)? {
+        return Err(io::ErrorKind::PermissionDenied.into());
     }
-
-    fn wanted(&self, fd: RawFd) -> Report {
-        let (reads, writes) = (Direction::Read, Direction::Write);
-        Report::new(
-            self.key(fd),
-            self.interest.has(reads),
-            self.interest.has(writes),
-        )
+    let (number, interest) = (fd.as_raw_fd(), watch.interest);
+    let (reads, writes) = (
+        interest.has(Direction::Read),
+        interest.has(Direction::Write),
+    );
+    let wanted = Report::new(watch.key(number) as usize, reads, writes);
+    match change {
+        // SAFETY: see the crate's text on descriptors that are closed too early.
+        Change::Add => unsafe { poller.add(number, wanted) },
+        Change::Modify => poller.modify(fd, wanted),
+        Change::Remove => poller.delete(fd),
     }
 }
 
+fn is_file(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(File::from(fd.try_clone_to_owned()?).metadata()?.is_file())
+}
+
+/// A registered number.
+fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: it is not -1; if it was closed since, see the crate's text.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
 fn ready(report: &Report) -> Ready {
-    let bits = [
+    Ready::of([
         (report.readable, Ready::READ),
         (report.writable, Ready::WRITE),
         (report.is_interrupt(), Ready::HUP),
         (report.is_err() == Some(true), Ready::ERR),
-    ];
-    let set = bits.into_iter().filter(|(is_set, _)| *is_set);
-    set.fold(Ready::NONE, |all, (_, ready)| all | ready)
-}
-
-/// Where the system would watch a regular file, and say that its end is not readable, it is not
-/// asked. epoll refuses it by itself.
-fn is_file(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    if cfg!(any(target_os = "linux", target_os = "android")) {
-        return Ok(false);
-    }
-    let file = File::from(fd.try_clone_to_owned()?);
-    Ok(file.metadata()?.is_file())
-}
-
-/// Whether this descriptor is still one that the system does not watch.
-fn is_refused(poller: &Poller, fd: RawFd) -> bool {
-    // SAFETY: a number that is not open is an error below.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    if cfg!(any(target_os = "linux", target_os = "android")) {
-        let refused = poller.modify(fd, Report::none(0));
-        return refused.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
-    }
-    is_file(fd).unwrap_or(false)
-}
-
-/// What the system says of a registration whose descriptor was closed.
-fn forgotten(error: io::Error) -> io::Error {
-    /// The same number on every Unix.
-    const EBADF: i32 = 9;
-    if error.kind() != io::ErrorKind::NotFound && error.raw_os_error() != Some(EBADF) {
-        return error;
-    }
-    let what = "the descriptor was closed while it was registered; remove it";
-    io::Error::new(io::ErrorKind::NotFound, what)
+        (report.is_priority(), Ready::PRI),
+    ])
 }
 
 /// The example of the readme.

@@ -71,12 +71,12 @@ impl Bits {
         self.0.as_mut_ptr().cast()
     }
 
-    /// The descriptors in either of two sets of the same length, and whether in this or that.
+    /// The descriptors in any of three sets of the same length, and which of them have it.
     #[inline]
-    pub(crate) fn pairs(&self, other: &Bits) -> impl Iterator<Item = (RawFd, bool, bool)> {
-        let words = self.0.iter().zip(&other.0).enumerate();
-        words.flat_map(|(index, (&ours, &theirs))| {
-            let mut rest = ours | theirs;
+    pub(crate) fn members(sets: [&Bits; 3]) -> impl Iterator<Item = (RawFd, [bool; 3])> {
+        (0..sets[0].0.len()).flat_map(move |index| {
+            let words = sets.map(|set| set.0[index]);
+            let mut rest = words[0] | words[1] | words[2];
             std::iter::from_fn(move || {
                 let bit = rest.trailing_zeros() as usize;
                 if bit == WORD {
@@ -84,7 +84,7 @@ impl Bits {
                 }
                 rest &= rest - 1;
                 let fd = (index * WORD + bit) as RawFd;
-                Some((fd, ours >> bit & 1 == 1, theirs >> bit & 1 == 1))
+                Some((fd, words.map(|word| word >> bit & 1 == 1)))
             })
         })
     }
@@ -105,12 +105,12 @@ mod tests {
         let (mut readable, mut writable) = (Bits::new(), Bits::new());
         readable.copy(&reads, reads.words());
         writable.copy(&writes, reads.words());
-        let members: Vec<_> = readable.pairs(&writable).collect();
+        let members: Vec<_> = Bits::members([&readable, &writable, &writable]).collect();
         let all = [
-            (0, true, false),
-            (63, true, false),
-            (64, true, true),
-            (2000, true, false),
+            (0, [true, false, false]),
+            (63, [true, false, false]),
+            (64, [true, true, true]),
+            (2000, [true, false, false]),
         ];
         assert_eq!(members, all);
         reads.clear(2000);

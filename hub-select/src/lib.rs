@@ -1,8 +1,12 @@
-//! The select hub
+//! The select hub: every Unix
 //!
 //! The oldest of the system calls. It takes bit sets indexed by descriptor number, so that its
 //! cost goes with the highest number armed. On Linux the sets grow as needed; elsewhere a number
 //! from `FD_SETSIZE` (mostly 1024) on is refused.
+//!
+//! There is one type, [`Select`], with an example; the crate has no features and reads no
+//! environment variables. A `Select` is `Send`. Nothing panics. It waits with `pselect`, in
+//! nanoseconds.
 #![cfg(unix)]
 
 mod bits;
@@ -14,13 +18,13 @@ use std::ptr;
 use std::time::Duration;
 
 use bits::Bits;
+use hub_core::backend::{check, closed, wait};
 use hub_core::{Direction, Event, FdTable, Hub, Interest, LONGEST_WAIT, Ready, Token, Trigger};
-use libc::c_int;
 
 /// The select hub.
 ///
-/// It reports only [`Ready::READ`] and [`Ready::WRITE`]: a hang-up or an error is readable or
-/// writable, and the system call finds it.
+/// It reports only [`Ready::READ`], [`Ready::WRITE`] and [`Ready::PRI`]: a hang-up or an error is
+/// readable or writable, and the system call finds it.
 ///
 /// ```
 /// use hub_core::{Hub, Interest, Token, Trigger};
@@ -46,6 +50,8 @@ pub struct Select {
     /// What the system is given, and writes its answer over.
     readable: Bits,
     writable: Bits,
+    /// Readers with urgent data.
+    urgent: Bits,
     was_interrupted: bool,
 }
 
@@ -67,6 +73,7 @@ impl Select {
             writers: Bits::new(),
             readable: Bits::new(),
             writable: Bits::new(),
+            urgent: Bits::new(),
             was_interrupted: false,
         })
     }
@@ -80,16 +87,18 @@ impl Select {
         let words = self.readers.words().max(self.writers.words());
         self.readable.copy(&self.readers, words);
         self.writable.copy(&self.writers, words);
+        self.urgent.copy(&self.readers, words);
         let limit = timeout.map(|timeout| libc::timespec {
             tv_sec: timeout.as_secs() as libc::time_t,
             tv_nsec: timeout.subsec_nanos() as _,
         });
         let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
-        let (count, no_set, no_mask) = (bits::capacity(words), ptr::null_mut(), ptr::null());
+        let (count, no_mask) = (bits::capacity(words), ptr::null());
         let (readable, writable) = (self.readable.as_mut_ptr(), self.writable.as_mut_ptr());
-        // SAFETY: both sets hold `count` bits, all that the system looks at; `limit` is null or
+        let urgent = self.urgent.as_mut_ptr();
+        // SAFETY: the sets hold `count` bits, all that the system looks at; `limit` is null or
         // lives on this stack.
-        check(unsafe { libc::pselect(count, readable, writable, no_set, limit, no_mask) })
+        check(unsafe { libc::pselect(count, readable, writable, urgent, limit, no_mask) })
             .map(|count| count as usize)
     }
 
@@ -144,8 +153,7 @@ impl Hub for Select {
         let fd = fd.as_raw_fd();
         let entry = self.table.get(fd, token)?;
         if entry.is_closed {
-            let what = "the descriptor was closed while it was registered; remove it";
-            return Err(io::Error::new(io::ErrorKind::NotFound, what));
+            return Err(closed());
         }
         if entry.trigger == Trigger::Level {
             self.disarm(fd, Interest::BOTH.without(interest));
@@ -167,37 +175,32 @@ impl Hub for Select {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        self.was_interrupted = false;
-        let mut selected = self.select(timeout.map(|timeout| timeout.min(LONGEST_WAIT)));
+        let timeout = timeout.map(|timeout| timeout.min(LONGEST_WAIT));
+        let mut selected = wait("select", || self.select(timeout));
         let is_closed = |error: &io::Error| error.raw_os_error() == Some(libc::EBADF);
         if selected.as_ref().is_err_and(is_closed) {
             self.report_closed(events);
-            selected = self.select(Some(Duration::ZERO));
+            selected = wait("select", || self.select(Some(Duration::ZERO)));
         }
+        self.was_interrupted = matches!(selected, Ok(None));
         match selected {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                self.was_interrupted = true;
-                return Ok(());
-            }
+            Ok(None | Some(0)) => return Ok(()),
             // Another thread closed one meanwhile: the next wait finds it.
             Err(error) if is_closed(&error) => return Ok(()),
-            Err(error) => return Err(error),
+            selected => drop(selected?),
         }
-        for (fd, reads, writes) in self.readable.pairs(&self.writable) {
+        let answers = [&self.readable, &self.writable, &self.urgent];
+        for (fd, [reads, writes, is_urgent]) in Bits::members(answers) {
             let Some((token, entry)) = self.table.by_fd(fd) else {
                 continue;
             };
-            let mut ready = Ready::NONE;
-            if reads {
-                ready |= Ready::READ;
-            }
-            if writes {
-                ready |= Ready::WRITE;
-            }
+            let ready = Ready::of([
+                (reads, Ready::READ),
+                (writes, Ready::WRITE),
+                (is_urgent, Ready::PRI),
+            ]);
             if entry.trigger != Trigger::Level {
-                if reads {
+                if reads || is_urgent {
                     self.readers.clear(fd);
                 }
                 if writes {
@@ -212,6 +215,12 @@ impl Hub for Select {
     fn was_interrupted(&self) -> bool {
         self.was_interrupted
     }
+
+    fn renew(&self) -> io::Result<Box<dyn Hub>> {
+        Ok(Box::new(Select::new()?))
+    }
+
+    fn abandon(self: Box<Self>) {} // It has nothing in the system.
 }
 
 impl fmt::Debug for Select {
@@ -221,14 +230,6 @@ impl fmt::Debug for Select {
             .field("registered", &registered)
             .finish_non_exhaustive()
     }
-}
-
-#[inline]
-fn check(result: c_int) -> io::Result<c_int> {
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result)
 }
 
 /// The example of the readme.

@@ -49,7 +49,7 @@ pub const ALLOWED: &[(&str, &str)] = &[
 /// Names with several meanings that are to go. Nothing may be added.
 pub const TO_GO: &[&str] = &[
     "Cause", "Elapsed", "Exit", "Listener", "Local", "Member", "Outcome", "Pool", "State", "Token",
-    "Turn", "Values", "Watched",
+    "Values", "Watched",
 ];
 
 /// Crates that nobody builds on: what their names mean is their own affair.

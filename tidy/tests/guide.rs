@@ -79,6 +79,7 @@ fn every_name_in_the_guide_is_there() {
     let mut names = HashSet::new();
     for source in [
         "green/src",
+        "green-dns/src",
         "examples",
         "greenlet/examples",
         "greenlet/src",

@@ -13,10 +13,9 @@ mod window;
 
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use hub_core::{Direction, Event, Hub, Interest, ParkError, Reactor, Token, Trigger};
+use hub_core::{Direction, Hub, ParkError, Reactor, Token};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Places;
@@ -224,42 +223,9 @@ pub(crate) fn park<W>(
         })
 }
 
-/// The hub of a list, as one type.
-struct Boxed(Box<dyn Hub>);
-
-impl Hub for Boxed {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-
-    fn add(&mut self, fd: BorrowedFd<'_>, token: Token, trigger: Trigger) -> io::Result<()> {
-        self.0.add(fd, token, trigger)
-    }
-
-    fn arm(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
-        self.0.arm(fd, token, interest)
-    }
-
-    fn remove(&mut self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
-        self.0.remove(fd, token)
-    }
-
-    fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        self.0.wait(timeout, events)
-    }
-
-    fn was_interrupted(&self) -> bool {
-        self.0.was_interrupted()
-    }
-
-    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.0.as_fd()
-    }
-}
-
 /// Has this thread's greenthreads run on the hub.
 pub(crate) fn use_hub(hub: Box<dyn Hub>) -> io::Result<()> {
-    green::hubs::use_hub_with(Boxed(hub)).map_err(io::Error::other)
+    green::hubs::use_hub_with(hub).map_err(io::Error::other)
 }
 
 #[cfg(test)]

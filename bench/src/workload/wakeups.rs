@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use green::sync::Semaphore;
 use hdrhistogram::Histogram;
-use hub_core::{Ear, Hub, Interest, Reactor, Token, Trigger};
+use hub_core::{Hub, Interest, Reactor, Token, Trigger, WakeFd};
 
 use super::window::Window;
 use super::{Job, Sample, pairs, use_hub};
@@ -121,10 +121,10 @@ fn ring(shared: &Shared, place: Option<usize>, wake: impl Fn()) -> io::Result<Hi
 }
 
 fn on_hub(job: &Job, mut hub: Box<dyn Hub>) -> io::Result<Sample> {
-    let (ear, token) = (Ear::new()?, Token::from_raw(0));
-    hub.add(ear.as_fd(), token, Trigger::Edge)?;
-    hub.arm(ear.as_fd(), token, Interest::READ)?;
-    let waker = ear.waker();
+    let (wake_fd, token) = (WakeFd::new()?, Token::from_raw(0));
+    hub.add(wake_fd.as_fd(), token, Trigger::Edge)?;
+    hub.arm(wake_fd.as_fd(), token, Interest::READ)?;
+    let waker = wake_fd.waker();
     let mut sleeper = Sleeper::start(job, move || waker.wake());
     let mut events = Vec::new();
     loop {
@@ -132,8 +132,8 @@ fn on_hub(job: &Job, mut hub: Box<dyn Hub>) -> io::Result<Sample> {
         if events.drain(..).count() == 0 {
             continue;
         }
-        ear.answer();
-        hub.arm(ear.as_fd(), token, Interest::READ)?;
+        wake_fd.reset();
+        hub.arm(wake_fd.as_fd(), token, Interest::READ)?;
         if let Some(sample) = sleeper.woken() {
             return sleeper.finish(sample);
         }

@@ -1,51 +1,68 @@
 //! Who keeps the others from running: a watchdog thread names it, and never touches it.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::runtime::Runtime;
+use greenlet::fork_count;
+
+use super::observe::Watch;
 
 /// What a thread shows its watchdog.
 #[derive(Debug)]
-pub(crate) struct Heartbeat {
+pub(super) struct Heartbeat {
     /// Counts runs of greenthreads; odd while one runs, even while the hub waits.
     beat: AtomicU64,
     running: Mutex<(u64, Option<&'static Location<'static>>)>,
     /// Set by the watchdog: the one that runs is to show its stack when it next waits.
     overdue: AtomicBool,
     thread: String,
-    kernel_thread: Option<u32>,
+    /// The number of the thread in the kernel, where `/proc` tells it, else 0.
+    kernel_thread: AtomicU32,
+    resolution: Duration,
+    /// In the child of a fork the watchdog is missing: it has stayed in the parent.
+    forks: AtomicUsize,
+    /// For a further watchdog.
+    me: Weak<Heartbeat>,
 }
 
 impl Heartbeat {
-    fn new() -> Heartbeat {
+    fn new(resolution: Duration) -> Arc<Heartbeat> {
         let thread = std::thread::current();
-        Heartbeat {
+        Arc::new_cyclic(|me| Heartbeat {
             beat: AtomicU64::new(0),
             running: Mutex::new((0, None)),
             overdue: AtomicBool::new(false),
             thread: thread.name().unwrap_or("unnamed").to_owned(),
-            kernel_thread: kernel_thread(),
-        }
+            kernel_thread: AtomicU32::new(kernel_thread().unwrap_or(0)),
+            resolution,
+            forks: AtomicUsize::new(fork_count()),
+            me: me.clone(),
+        })
     }
 
     /// A greenthread begins to run.
-    pub(crate) fn runs(&self, id: u64, spawned_at: &'static Location<'static>) {
+    pub(super) fn runs(&self, id: u64, spawned_at: &'static Location<'static>) {
+        if self.forks.load(Ordering::Relaxed) != fork_count() {
+            self.forks.store(fork_count(), Ordering::Relaxed);
+            let number = kernel_thread().unwrap_or(0);
+            self.kernel_thread.store(number, Ordering::Relaxed);
+            watch(self.me.clone(), self.resolution);
+        }
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = (id, Some(spawned_at));
         let beat = self.beat.load(Ordering::Relaxed);
         self.beat.store((beat | 1) + 2, Ordering::Release);
     }
 
     /// The hub begins to wait.
-    pub(crate) fn waits(&self) {
+    pub(super) fn waits(&self) {
         let beat = self.beat.load(Ordering::Relaxed);
         self.beat.store((beat | 1) + 1, Ordering::Release);
     }
 
     /// True once, after the watchdog has named the one that runs.
-    pub(crate) fn take_overdue(&self) -> bool {
+    pub(super) fn take_overdue(&self) -> bool {
         self.overdue.swap(false, Ordering::AcqRel)
     }
 
@@ -55,10 +72,8 @@ impl Heartbeat {
             (0, _) | (_, None) => "its own greenthread".to_owned(),
             (id, Some(place)) => format!("greenthread {id} (spawned at {place})"),
         };
-        let kernel = self
-            .kernel_thread
-            .and_then(kernel_state)
-            .unwrap_or_default();
+        let number = self.kernel_thread.load(Ordering::Relaxed);
+        let kernel = kernel_state(number).unwrap_or_default();
         log::warn!(
             "thread \"{}\": {who} has run for {after:?} without letting others run{kernel}",
             self.thread
@@ -81,17 +96,17 @@ impl Heartbeat {
 /// green::debug::blocking_detection(None);
 /// ```
 pub fn blocking_detection(resolution: impl Into<Option<Duration>>) {
-    let resolution = resolution.into();
+    let resolution: Option<Duration> = resolution.into();
     assert!(
         resolution != Some(Duration::ZERO),
         "the resolution of the blocking detector must not be zero"
     );
     let heartbeat = resolution.map(|resolution| {
-        let heartbeat = Arc::new(Heartbeat::new());
+        let heartbeat = Heartbeat::new(resolution);
         watch(Arc::downgrade(&heartbeat), resolution);
         heartbeat
     });
-    Runtime::with(|runtime| runtime.set_heartbeat(heartbeat));
+    Watch::with(|runtime, watch| watch.set_heartbeat(runtime, heartbeat));
 }
 
 fn watch(heartbeat: Weak<Heartbeat>, resolution: Duration) {
@@ -130,7 +145,7 @@ fn watch(heartbeat: Weak<Heartbeat>, resolution: Duration) {
 /// # Panics
 /// If it did, saying for how long.
 pub fn assert_switches<T>(most: Duration, f: impl FnOnce() -> T) -> T {
-    let (value, longest) = Runtime::with(|runtime| runtime.longest_run(f));
+    let (value, longest) = Watch::with(|runtime, watch| watch.longest_run(runtime, f));
     assert!(
         longest <= most,
         "the greenthread ran for {longest:?} without letting others run; at most {most:?} were allowed"

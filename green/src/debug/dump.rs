@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use hub_core::Direction;
 
+use super::observe::Account;
 use crate::Builder;
 use crate::GreenThread;
+use crate::os::Stderr;
 use crate::runtime::{Alarm, Runtime, Task};
 use crate::signal::Signals;
 
@@ -103,7 +105,8 @@ pub fn greenthreads() -> Vec<GreenthreadInfo> {
 fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
     let state = task.state();
     let extra = task.has_extra();
-    let (ran, waited, switches) = extra.map(|extra| extra.account.read()).unwrap_or_default();
+    let account = task.existing_state_of::<Account>();
+    let (ran, waited, switches) = account.map(|account| account.read()).unwrap_or_default();
     GreenthreadInfo {
         id: task.id,
         name: extra.and_then(|extra| extra.name.borrow().clone()),
@@ -242,8 +245,8 @@ thread_local! {
     static TIMER_STACKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether [`format_hub_listeners`] shows stacks: those of the greenthreads that wait, as they are at that moment. So it
-/// costs nothing before, and shows also the waits that began before it was turned on.
+/// Whether [`format_hub_listeners`] shows stacks: those of the greenthreads that wait, as they are at that moment. So
+/// it costs nothing before, and shows also the waits that began before it was turned on.
 pub fn hub_listener_stacks(on: bool) {
     LISTENER_STACKS.set(on);
 }
@@ -271,7 +274,18 @@ fn with_stacks<'a>(
     text
 }
 
+/// What reading the tables of symbols for stacks may take.
+const MEMORY_FOR_STACKS: usize = 64 << 20;
+
+/// True if the system would give that much. Nothing of it is touched.
+fn has_memory(bytes: usize) -> bool {
+    Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
+}
+
 /// Everything: the hub, the counters, greenthreads with their stacks, listeners, timers.
+///
+/// Stacks are left out if the system has no 64 MiB left to read their names with: a dump is also for programs that
+/// have used up their memory.
 pub fn dump_all() -> String {
     let mut text = String::new();
     let hub = Runtime::with(|runtime| runtime.with_reactor(|reactor| Some(reactor.hub_name())));
@@ -280,8 +294,13 @@ pub fn dump_all() -> String {
         &format_args!("hub: {}", hub.unwrap_or("none yet")),
     );
     line(&mut text, &format_args!("{:?}", super::counters()));
-    line(&mut text, &"greenthreads:");
-    text.push_str(&format_greenthreads(true));
+    let stacks = has_memory(MEMORY_FOR_STACKS);
+    let title = match stacks {
+        true => "greenthreads:",
+        false => "greenthreads, without their stacks, for which no memory is left:",
+    };
+    line(&mut text, &title);
+    text.push_str(&format_greenthreads(stacks));
     line(&mut text, &"listeners:");
     text.push_str(&format_hub_listeners());
     line(&mut text, &"timers:");
@@ -289,14 +308,15 @@ pub fn dump_all() -> String {
     text
 }
 
-/// Prints [`dump_all`] to the standard error whenever `signal` comes, in a greenthread of this thread that waits for it.
-/// Killing that one ends this; dropping the handle does not. It does not keep a deadlock from being reported.
+/// Prints [`dump_all`] to the standard error whenever `signal` comes, in a greenthread of this thread that waits for
+/// it. Killing that one ends this; dropping the handle does not. It does not keep a deadlock from being reported.
 ///
-/// A greenthread that does not let the others run delays the dump: for that there is
+/// While nobody reads the standard error that greenthread waits, and the others run on; signals that come meanwhile
+/// bring one more dump. A greenthread that does not let the others run delays the dump: for that there is
 /// [`blocking_detection`](super::blocking_detection).
 ///
 /// # Errors
-/// As [`Signals::new`].
+/// As [`Signals::new`], and [`os::stderr`](crate::os::stderr).
 ///
 /// ```
 /// use green::signal::SIGUSR1;
@@ -307,16 +327,35 @@ pub fn dump_all() -> String {
 /// ```
 pub fn dump_on_signal(signal: i32) -> io::Result<GreenThread<()>> {
     let signals = Signals::new([signal])?;
+    // Not std's, which blocks the thread; and made now, when a descriptor is left.
+    let mut stderr = crate::os::stderr()?;
     let dumper = move || {
-        loop {
-            match Runtime::with(|runtime| runtime.in_background(|| signals.wait())) {
-                // Nobody is left to be told that the standard error is closed.
-                Ok(_) => drop(io::stderr().write_all(dump_all().as_bytes())),
-                Err(error) => return log::error!("no dumps on signal {signal} any more: {error}"),
+        Runtime::with(|runtime| {
+            loop {
+                match runtime.in_background(|| signals.wait()) {
+                    // Nobody is left to be told that the standard error is closed.
+                    Ok(_) => drop(write(runtime, &mut stderr, dump_all().as_bytes())),
+                    Err(error) => {
+                        return log::error!("no dumps on signal {signal} any more: {error}");
+                    }
+                }
             }
-        }
+        })
     };
     Builder::new().name("dump on a signal").spawn(dumper)
+}
+
+/// A reader of the standard error wakes nobody but this one.
+fn write(runtime: &Runtime, stderr: &mut Stderr, mut text: &[u8]) -> io::Result<()> {
+    while !text.is_empty() {
+        match runtime.in_background(|| stderr.write(text)) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => text = &text[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl Alarm {

@@ -22,6 +22,7 @@ pub fn resident_memory() -> Option<u64> {
 /// Calls `above` with the number of bytes when the resident memory of this process is found above `threshold` bytes,
 /// and again when that happens after it was found at or below it. It is looked at every `period`, by a thread of its own,
 /// in which `above` runs: also while a greenthread keeps the hub from turning. It ends when what this returns is dropped.
+/// In the child of a fork nothing is watched: that thread stays in the parent.
 ///
 /// # Errors
 /// `Unsupported` where [`resident_memory`] is not known; if the system has no thread left.

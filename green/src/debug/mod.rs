@@ -14,6 +14,7 @@
 mod blocking;
 mod dump;
 mod memory;
+mod observe;
 mod profile;
 
 use std::cell::Cell;
@@ -23,13 +24,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::runtime::Runtime;
 
-pub(crate) use blocking::Heartbeat;
+use blocking::Heartbeat;
 pub use blocking::{assert_switches, blocking_detection};
 pub use dump::{
     GreenthreadInfo, dump_all, dump_on_signal, format_greenthreads, format_hub_listeners,
     format_hub_timers, format_spawn_tree, greenthreads, hub_listener_stacks, hub_timer_stacks,
 };
 pub use memory::{MemoryWatch, memory_threshold, resident_memory};
+use observe::Watch;
 pub use profile::{Profile, profile, spew, unspew};
 
 /// What a thread's scheduler and hub have done, and what they hold: plain numbers.
@@ -69,7 +71,16 @@ pub struct Counters {
 /// ```
 pub fn counters() -> Counters {
     Runtime::with(|runtime| {
-        let mut counters = runtime.count();
+        let count = runtime.count();
+        let mut counters = Counters {
+            switches: count.switches,
+            spawns: count.spawns,
+            turns: count.turns,
+            greenthreads: count.greenthreads,
+            runnable: count.runnable,
+            remote_waiters: count.remote_waiters,
+            ..Counters::default()
+        };
         let _ = runtime.with_reactor(|reactor| {
             counters.readers = reactor.readers();
             counters.writers = reactor.writers();
@@ -85,15 +96,36 @@ pub fn counters() -> Counters {
 ///
 /// While it is on, a switch costs two looks at the clock.
 pub fn accounting(on: bool) {
-    Runtime::with(|runtime| runtime.set_accounting(on));
+    Watch::with(|runtime, watch| watch.set_accounting(runtime, on));
 }
 
-/// With `false`, several greenthreads may wait for one direction of one descriptor: they are served in the order of
-/// their arrival. Otherwise, and at first, the second one gets an error.
+/// With `true`, several greenthreads of this thread may wait for one direction of one descriptor: they are served in
+/// the order of their arrival. With `false`, as at first, the second one gets an error of kind `ResourceBusy`.
 ///
 /// Almost always two readers of one socket are a mistake: which of them gets which bytes is chance.
-pub fn hub_prevent_multiple_readers(prevent: bool) {
-    Runtime::with(|runtime| runtime.set_allow_many(!prevent));
+///
+/// ```
+/// use std::rc::Rc;
+/// use green::net::{TcpListener, TcpStream};
+///
+/// green::debug::allow_multiple_waiters(true);
+/// let listener = Rc::new(TcpListener::bind("127.0.0.1:0")?);
+/// let address = listener.local_addr()?;
+/// let acceptors: Vec<_> = (0..2)
+///     .map(|_| {
+///         let listener = Rc::clone(&listener);
+///         green::spawn(move || listener.accept().map(|(_, peer)| peer))
+///     })
+///     .collect();
+/// let clients = [TcpStream::connect(address)?, TcpStream::connect(address)?];
+/// for (acceptor, client) in acceptors.into_iter().zip(clients) {
+///     assert_eq!(acceptor.join().unwrap()?, client.local_addr()?);
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "hub_prevent_multiple_readers")]
+pub fn allow_multiple_waiters(allow: bool) {
+    Runtime::with(|runtime| runtime.set_allow_many(allow));
 }
 
 thread_local! {
@@ -112,8 +144,8 @@ pub fn hub_exceptions(print: bool) {
     hook();
 }
 
-/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; who waits for one still gets it. For all
-/// threads of the process.
+/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; who waits for one still gets it. For
+/// all threads of the process.
 ///
 /// The first call puts a panic hook in front of the one that is set.
 pub fn tpool_exceptions(print: bool) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::runtime::Runtime;
+use super::observe::Watch;
 
 /// What the greenthreads that were spawned at one place have used while [`accounting`](super::accounting) was on, those
 /// that have ended included. Made by [`profile`].
@@ -26,7 +26,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    pub(crate) fn new(spawned_at: &'static Location<'static>) -> Profile {
+    pub(super) fn new(spawned_at: &'static Location<'static>) -> Profile {
         Profile {
             spawned_at,
             greenthreads: 0,
@@ -61,13 +61,14 @@ impl fmt::Display for Profile {
 /// assert!(profile.iter().any(|place| place.greenthreads == 3));
 /// ```
 pub fn profile() -> Vec<Profile> {
-    let mut profile = Runtime::with(Runtime::profile);
+    let mut profile = Watch::with(|runtime, watch| watch.profile(runtime));
     profile.sort_by_key(|place| std::cmp::Reverse(place.ran));
     profile
 }
 
 /// Prints a line to the standard error for every switch to another greenthread of this thread: which one stops, how long
-/// it ran and what it waits for, and which one runs. It is slow, and for finding mistakes only.
+/// it ran and what it waits for, and which one runs. It is slow, and for finding mistakes only: it blocks the thread while
+/// nobody reads the standard error.
 ///
 /// ```
 /// green::debug::spew();
@@ -75,10 +76,10 @@ pub fn profile() -> Vec<Profile> {
 /// green::debug::unspew();
 /// ```
 pub fn spew() {
-    Runtime::with(|runtime| runtime.set_spew(true));
+    Watch::with(|runtime, watch| watch.set_spew(runtime, true));
 }
 
 /// Ends what [`spew`] has begun.
 pub fn unspew() {
-    Runtime::with(|runtime| runtime.set_spew(false));
+    Watch::with(|runtime, watch| watch.set_spew(runtime, false));
 }

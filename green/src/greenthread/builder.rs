@@ -71,6 +71,35 @@ impl Builder {
         Ok(gt)
     }
 
+    /// As [`spawn_n`](crate::spawn_n): without a result, and cheaper than [`Builder::spawn`]. What it gives can
+    /// cancel and kill the greenthread, and knows whether it has ended.
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`].
+    ///
+    /// ```
+    /// let ticker = green::Builder::new().name("ticker").spawn_n(|| {
+    ///     loop {
+    ///         green::sleep(std::time::Duration::from_secs(1));
+    ///     }
+    /// })?;
+    /// green::yield_now();
+    /// ticker.kill();
+    /// assert!(ticker.is_dead());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_n(self, f: impl FnOnce() + 'static) -> io::Result<AnyGreenThread> {
+        let spawned_at = Location::caller();
+        let task = Runtime::with(|runtime| {
+            runtime.spawn_detached(self.stack_size, spawned_at, State::Fresh, f)
+        })?;
+        if self.name.is_some() {
+            *task.extra().name.borrow_mut() = self.name;
+        }
+        Ok(AnyGreenThread::new(task))
+    }
+
     /// See [`spawn_after_local`](crate::spawn_after_local).
     #[track_caller]
     pub(super) fn spawn_after_local<T: 'static>(
@@ -129,8 +158,8 @@ fn start_after(task: &Rc<Task>, delay: Duration, start: impl FnOnce(&Runtime) + 
     });
 }
 
-/// Cancels a greenthread on behalf of the hub. Its destructors and links are code of the user, which may wait, and the
-/// hub may not: so it is done in a greenthread.
+/// Cancels a greenthread on behalf of the hub. Its destructors and links are code of the user, which may wait, and
+/// the hub may not: so it is done in a greenthread.
 fn cancel_elsewhere(task: Rc<Task>) {
     task.extra().start.set(None);
     let gt = AnyGreenThread::new(task);

@@ -5,6 +5,7 @@ mod builder;
 mod end;
 mod group;
 mod join;
+pub(crate) mod leave;
 pub(crate) mod local;
 mod scope;
 pub mod time;
@@ -28,6 +29,7 @@ pub use group::{
     Iwait, iwait, joinall, joinall_timeout, killall, killall_wait, try_joinall, wait_any,
 };
 
+pub use leave::exit;
 pub use local::{LocalKey, get_ident};
 pub(crate) use scope::is_lending;
 pub use scope::{Scope, ScopedGreenThread, scope};
@@ -35,7 +37,7 @@ pub use time::{sleep, sleep_until, yield_now};
 pub use timeout::{Deadline, Elapsed, Timeout, is_timeout, with_timeout};
 
 pub use crate::runtime::{Exit, Panic};
-use crate::runtime::{OnEnd, Runtime, Task, Why, contain};
+use crate::runtime::{OnEnd, Runtime, State, Task, Why, contain};
 use any::after;
 
 /// Runs `f` in a new greenthread, which gets its turn when this one next waits.
@@ -121,7 +123,7 @@ pub(crate) fn spawn_detached(
     spawned_at: &'static Location<'static>,
     f: impl FnOnce() + 'static,
 ) -> io::Result<Rc<Task>> {
-    Runtime::with(|runtime| runtime.spawn_detached(spawned_at, f))
+    Runtime::with(|runtime| runtime.spawn_detached(None, spawned_at, State::Fresh, f))
 }
 
 /// A greenthread that was spawned: wait for its value, kill it, be told of its end.

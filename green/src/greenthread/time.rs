@@ -106,7 +106,7 @@ pub fn interval(period: Duration) -> Interval {
         "the period of an interval must not be zero"
     );
     Interval {
-        next: Runtime::with(Runtime::now),
+        next: Some(Runtime::with(Runtime::now)),
         period,
     }
 }
@@ -114,20 +114,36 @@ pub fn interval(period: Duration) -> Interval {
 /// Made by [`interval`].
 #[derive(Debug)]
 pub struct Interval {
-    next: Instant,
+    /// `None` is a time beyond the clock: it never comes.
+    next: Option<Instant>,
     period: Duration,
 }
 
 impl Interval {
-    /// Waits for the next tick and gives the time for which it was set.
+    /// Waits for the next tick and gives the time for which it was set. One beyond what the clock can say never comes:
+    /// then this waits until the greenthread is killed or a deadline around it has passed.
     pub fn tick(&mut self) -> Instant {
-        let tick = self.next;
+        let Some(tick) = self.next else {
+            return Runtime::with(|runtime| {
+                sleep_to(runtime, None);
+                runtime.now()
+            });
+        };
         sleep_until(tick);
         let late = Runtime::with(Runtime::now).saturating_duration_since(tick);
-        let missed = late.as_nanos() / self.period.as_nanos();
-        let skip = u32::try_from(missed + 1).unwrap_or(u32::MAX);
-        self.next = tick + self.period * skip;
+        self.next = tick.checked_add(after(late, self.period));
         tick
+    }
+}
+
+/// The first multiple of `period` that is more than `late`.
+fn after(late: Duration, period: Duration) -> Duration {
+    const BILLION: u128 = 1_000_000_000;
+    let missed = late.as_nanos() / period.as_nanos();
+    let nanos = period.as_nanos().saturating_mul(missed + 1);
+    match u64::try_from(nanos / BILLION) {
+        Ok(seconds) => Duration::new(seconds, (nanos % BILLION) as u32),
+        Err(_) => Duration::MAX,
     }
 }
 

@@ -1,13 +1,16 @@
 //! Everything with a descriptor: sockets, pipes, files, processes, signals, names.
 
+mod backoff;
 pub mod dns;
 pub mod fs;
 pub mod net;
+mod once;
 pub mod os;
 pub mod process;
+mod readiness;
 pub mod select;
 pub mod signal;
-mod trampoline;
+pub(crate) mod trampoline;
 #[cfg(feature = "ureq")]
 pub mod ureq;
 

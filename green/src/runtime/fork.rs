@@ -52,10 +52,8 @@ impl Runtime {
             (Some(reactor), Some(hub)) => Some(reactor.restart(hub)?),
             _ => None,
         };
-        // Some close what they have in the system by telling the poller, which is the parent's.
-        match old.as_ref().map(|old| old.name()) {
-            Some("epoll" | "poll" | "select") => drop(old),
-            _ => mem::forget(old),
+        if let Some(old) = old {
+            old.abandon();
         }
         self.forks.set(greenlet::fork_count());
         if let Some(remote) = self.remote.take() {

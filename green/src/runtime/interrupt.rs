@@ -11,8 +11,42 @@ use super::Runtime;
 use super::deadlines::DeadlineId;
 use super::task::Task;
 
+/// The reason of a kill of main's greenthread that is to end the process with this code.
+pub(crate) struct ExitCode(pub(crate) i32);
+
 /// The payload of a kill.
-pub(crate) struct Killed;
+pub(crate) struct Killed {
+    /// Of main's greenthread, if the process is to end by it: see `greenthread::leave`.
+    exit: Option<i32>,
+}
+
+impl Killed {
+    fn of(task: &Task) -> Box<Killed> {
+        let is_main = task.id == 0 && greenlet::is_main_thread();
+        let reason = task.kill_reason().filter(|_| is_main);
+        let exit = reason.and_then(|reason| reason.downcast_ref().map(|ExitCode(code)| *code));
+        if is_main && exit.is_none() {
+            // std says nothing of what no panic hook has seen.
+            eprintln!(
+                "the greenthread of main was killed: unless it catches that, the process ends with code 101"
+            );
+        }
+        Box::new(Killed { exit })
+    }
+
+    /// Unwinds the current greenthread, whatever it holds back.
+    pub(crate) fn raise(task: &Task) -> ! {
+        panic::resume_unwind(Killed::of(task))
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        if let Some(code) = self.exit {
+            std::process::exit(code);
+        }
+    }
+}
 
 /// The payload of an elapsed deadline: only its owner may consume it.
 pub(crate) struct Elapsed {
@@ -48,19 +82,13 @@ impl Interrupt {
     /// Unwinds the current greenthread.
     pub(crate) fn raise(self) -> ! {
         let task = self.task;
-        let raised = &task.extra().raised;
-        let times = raised.get();
-        raised.set(times.saturating_add(1));
-        if times > 0 {
-            // Somebody caught the last one and went on: a loop of that kind must not keep the others from running.
-            Runtime::with(|runtime| runtime.let_others_run());
-        }
+        Runtime::with(|runtime| runtime.raise_in_turn(task.id));
         if task.take_failed() {
             drop(task);
             panic!("{}", Runtime::with(|runtime| runtime.report.take()));
         }
         let payload: Box<dyn Any + Send> = if task.is_killed() {
-            Box::new(Killed)
+            Killed::of(&task)
         } else {
             let Some(deadline) = task.extra().deadlines.elapsed() else {
                 unreachable!("an interrupt without a kill, a deadlock or an elapsed deadline");
@@ -94,6 +122,17 @@ impl Runtime {
     pub(crate) fn mask<R>(&self, f: impl FnOnce() -> R) -> R {
         let _mask = Mask::new(self.current());
         f()
+    }
+}
+
+impl Runtime {
+    /// Lets the others run if this greenthread was the last in which something was raised, and nobody has run since: a
+    /// loop that catches what is raised in it, or whose deadlines have passed before it waits, keeps nobody from running.
+    fn raise_in_turn(&self, id: u64) {
+        if self.raised.get() == (id, self.counters.switches.get()) {
+            self.let_others_run();
+        }
+        self.raised.set((id, self.counters.switches.get()));
     }
 }
 
@@ -133,7 +172,8 @@ pub(crate) fn is_control(payload: &(dyn Any + Send)) -> bool {
 pub(crate) fn contain(what: &str, f: impl FnOnce()) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
         if is_control(&*payload) {
-            // It comes again at the next wait.
+            // It comes again at the next wait. Until then it must not be dropped: the process might end by that.
+            std::mem::forget(payload);
             return;
         }
         log::error!("{what} panicked: {}", message(&*payload));

@@ -63,7 +63,9 @@ impl Runtime {
     #[inline]
     pub(crate) fn spawn_detached(
         &self,
+        stack_size: Option<usize>,
         spawned_at: &'static Location<'static>,
+        state: State,
         f: impl FnOnce() + 'static,
     ) -> io::Result<Rc<Task>> {
         let body = move || {
@@ -71,14 +73,16 @@ impl Runtime {
                 contain("the destructor of a panic's payload", || drop(payload));
             }
         };
-        self.spawn(None, spawned_at, State::Fresh, |_| body)
+        self.spawn(stack_size, spawned_at, state, |_| body)
     }
 
     /// Puts a delayed greenthread into the run queue. False if it is not waiting for that any more.
     pub(crate) fn start(&self, task: &Rc<Task>) -> bool {
         let delayed = task.state.get() == State::Delayed;
         if delayed {
-            task.extra().start.set(None);
+            if let Some(extra) = task.has_extra() {
+                extra.start.set(None);
+            }
             task.state.set(State::Fresh);
             self.run_queue.borrow_mut().push_due(Rc::clone(task));
         }

@@ -10,6 +10,7 @@ mod ends;
 mod exit;
 mod failure;
 mod fork;
+mod idle;
 mod interrupt;
 mod kill;
 mod life;
@@ -51,15 +52,18 @@ use close::Guard;
 pub(crate) use deadlines::DeadlineId;
 pub(crate) use ends::{Hears, OnEnd};
 pub use exit::{Exit, Panic};
+pub use idle::idle;
 pub use interrupt::resume_if_control;
-pub(crate) use interrupt::{Elapsed, Interrupt, Killed, Mask, contain, is_control, message};
+pub(crate) use interrupt::{
+    Elapsed, ExitCode, Interrupt, Killed, Mask, contain, is_control, message,
+};
 pub(crate) use member::Member;
-use observe::Observer;
+pub(crate) use observe::Observer;
 use pace::Pace;
 use park::Cause;
 pub(crate) use park::Wake;
 pub(crate) use parker::Parker;
-pub(crate) use remote::Remote;
+pub(crate) use remote::{Remote, main_handle};
 use remote_wait::RemotePark;
 pub(crate) use room::{TaskState, ThreadState};
 use run_queue::RunQueue;
@@ -134,6 +138,8 @@ pub(crate) struct Runtime {
     pub(crate) default_timeout: Cell<Option<Duration>>,
     /// Who waits for a descriptor to be closed because there were none left.
     pub(crate) lacking: RefCell<WaitList>,
+    /// See `simulate`.
+    simulated: Cell<bool>,
     /// What the order of the run queue is drawn from; zero if it is first in, first out.
     seed: Cell<u64>,
     pace: Pace,
@@ -143,6 +149,8 @@ pub(crate) struct Runtime {
     stamp: Cell<Instant>,
     /// Successful operations that the current greenthread may still do before it yields.
     budget: Cell<u32>,
+    /// In which greenthread something was last raised, and how many switches there had been.
+    raised: Cell<(u64, u64)>,
     /// What the root must raise: see `Task::failed`.
     report: RefCell<String>,
     /// Above zero nothing switches: see `cannot_switch`.
@@ -156,7 +164,7 @@ pub(crate) struct Runtime {
     rooms: RefCell<Vec<Rc<dyn ThreadState>>>,
     /// True while switches are to be reported to `observer`.
     observed: Cell<bool>,
-    observer: Observer,
+    observer: RefCell<Option<Rc<dyn Observer>>>,
 }
 
 /// What the scheduler has done since the thread's first greenthread.
@@ -179,8 +187,15 @@ impl Runtime {
     pub(crate) fn with<R>(f: impl FnOnce(&Runtime) -> R) -> R {
         RUNTIME.with(|cell| match cell.get() {
             Some(runtime) => f(runtime),
-            None => f(cell.get_or_init(Runtime::new)),
+            None => f(Runtime::first(cell)),
         })
+    }
+
+    // Not inline: whoever may be the first would have a frame with room for a whole runtime.
+    #[cold]
+    #[inline(never)]
+    fn first(cell: &OnceCell<Runtime>) -> &Runtime {
+        cell.get_or_init(Runtime::new)
     }
 
     /// As `with`, for a thread that may have none.
@@ -188,8 +203,18 @@ impl Runtime {
         RUNTIME.with(|cell| cell.get().map(f))
     }
 
+    /// As `with`, for a caller that brings a hub: what `GREEN_HUB` names does not matter then.
+    pub(crate) fn with_chosen_hub<R>(f: impl FnOnce(&Runtime) -> R) -> R {
+        RUNTIME.with(|cell| f(cell.get_or_init(Runtime::without_check)))
+    }
+
     #[cold]
     fn new() -> Runtime {
+        crate::hubs::check();
+        Runtime::without_check()
+    }
+
+    fn without_check() -> Runtime {
         // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
         let main = greenlet::main_greenlet();
         GUARD.with(|_| ());
@@ -220,11 +245,13 @@ impl Runtime {
             allow_many: Cell::new(false),
             default_timeout: Cell::new(None),
             lacking: RefCell::new(WaitList::new()),
+            simulated: Cell::new(false),
             seed: Cell::new(0),
             pace: Pace::new(now),
             last_turn: Cell::new(now),
             stamp: Cell::new(now),
             budget: Cell::new(scheduler::BUDGET),
+            raised: Cell::new((0, u64::MAX)),
             report: RefCell::new(String::new()),
             held: Cell::new(0),
             closed: Cell::new(false),
@@ -232,7 +259,7 @@ impl Runtime {
             counters: Counters::default(),
             rooms: RefCell::default(),
             observed: Cell::new(false),
-            observer: Observer::new(now),
+            observer: RefCell::default(),
         }
     }
 

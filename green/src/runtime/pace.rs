@@ -15,6 +15,12 @@ const LONG: u64 = 20;
 /// Looks in a row that find little time, before the next ones are farther apart.
 const CALM: u32 = 256;
 
+/// Calls in a row with much time between them after which their time counts.
+const HABIT: u32 = 3;
+
+/// See [`Pace::is_check_due`].
+const CALM_MASK: u32 = 7;
+
 /// Microseconds for which runnable greenthreads may keep the hub from being polled.
 const INTERVAL: u64 = 50;
 
@@ -41,6 +47,12 @@ pub(super) struct Pace {
     stride: Cell<u32>,
     /// Looks in a row that found little time.
     calm: Cell<u32>,
+    /// The clock is read before a call if the calls that are left of the budget have none of these bits.
+    mask: Cell<u32>,
+    /// Such reads in a row that found little time, and that found much.
+    calm_calls: Cell<u32>,
+    long_calls: Cell<u32>,
+    checked: Cell<u64>,
     looked: Cell<u64>,
     /// The end of the last turn of the reactor.
     turned: Cell<u64>,
@@ -59,6 +71,10 @@ impl Pace {
             left: Cell::new(0),
             stride: Cell::new(1),
             calm: Cell::new(0),
+            mask: Cell::new(0),
+            calm_calls: Cell::new(0),
+            long_calls: Cell::new(0),
+            checked: Cell::new(ticks),
             looked: Cell::new(ticks),
             turned: Cell::new(ticks),
             interval: Cell::new(INTERVAL * 1000),
@@ -105,16 +121,41 @@ impl Pace {
         self.left.set(switches - 1);
     }
 
-    /// True if the current greenthread, which has not switched since the last look, has had its share.
-    #[inline]
-    pub(super) fn is_slice_over(&self) -> bool {
-        ticks().wrapping_sub(self.looked.get()) > SLICE * self.rate.get()
+    /// True if the clock is to be read before a call, with so many left of the budget: before each where something takes
+    /// long, or what is done between them; else before one in eight. It is true if none is left.
+    #[inline(always)]
+    pub(super) fn is_check_due(&self, left: u32) -> bool {
+        left & self.mask.get() == 0
     }
 
-    /// The current greenthread has had its share: the next switch looks, and a new share begins.
-    pub(super) fn begin_slice(&self) {
-        self.left.set(0);
-        self.looked.set(ticks());
+    /// True if the current greenthread has had its share: a new one begins, and the next switch looks. `left` is what is
+    /// left of its budget.
+    ///
+    /// One or two calls with much time between them are no habit: the system may have stopped the thread.
+    pub(super) fn is_slice_over(&self, left: u32) -> bool {
+        let now = ticks();
+        let since = now.wrapping_sub(self.checked.replace(now));
+        if since > LONG * self.rate.get() {
+            self.mask.set(0);
+            self.calm_calls.set(0);
+            self.long_calls.set(HABIT.min(self.long_calls.get() + 1));
+        } else if self.calm_calls.get() < CALM {
+            self.calm_calls.set(self.calm_calls.get() + 1);
+            self.long_calls.set(0);
+        } else {
+            self.mask.set(CALM_MASK);
+            self.long_calls.set(0);
+        }
+        if self.long_calls.get() < HABIT && left & CALM_MASK != 0 {
+            return false;
+        }
+        // It has not switched since the last look, or not for long.
+        let over = now.wrapping_sub(self.looked.get()) > SLICE * self.rate.get();
+        if over {
+            self.left.set(0);
+            self.looked.set(now);
+        }
+        over
     }
 
     /// A turn of the reactor is over; `began` is when it started, if it did not wait.
@@ -141,5 +182,48 @@ impl Pace {
             self.rate.set(rate.max(1));
             self.epoch.set((ticks, now));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A poll that took so many ticks is over.
+    fn polled(pace: &Pace, took: u64) {
+        let began = ticks().wrapping_sub(took);
+        pace.turned(pace.epoch.get().1, Some(began));
+    }
+
+    #[test]
+    fn one_long_poll_is_an_accident_and_two_are_a_habit() {
+        let pace = Pace::new(Instant::now());
+        let rate = pace.rate.get();
+        polled(&pace, 200_000 * rate);
+        assert!(pace.interval.get() < 2 * INTERVAL * rate);
+        polled(&pace, 500 * rate);
+        assert!(pace.interval.get() >= 4_000 * rate);
+        // Polling never pauses for as long as a process may have been stopped.
+        polled(&pace, 200_000 * rate);
+        polled(&pace, 200_000 * rate);
+        assert_eq!(pace.interval.get(), LONGEST_INTERVAL * rate);
+    }
+
+    #[test]
+    fn looks_are_apart_only_while_little_happens_between_them() {
+        let pace = Pace::new(Instant::now());
+        // A rate at which no time passes.
+        pace.rate.set(u64::MAX / 1_000_000);
+        for _ in 0..CALM {
+            assert!(pace.is_look_due());
+            pace.look();
+        }
+        pace.look();
+        let switches = (0..).find(|_| pace.is_look_due());
+        assert_eq!(switches, Some(MOST_SWITCHES as usize - 1));
+        // And one at which it flies.
+        pace.rate.set(0);
+        pace.look();
+        assert!(pace.is_look_due());
     }
 }

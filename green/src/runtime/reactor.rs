@@ -6,6 +6,17 @@ use hub_core::{Hub, Reactor, TimerKey};
 
 use super::{Alarm, Runtime};
 
+/// The reactor is borrowed by a turn, and the hub runs code of the user in its `wait`.
+#[cold]
+#[inline(never)]
+fn called_from_hub() -> ! {
+    panic!(
+        "this call may wait or sets a timer, and was made by a callback that the hub itself runs inside its wait; let \
+         the callback take note of what is to be done, and do it in a greenthread when the wait is over, or send it \
+         there by ThreadHandle::spawn"
+    );
+}
+
 impl Runtime {
     /// Runs `f` on the reactor, made on first use with the hub that was chosen.
     ///
@@ -16,9 +27,13 @@ impl Runtime {
             self.refuse_fork();
         }
         loop {
-            if let Some(reactor) = self.reactor.borrow_mut().as_mut() {
+            let Ok(mut slot) = self.reactor.try_borrow_mut() else {
+                called_from_hub();
+            };
+            if let Some(reactor) = slot.as_mut() {
                 return f(reactor);
             }
+            drop(slot);
             self.make_reactor();
         }
     }

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use hub_core::Waker;
 
+use super::per_process::PerProcess;
 use super::remote_wait::ParkName;
 use super::{Runtime, ThreadClosed, ThreadHandle, contain};
 
@@ -97,7 +98,24 @@ impl Inbox {
     }
 }
 
+/// How other threads reach the main thread, once one can.
+static MAIN: PerProcess<Mutex<Weak<Remote>>> = PerProcess::new();
+
+fn main_remote() -> MutexGuard<'static, Weak<Remote>> {
+    let main = MAIN.get(Mutex::default);
+    main.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn main_handle() -> Option<ThreadHandle> {
+    main_remote().upgrade().map(ThreadHandle::new)
+}
+
 impl Runtime {
+    /// Has other threads reach this one, if it can be: see [`main_handle`].
+    pub(crate) fn introduce(&self) {
+        let _ = self.remote();
+    }
+
     pub(crate) fn handle(&self) -> io::Result<ThreadHandle> {
         self.remote().map(ThreadHandle::new)
     }
@@ -119,6 +137,9 @@ impl Runtime {
             pending: AtomicUsize::new(0),
             waker,
         });
+        if greenlet::is_main_thread() {
+            *main_remote() = Arc::downgrade(&remote);
+        }
         Ok(Arc::clone(slot.insert(remote)))
     }
 

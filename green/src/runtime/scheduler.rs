@@ -13,9 +13,6 @@ use super::{Interrupt, Runtime, State, Task};
 /// Operations after which a greenthread whose calls all succeed lets the others run: one more than this.
 pub(super) const BUDGET: u32 = 63;
 
-/// Operations between two looks at the clock, where each takes some nanoseconds.
-const SMALL: u32 = 8;
-
 impl Runtime {
     /// True while nothing may switch: the thread unwinds, and a switch would show its panic to other greenthreads; or it
     /// has ended; or code of the user runs in the middle of a change of ours.
@@ -43,6 +40,11 @@ impl Runtime {
         if !self.cannot_switch() && self.with_current(|task| task.is_interrupted()) {
             Interrupt::new(self.current()).raise();
         }
+    }
+
+    /// True if others than the current greenthread can run now.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.run_queue.borrow().len() > 0
     }
 
     /// Goes to the end of the run queue. Does nothing while the thread unwinds.
@@ -85,40 +87,30 @@ impl Runtime {
         }
     }
 
-    /// Notes an operation on something in memory that may succeed without waiting; the last of a budget yields.
+    /// Notes a call that may succeed without waiting. Every such call does so: who is always served lets the others run
+    /// when it has used up its budget, or has run for long.
     #[inline]
     pub(crate) fn spend(&self) {
-        match self.budget.get() {
-            left if left.is_multiple_of(SMALL) => self.spend_slowly(left),
-            left => self.budget.set(left - 1),
-        }
-    }
-
-    /// As `spend`, for a system call: it may take long, or what is done with its result.
-    #[inline]
-    pub(crate) fn spend_on_call(&self) {
-        match self.budget.get() {
-            BUDGET => self.budget.set(BUDGET - 1),
-            left => self.spend_slowly(left),
+        let left = self.budget.get();
+        if self.pace.is_check_due(left) {
+            self.spend_slowly(left);
+        } else {
+            self.budget.set(left - 1);
         }
     }
 
     #[inline(never)]
     fn spend_slowly(&self, left: u32) {
-        if left == 0 || self.has_had_its_share() {
+        if left == 0 || self.has_had_its_share(left) {
             self.yield_now();
         } else {
             self.budget.set(left - 1);
         }
     }
 
-    /// True if the current greenthread has run for long. In a seeded run it must not depend on how fast the machine is.
-    fn has_had_its_share(&self) -> bool {
-        let over = self.seed.get() == 0 && self.pace.is_slice_over();
-        if over {
-            self.pace.begin_slice();
-        }
-        over
+    /// True if the current greenthread has run for long. A simulated run must not depend on how fast the machine is.
+    fn has_had_its_share(&self, left: u32) -> bool {
+        !self.simulated.get() && self.pace.is_slice_over(left)
     }
 
     /// As `spend`, for what must not wait: false says that the task has had its share, and was woken to go on
@@ -126,7 +118,7 @@ impl Runtime {
     #[inline]
     pub(crate) fn spend_or_wake(&self, waker: &Waker) -> bool {
         let left = self.budget.get();
-        if left == 0 || (left.is_multiple_of(SMALL) && self.has_had_its_share()) {
+        if left == 0 || (self.pace.is_check_due(left) && self.has_had_its_share(left)) {
             // Here, since nothing says that its executor will switch.
             self.budget.set(BUDGET);
             waker.wake_by_ref();
@@ -204,6 +196,11 @@ impl Runtime {
     #[inline(never)]
     fn pop_any(&self) -> Option<Entry> {
         self.run_queue.borrow_mut().pop_any(|len| self.draw(len))
+    }
+
+    /// From now on nothing depends on how fast the machine is.
+    pub(crate) fn simulate(&self) {
+        self.simulated.set(true);
     }
 
     /// From now on the order of the run queue is drawn from `seed`.

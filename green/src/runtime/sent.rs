@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Alarm, Runtime, contain};
+use super::{Alarm, Runtime, State, contain};
 
 /// How many of them have a stack and have not begun to run.
 const UNSTARTED: usize = 256;
@@ -104,11 +104,12 @@ impl Runtime {
                 }
             }
         };
-        match self.spawn_detached(Location::caller(), run) {
+        match self.spawn_detached(None, Location::caller(), State::Delayed, run) {
             Ok(task) => {
                 // It works for nobody here: the greenthread that happens to run is not its spawner.
                 task.set_member(None);
                 task.set_spawner(None);
+                self.start(&task);
             }
             Err(error) => {
                 if let Some((body, counted)) = body.take() {

@@ -15,7 +15,6 @@ use greenlet::Greenlet;
 use hub_core::TimerKey;
 
 use super::deadlines::{DeadlineId, Deadlines};
-use super::observe::Account;
 use super::park::Cause;
 use super::room::TaskState;
 use super::{Exit, Member, OnEnd, Runtime, WaitList, Waiting};
@@ -132,9 +131,6 @@ pub(crate) struct Extra {
     /// What starts it, if it was spawned with a delay.
     pub(crate) start: Cell<Option<TimerKey>>,
     pub(super) kill_reason: RefCell<Option<Arc<dyn Any + Send + Sync>>>,
-    /// How often something was raised here. From the second time on the others run first.
-    pub(super) raised: Cell<u32>,
-    pub(crate) account: Account,
     /// The task of the future that its handle is.
     pub(super) awaiter: Cell<Option<Waker>>,
     pub(crate) name: RefCell<Option<Rc<str>>>,

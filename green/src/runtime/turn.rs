@@ -13,8 +13,8 @@ use super::pace::Look;
 use super::park::Cause;
 use super::{Alarm, Runtime, Task, contain};
 
-/// Switches between two polls in a seeded run.
-const SEEDED_LOOK: u32 = 32;
+/// Switches between two polls in a simulated run, which must not depend on how fast the machine is.
+const SIMULATED_LOOK: u32 = 32;
 
 impl Runtime {
     /// True if anything outside the run queue can still make a greenthread runnable.
@@ -76,9 +76,8 @@ impl Runtime {
             // Only a wait that needs the hub is refused.
             return;
         }
-        if self.seed.get() != 0 {
-            // A seeded run must not depend on how fast the machine is.
-            self.pace.look_in(SEEDED_LOOK);
+        if self.simulated.get() {
+            self.pace.look_in(SIMULATED_LOOK);
             return self.turn(Some(Duration::ZERO));
         }
         match self.pace.look() {

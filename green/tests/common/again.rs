@@ -28,15 +28,26 @@ pub(crate) fn full_name(module: &str, test: &str) -> String {
     }
 }
 
+/// As `alone`, with as many threads in each pool of the process as are wanted.
+pub(crate) fn with_pool_of(threads: usize, module: &str, test: &str, body: impl FnOnce()) {
+    if is_again() {
+        return body();
+    }
+    let size = threads.to_string();
+    passes(again(module, test).env("GREEN_THREADPOOL_SIZE", size));
+}
+
 /// Runs `body` in a process whose only thread is the one of the test. A test that is not found fails.
 pub(crate) fn alone(module: &str, test: &str, body: impl FnOnce()) {
     if is_again() {
         return body();
     }
-    let output = again(module, test)
-        .arg("--test-threads=1")
-        .output()
-        .unwrap();
+    passes(again(module, test).arg("--test-threads=1"));
+}
+
+/// Runs it. A test that is not found fails.
+pub(crate) fn passes(command: &mut Command) {
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && said.contains("1 passed"),

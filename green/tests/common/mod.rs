@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
 pub(crate) mod again;
+pub(crate) mod log;
+pub(crate) mod place;
 pub(crate) mod primitive;
 
 use std::io::{self, ErrorKind};

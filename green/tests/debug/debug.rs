@@ -103,9 +103,15 @@ fn accounts_add_up() {
         }
         green::sleep(Duration::from_secs(60));
     });
-    green::sleep(Duration::from_millis(60));
-    let infos = debug::greenthreads();
-    let info = infos.iter().find(|info| info.id == gt.id()).unwrap();
+    let info = loop {
+        green::sleep(Duration::from_millis(10));
+        let infos = debug::greenthreads();
+        let info = infos.into_iter().find(|info| info.id == gt.id()).unwrap();
+        // A slow machine takes longer.
+        if info.switches > 3 {
+            break info;
+        }
+    };
     assert!(info.ran >= Duration::from_millis(9), "{info}");
     assert!(info.waited >= Duration::from_millis(8), "{info}");
     assert!(info.switches >= 3, "{info}");
@@ -201,7 +207,7 @@ fn several_readers_if_allowed() {
             .contains(&format!("greenthread {}", first.id())),
         "{refused}"
     );
-    debug::hub_prevent_multiple_readers(false);
+    debug::allow_multiple_waiters(true);
     let second = accept(&listener);
     green::yield_now();
     let address = listener.local_addr().unwrap();

@@ -7,3 +7,4 @@ mod abort;
 mod bad_input;
 mod deadlock;
 mod debug;
+mod dump;

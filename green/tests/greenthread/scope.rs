@@ -599,6 +599,8 @@ fn a_closed_hub_ends_the_children_and_the_scope_goes_on() {
                         green::sleep(LONG);
                     });
                 }
+                // They have begun: what has not is cancelled.
+                green::yield_now();
                 sender.send(hubs::handle().unwrap()).unwrap();
             });
             result.unwrap();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use green::debug::counters;
-use green::net::{TcpListener, TcpStream, UnixStream};
+use green::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 
 const MS: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_secs(3600);
@@ -178,4 +178,20 @@ fn after_all_have_been_killed() {
     // Their peers now see the end, and nobody looks.
     assert_idle();
     assert_eq!(counters().descriptors, 0);
+}
+
+/// A datagram socket after its own shutdown is ready for the system, and has nothing to read.
+#[test]
+fn while_the_system_goes_on_saying_ready() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(socket.local_addr().unwrap()).unwrap();
+    rustix::net::shutdown(&socket, rustix::net::Shutdown::Read).unwrap();
+    socket.set_read_timeout(Some(100 * MS)).unwrap();
+    let before = counters().turns;
+    match socket.recv(&mut [0; 8]) {
+        Ok(count) => assert_eq!(count, 0),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}"),
+    }
+    let turns = counters().turns - before;
+    assert!(turns < 60, "{turns} turns for one wait");
 }

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod connecting;
 mod dns;
 #[cfg(feature = "dns")]
 mod dns_green;
@@ -10,4 +11,5 @@ mod idle;
 mod net_tcp;
 mod net_udp;
 mod net_unix;
+mod readiness;
 mod select;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::common::{bounded, settle};
 use futures_util::future::{join_all, select};
 use futures_util::join;
-use green::future::{Executor, Timer, block_on, sleep, spawn};
+use green::future::{Executor, ThreadBound, Timer, block_on, sleep, spawn};
 use green::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use green::{GreenThread, Timeout};
 use http_body_util::{BodyExt, Full};
@@ -576,6 +576,48 @@ fn a_connection_is_handed_on_after_an_upgrade() {
         assert_eq!(&head, b"HTTP/1.1 101");
         say(&stream, "hello");
         assert!(all(&stream).ends_with("\r\n\r\nhello"));
+        server.join().unwrap();
+    });
+}
+
+/// hyper asks for streams that are `Send` where a connection may become another protocol.
+#[test]
+fn a_connection_becomes_another_protocol() {
+    bounded(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = green::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let service = service_fn(|request: Request<Incoming>| async move {
+                spawn(async move {
+                    let upgraded = hyper::upgrade::on(request).await.unwrap();
+                    let parts = upgraded.downcast::<ThreadBound<TcpStream>>().unwrap();
+                    let mut stream = parts.io.into_inner();
+                    let mut words = parts.read_buf.to_vec();
+                    stream.read_to_end(&mut words).unwrap();
+                    stream.write_all(&words.to_ascii_uppercase()).unwrap();
+                });
+                let mut answer = Response::new(Full::new(Bytes::new()));
+                *answer.status_mut() = hyper::StatusCode::SWITCHING_PROTOCOLS;
+                answer
+                    .headers_mut()
+                    .insert("upgrade", "shout".parse().unwrap());
+                Ok::<_, Infallible>(answer)
+            });
+            let http = http1::Builder::new();
+            let connection = http.serve_connection(ThreadBound::new(stream), service);
+            block_on(connection.with_upgrades()).unwrap();
+        });
+        let mut client = TcpStream::connect(address).unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\nhello, ")
+            .unwrap();
+        client.write_all(b"world").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 101 "), "{text}");
+        assert!(text.ends_with("\r\n\r\nHELLO, WORLD"), "{text}");
         server.join().unwrap();
     });
 }

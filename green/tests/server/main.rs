@@ -5,6 +5,9 @@ mod common;
 
 #[cfg(feature = "hyper")]
 mod hyper;
+mod incoming;
 mod serve;
 #[cfg(feature = "ureq")]
 mod ureq;
+#[cfg(feature = "ureq")]
+mod ureq_world;

@@ -17,7 +17,7 @@ use futures_util::io::{AsyncReadExt, AsyncWriteExt, copy};
 use futures_util::{StreamExt, join, stream};
 use green::Timeout;
 use green::debug::counters;
-use green::future::{accept, block_on, sleep, spawn};
+use green::future::{ThreadBound, accept, block_on, sleep, spawn};
 use green::net::{
     Direction, Shutdown, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream,
 };
@@ -342,7 +342,7 @@ fn a_greenthread_takes_the_place_of_a_task() {
 #[test]
 fn where_many_may_wait_tasks_and_greenthreads_queue() {
     bounded(|| {
-        green::debug::hub_prevent_multiple_readers(false);
+        green::debug::allow_multiple_waiters(true);
         let (near, far) = tcp_pair();
         let far = Rc::new(far);
         let got = Rc::new(RefCell::new(Vec::new()));
@@ -525,5 +525,45 @@ fn async_channel_joins_greenthreads_and_threads() {
         });
         assert_eq!(doubles.join().unwrap(), 500);
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_stream_that_is_bound_to_its_thread_works_there_alone() {
+    fn is_send_and_sync<T: Send + Sync>(_: &T) {}
+    bounded(|| {
+        let (near, far) = tcp_pair();
+        let (mut near, mut far) = (ThreadBound::new(near), ThreadBound::new(far));
+        is_send_and_sync(&near);
+        let mut word = [0; 5];
+        block_on(async {
+            let (written, read) = join!(near.write_all(b"hello"), far.read_exact(&mut word));
+            written.unwrap();
+            read.unwrap();
+        });
+        assert_eq!(&word, b"hello");
+        // In another thread each call is an error, and it comes back as it was.
+        let there = std::thread::spawn(move || {
+            assert!(!near.is_here());
+            let refused = block_on(near.write(b"x")).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+            assert!(near.try_with(|_| ()).is_err());
+            near
+        });
+        let mut near = there.join().unwrap();
+        block_on(near.write_all(b"again")).unwrap();
+        block_on(far.read_exact(&mut word)).unwrap();
+        assert_eq!(&word, b"again");
+        // Dropped elsewhere it is closed here, with the next use of another.
+        std::thread::spawn(move || drop(near)).join().unwrap();
+        let end = spawn(async move { far.read(&mut [0; 8]).await.unwrap() });
+        settle();
+        let other = ThreadBound::new(());
+        assert_eq!(end.join().unwrap(), 0);
+        // Inside its own use it is in use.
+        other.with(|()| {
+            let busy = other.try_with(|()| ()).unwrap_err();
+            assert_eq!(busy.kind(), ErrorKind::ResourceBusy);
+        });
     });
 }

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod deserted;
 mod future;
 #[cfg(feature = "futures-io")]
 mod future_io;

@@ -559,13 +559,21 @@ fn a_call_whose_caller_has_left_goes_on_before_the_next_one() {
     bounded(|| {
         let proxy = cursor();
         let (open, gate) = gate();
-        let left = Timeout::new(Duration::from_millis(5)).run(|| {
-            proxy.call(|cursor| {
-                gate();
-                cursor.step()
-            })
+        let (begun, begins) = mpsc::channel();
+        let caller = green::spawn({
+            let proxy = Rc::clone(&proxy);
+            move || {
+                proxy.call(move |cursor| {
+                    begun.send(()).unwrap();
+                    gate();
+                    cursor.step()
+                })
+            }
         });
-        assert!(left.is_err());
+        while begins.try_recv().is_err() {
+            green::sleep(Duration::from_millis(1));
+        }
+        caller.kill();
         assert!(proxy.direct(|cursor| cursor.calls).is_none());
         drop(open);
         assert_eq!(proxy.call(Cursor::step).unwrap(), 2);

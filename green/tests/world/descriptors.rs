@@ -18,6 +18,7 @@ fn at_the_limit_one_is_refused_and_all_others_go_on() {
 fn up_to_the_limit() {
     // The hub takes its own descriptors first.
     green::sleep(Duration::from_millis(1));
+    let (foreign, feeder) = std::io::pipe().unwrap();
     let mut pairs = Vec::new();
     let refused = loop {
         match UnixStream::pair() {
@@ -31,6 +32,14 @@ fn up_to_the_limit() {
     if let Some(error) = refused {
         assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
     }
+    // To wait needs no further one: not the last either, which no pair could use.
+    let last = feeder.try_clone();
+    let waiting = green::spawn(move || green::os::read(&foreign, &mut [0; 8]).unwrap());
+    green::yield_now();
+    assert!(!waiting.is_dead());
+    green::os::write(&feeder, b"abc").unwrap();
+    assert_eq!(waiting.join().unwrap(), 3);
+    drop(last);
     let (near, far): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
     let count = near.len();
     let readers: Vec<_> = near

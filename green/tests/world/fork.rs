@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::again;
+use crate::common::{again, log};
 use green::hubs::{self, AfterFork, after_fork};
 use green::net::{TcpListener, TcpStream};
 use green::signal::{self, Signals};
@@ -332,10 +332,10 @@ fn signals_reach_the_one_they_are_sent_to() {
 #[test]
 fn a_hub_of_ones_own_is_given_anew() {
     alone("a_hub_of_ones_own_is_given_anew", || {
-        struct Mine(hub_poll::Poll);
+        struct Mine(hub_poll::Poll, &'static str);
         impl hubs::Hub for Mine {
             fn name(&self) -> &'static str {
-                "mine"
+                self.1
             }
             fn add(
                 &mut self,
@@ -368,17 +368,84 @@ fn a_hub_of_ones_own_is_given_anew() {
                 self.0.wait(timeout, events)
             }
         }
-        hubs::use_hub_with(Mine(hub_poll::Poll::new().unwrap())).unwrap();
+        // No hub is known by its name: not one that calls itself like one that is built in either.
+        for name in ["mine", "epoll"] {
+            let make = || Mine(hub_poll::Poll::new().unwrap(), name);
+            hubs::use_hub_with(make()).unwrap();
+            green::sleep(Duration::from_millis(1));
+            let child = fork(|| {
+                let error = after_fork(AfterFork::Keep).unwrap_err();
+                let text = error.to_string();
+                assert!(
+                    text.contains(name) && text.contains("another of its kind"),
+                    "{text}"
+                );
+                hubs::after_fork_with(AfterFork::Keep, make()).unwrap();
+                green::sleep(Duration::from_millis(1));
+                assert_eq!(hubs::get_hub(), name);
+            });
+            succeeds(child);
+        }
+    });
+}
+
+#[test]
+fn the_childs_watchdog_is_its_own() {
+    alone("the_childs_watchdog_is_its_own", || {
+        log::keep();
+        green::debug::blocking_detection(Duration::from_millis(20));
         green::sleep(Duration::from_millis(1));
         let child = fork(|| {
-            let error = after_fork(AfterFork::Keep).unwrap_err();
-            assert!(error.is_unknown(), "{error}");
-            let fresh = Mine(hub_poll::Poll::new().unwrap());
-            hubs::after_fork_with(AfterFork::Keep, fresh).unwrap();
+            after_fork(AfterFork::Discard).unwrap();
             green::sleep(Duration::from_millis(1));
-            assert_eq!(hubs::get_hub(), "mine");
+            let blocks = green::spawn(|| {
+                let start = Instant::now();
+                while log::count("without letting others run") == 0 {
+                    assert!(start.elapsed() < LONG / 2, "nobody watches the child");
+                }
+            });
+            blocks.join().unwrap();
         });
         succeeds(child);
+        assert_eq!(log::count("without letting others run"), 0);
+    });
+}
+
+#[test]
+fn an_exit_of_the_child_ends_the_child_alone() {
+    alone("an_exit_of_the_child_ends_the_child_alone", || {
+        let child = fork(|| {
+            after_fork(AfterFork::Discard).unwrap();
+            green::spawn_n(|| green::exit(7));
+            // What `fork` does with a panic is not meant for this one.
+            drop(catch_unwind(|| green::sleep(LONG)));
+        });
+        assert_eq!(os::waitpid(child).unwrap().code(), Some(7));
+    });
+}
+
+#[test]
+fn a_child_process_is_its_parents() {
+    alone("a_child_process_is_its_parents", || {
+        let mut sleep = green::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let forked = fork(|| {
+            after_fork(AfterFork::Discard).unwrap();
+            let error = os::wait_timeout(Duration::from_secs(1)).unwrap_err();
+            assert_eq!(green::raw_os_error(&error), Some(libc::ECHILD));
+            // The forks share a process that is the child of one of them.
+            let error = sleep.try_wait().unwrap_err();
+            assert_eq!(green::raw_os_error(&error), Some(libc::ECHILD));
+            assert!(sleep.wait_timeout(Duration::from_millis(1)).is_err());
+            let mut own = green::process::Command::new("true").spawn().unwrap();
+            assert!(own.wait().unwrap().success());
+        });
+        succeeds(forked);
+        assert!(sleep.try_wait().unwrap().is_none());
+        sleep.kill().unwrap();
+        assert!(!sleep.wait().unwrap().success());
     });
 }
 

@@ -3,9 +3,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod children;
 mod descriptors;
+mod fifo;
 mod fork;
 mod fs;
+mod green_pipe;
+mod hubs;
 mod os;
 mod process;
+mod shortage;
 mod signal;
+mod watch;

@@ -10,11 +10,11 @@ import os
 from ctypes import POINTER, byref, c_char_p, c_int, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from ctypes.util import find_library
 
-READ, WRITE, HUP, ERR, NVAL = 1, 2, 4, 8, 16
+READ, WRITE, HUP, ERR, NVAL, RDHUP, PRI, ONESHOT, EDGE = 1, 2, 4, 8, 16, 32, 64, 256, 512
 
 
 class Event(ctypes.Structure):
-    _fields_ = [("fd", c_int32), ("ready", c_uint32)]
+    _fields_ = [("fd", c_int32), ("ready", c_uint32), ("data", c_uint64)]
 
 
 def _load():

@@ -77,6 +77,8 @@ static void no_hub(hub_t *hub, long error) {
     int64_t deadline;
     uint64_t token;
     EXPECT(error, hub_add(hub, 0, HUB_READ));
+    EXPECT(error, hub_add_with(hub, 0, HUB_READ, 1));
+    EXPECT(error, hub_set_data(hub, 0, 1));
     EXPECT(error, hub_modify(hub, 0, HUB_READ));
     EXPECT(error, hub_remove(hub, 0));
     EXPECT(error, hub_wait(hub, 0, &event, 1));
@@ -93,6 +95,7 @@ static void no_hub(hub_t *hub, long error) {
 }
 
 static void handles(void) {
+    EXPECT(HUB_VERSION, hub_version());
     no_hub(NULL, -EINVAL);
     no_hub((hub_t *)names, -EBADF);
     errno = 0;

@@ -146,6 +146,34 @@ fn add_of_what_was_closed_and_reused_replaces_the_old_registration() {
     });
 }
 
+/// The new file is one that the system would not watch.
+#[test]
+fn a_number_that_was_closed_may_become_a_file_that_is_always_ready() {
+    on_each(|hub| {
+        let null = File::open("/dev/null").unwrap();
+        let reuse = |number| {
+            let (one, _) = pair();
+            reused(hub, number, &one, &null);
+        };
+        let number = number();
+        reuse(number);
+        assert_eq!(
+            hub.modify(&number, HUB_READ),
+            -libc::ENOENT,
+            "hub {}",
+            hub.name()
+        );
+        close(number);
+        reuse(number);
+        assert_eq!(hub.remove(&number), 0, "hub {}", hub.name());
+        close(number);
+        reuse(number);
+        assert_eq!(hub.add(&number, HUB_READ), 0, "hub {}", hub.name());
+        assert_eq!(hub.look(), [(number, HUB_READ)]);
+        close(number);
+    });
+}
+
 /// All of them share one inode, so that only a kernel that remembers tells them apart.
 fn counter(value: u32) -> OwnedFd {
     // SAFETY: it takes no pointers, and what it makes nobody else knows.

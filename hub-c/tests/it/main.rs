@@ -3,6 +3,7 @@
 mod descriptors;
 mod fork;
 mod handles;
+mod interests;
 mod reports;
 mod support;
 mod threads;

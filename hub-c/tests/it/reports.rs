@@ -117,6 +117,22 @@ fn what_does_not_fit_comes_before_what_was_told() {
 }
 
 #[test]
+fn a_wait_fills_the_room_it_is_given() {
+    allow_many();
+    on_each(|hub| {
+        let pairs = ready(3000, hub);
+        let mut told = some(hub, 4096);
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told.len(), 3000, "hub {}", hub.name());
+        // And by a hundred each comes within the calls that it takes.
+        let told: HashSet<_> = (0..30).flat_map(|_| some(hub, 100)).collect();
+        assert_eq!(told.len(), 3000, "hub {}: by a hundred", hub.name());
+        drop(pairs);
+    });
+}
+
+#[test]
 fn what_did_not_fit_is_told_only_if_it_is_ready_still() {
     on_each(|hub| {
         let pairs = ready(4, hub);

@@ -4,11 +4,11 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use super::Make;
-use super::kit::{TRIGGERS, Trial, drain, fill, pair, write};
-use crate::{Interest, Trigger};
+use super::kit::{TRIGGERS, Trial, drain, fill, pair, tcp_pair, write};
+use crate::{Interest, Ready, Trigger};
 
 /// The peer is gone: whoever waits, for whichever direction, is told.
-pub fn a_hang_up_makes_both_directions_ready(make: Make) {
+pub fn a_hang_up_makes_both_directions_ready(make: Make<'_>) {
     for trigger in TRIGGERS {
         for interest in [Interest::READ, Interest::WRITE, Interest::BOTH] {
             let mut trial = Trial::new(make);
@@ -25,7 +25,7 @@ pub fn a_hang_up_makes_both_directions_ready(make: Make) {
 }
 
 /// The peer is gone, and nobody waits: the hub sleeps.
-pub fn a_hang_up_that_nobody_waits_for_does_not_spin(make: Make) {
+pub fn a_hang_up_that_nobody_waits_for_does_not_spin(make: Make<'_>) {
     for trigger in TRIGGERS {
         let mut trial = Trial::new(make);
         let (near, far) = pair();
@@ -49,7 +49,7 @@ pub fn a_hang_up_that_nobody_waits_for_does_not_spin(make: Make) {
 }
 
 /// A peer that resets the connection makes it readable; reading finds the error.
-pub fn a_reset_is_reported(make: Make) {
+pub fn a_reset_is_reported(make: Make<'_>) {
     for trigger in TRIGGERS {
         let mut trial = Trial::new(make);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
@@ -77,17 +77,10 @@ pub fn a_reset_is_reported(make: Make) {
 }
 
 /// An error without data makes the descriptor readable; reading finds the error.
-pub fn an_error_is_reported(make: Make) {
+pub fn an_error_is_reported(make: Make<'_>) {
     for trigger in TRIGGERS {
         let mut trial = Trial::new(make);
-        let nobody = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        socket
-            .set_nonblocking(true)
-            .expect("a socket can be non-blocking");
-        socket
-            .connect(nobody.local_addr().expect("its address"))
-            .expect("a connection");
+        let (nobody, socket) = refused();
         drop(nobody);
         trial.add(&socket, 1, trigger);
         trial.wait(Duration::ZERO);
@@ -100,13 +93,64 @@ pub fn an_error_is_reported(make: Make) {
     }
 }
 
+/// A hub that says so shows a hang-up and an error by their own bits.
+pub fn hang_ups_are_shown_if_it_says_so(make: Make<'_>) {
+    for trigger in TRIGGERS {
+        let mut trial = Trial::new(make);
+        if !trial.hub.shows_hang_ups() {
+            return;
+        }
+        let (near, far) = pair();
+        trial.add(&far, 1, trigger);
+        trial.arm(&far, 1, Interest::READ);
+        drop(near);
+        assert!(trial.until(1, Interest::READ).has(Ready::HUP));
+        let (near, far) = refused();
+        trial.add(&far, 2, trigger);
+        trial.wait(Duration::ZERO);
+        trial.arm(&far, 2, Interest::READ);
+        drop(near);
+        far.send(b"anybody?").expect("it is sent");
+        let mut ready = Ready::NONE;
+        while !ready.is_readable() {
+            ready = trial.reports().of(2);
+        }
+        assert!(ready.has(Ready::ERR), "{ready:?}");
+    }
+}
+
+/// A socket that is connected to another, which is to be dropped.
+fn refused() -> (UdpSocket, UdpSocket) {
+    let [near, far] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a socket"));
+    far.set_nonblocking(true)
+        .expect("a socket can be non-blocking");
+    far.connect(near.local_addr().expect("its address"))
+        .expect("a connection");
+    (near, far)
+}
+
+/// One urgent byte and nothing else makes a TCP stream readable, with any trigger.
+pub fn urgent_data_makes_reading_ready(make: Make<'_>) {
+    for trigger in TRIGGERS {
+        let mut trial = Trial::new(make);
+        let (near, far) = tcp_pair();
+        trial.add(&far, 1, trigger);
+        trial.wait(Duration::ZERO);
+        trial.arm(&far, 1, Interest::READ);
+        trial.silent();
+        let sent = rustix::net::send(&near, b"!", rustix::net::SendFlags::OOB);
+        assert_eq!(sent.expect("there is room"), 1);
+        trial.until(1, Interest::READ);
+    }
+}
+
 fn a_file() -> File {
     let path = std::env::current_exe().expect("this program is a file");
     File::open(path).expect("this program can be read")
 }
 
 /// A regular file obeys all triggers, and is ready whenever it is armed.
-pub fn a_regular_file_is_always_ready(make: Make) {
+pub fn a_regular_file_is_always_ready(make: Make<'_>) {
     for trigger in TRIGGERS {
         for interest in [Interest::READ, Interest::WRITE, Interest::BOTH] {
             let mut trial = Trial::new(make);
@@ -138,7 +182,7 @@ pub fn a_regular_file_is_always_ready(make: Make) {
 }
 
 /// A file that is always ready does not keep others from being reported.
-pub fn a_regular_file_starves_nobody(make: Make) {
+pub fn a_regular_file_starves_nobody(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (file, (near, far)) = (a_file(), pair());
     trial.add(&file, 1, Trigger::Level);
@@ -147,7 +191,7 @@ pub fn a_regular_file_starves_nobody(make: Make) {
     trial.arm(&far, 2, Interest::READ);
     assert!(trial.reports().of(2).is_none());
     write(&near, "x");
-    let mut ready = crate::Ready::NONE;
+    let mut ready = Ready::NONE;
     for _ in 0..10 {
         let reports = trial.reports();
         assert!(reports.of(1).is_readable());

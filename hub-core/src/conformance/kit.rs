@@ -1,4 +1,5 @@
 use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    pub(super) fn new(make: Make) -> Trial {
+    pub(super) fn new(make: Make<'_>) -> Trial {
         let hub = make().expect("a hub can be made");
         Trial { hub }
     }
@@ -114,6 +115,20 @@ pub(super) fn pair() -> (UnixStream, UnixStream) {
     (near, far)
 }
 
+/// Two ends of a TCP connection, neither of which blocks.
+pub(super) fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = listener.local_addr().expect("its address");
+    let near = TcpStream::connect(address).expect("a connection");
+    let (far, _) = listener.accept().expect("its other end");
+    for socket in [&near, &far] {
+        socket
+            .set_nonblocking(true)
+            .expect("a socket can be non-blocking");
+    }
+    (near, far)
+}
+
 pub(super) fn write(mut socket: &UnixStream, text: &str) {
     socket
         .write_all(text.as_bytes())
@@ -121,7 +136,7 @@ pub(super) fn write(mut socket: &UnixStream, text: &str) {
 }
 
 /// Reads until it would block; says how much and whether the stream has ended.
-pub(super) fn drain(mut socket: &UnixStream) -> (usize, bool) {
+pub(super) fn drain(mut socket: impl Read) -> (usize, bool) {
     let (mut total, mut buffer) = (0, [0; 4096]);
     loop {
         match socket.read(&mut buffer) {

@@ -12,8 +12,17 @@
 //! called by its name. They use sockets, loopback addresses and a file, nothing else; they never
 //! ask for an upper bound of time below ten seconds.
 //!
-//! What cannot be written without `unsafe` is not here: descriptors that are closed while they are
-//! registered, and signals. The backends of this workspace have tests of those beside.
+//! ```no_run
+//! use hub_core::{Hub, conformance};
+//! # fn my_hub(size: usize) -> std::io::Result<hub_poll::Poll> { hub_poll::Poll::new() }
+//! for size in [1, 1000] {
+//!     conformance::all(&|| Ok(Box::new(my_hub(size)?)));
+//! }
+//! ```
+//!
+//! What cannot be written without `unsafe` is not here: most of what may follow when a descriptor
+//! is closed while it is registered, signals, forks, and shortages of the system. The backends of
+//! this workspace have tests of those beside.
 
 mod faults;
 mod kit;
@@ -30,17 +39,17 @@ pub use registration::*;
 pub use time::*;
 pub use triggers::*;
 
-/// Makes the hub under test.
-pub type Make = fn() -> io::Result<Box<dyn Hub>>;
+/// Makes the hub under test: a function, or a closure that knows more than its name.
+pub type Make<'a> = &'a dyn Fn() -> io::Result<Box<dyn Hub>>;
 
 /// A promise: its name, and the test that panics if it is broken.
-pub type Promise = (&'static str, fn(Make));
+pub type Promise = (&'static str, fn(Make<'_>));
 
 /// Every promise.
 pub const PROMISES: &[Promise] = crate::conformance!(@promises list ());
 
 /// Runs every promise; panics at the first that is broken.
-pub fn all(make: Make) {
+pub fn all(make: Make<'_>) {
     for (name, promise) in PROMISES {
         println!("{name}");
         promise(make);
@@ -48,7 +57,7 @@ pub fn all(make: Make) {
 }
 
 /// Makes a `#[test]` of every promise in [`conformance`](mod@crate::conformance). The argument
-/// makes the hub: a function or closure of type [`Make`](crate::conformance::Make).
+/// makes the hub: a function or closure as [`Make`](crate::conformance::Make) says.
 #[macro_export]
 macro_rules! conformance {
     (@promises $kind:ident $make:expr) => {
@@ -61,6 +70,10 @@ macro_rules! conformance {
             descriptors_come_and_go
             reports_are_appended
             a_huge_descriptor_is_served_or_refused
+            what_was_removed_is_let_go_of
+            a_number_that_was_closed_can_be_removed
+            what_is_abandoned_stays_the_parents
+            another_of_its_kind_is_fresh
 
             edge_reports_whenever_it_becomes_ready
             edge_reports_what_came_before_it_was_armed
@@ -73,11 +86,15 @@ macro_rules! conformance {
             level_reports_for_as_long_as_it_is_ready
             level_arm_replaces_and_disarms
             many_ready_descriptors_all_get_their_turn
+            a_wait_fills_the_room_it_is_given
+            edge_reads_need_no_arm_if_it_says_so
 
             a_hang_up_makes_both_directions_ready
             a_hang_up_that_nobody_waits_for_does_not_spin
             a_reset_is_reported
             an_error_is_reported
+            hang_ups_are_shown_if_it_says_so
+            urgent_data_makes_reading_ready
             a_regular_file_is_always_ready
             a_regular_file_starves_nobody
 
@@ -91,7 +108,7 @@ macro_rules! conformance {
         }
     };
     (@test $make:expr; $($promise:ident)*) => {
-        $(#[test] fn $promise() { $crate::conformance::$promise($make) })*
+        $(#[test] fn $promise() { $crate::conformance::$promise(&$make) })*
     };
     (@list $make:expr; $($promise:ident)*) => {
         &[$((stringify!($promise), $crate::conformance::$promise)),*]

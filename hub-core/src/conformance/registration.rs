@@ -1,13 +1,14 @@
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use super::Make;
 use super::kit::{TRIGGERS, Trial, allowance, drain, pair, write};
 use crate::{Interest, Token, Trigger};
 
 /// A second `add` of a number is `AlreadyExists`, whatever the token, and disturbs nothing.
-pub fn a_descriptor_is_registered_once(make: Make) {
+pub fn a_descriptor_is_registered_once(make: Make<'_>) {
     for trigger in TRIGGERS {
         let mut trial = Trial::new(make);
         let (near, far) = pair();
@@ -23,7 +24,7 @@ pub fn a_descriptor_is_registered_once(make: Make) {
 }
 
 /// `arm` and `remove` say `NotFound` for an unknown number and for another's token.
-pub fn what_is_not_registered_is_not_found(make: Make) {
+pub fn what_is_not_registered_is_not_found(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     let (mine, other) = (Token::from_raw(1), Token::from_raw(2));
@@ -45,7 +46,7 @@ pub fn what_is_not_registered_is_not_found(make: Make) {
 }
 
 /// A registration that was never armed reports nothing. (`Edge` may give hints.)
-pub fn nothing_is_armed_at_first(make: Make) {
+pub fn nothing_is_armed_at_first(make: Make<'_>) {
     for trigger in [Trigger::Oneshot, Trigger::Level] {
         let mut trial = Trial::new(make);
         let (near, far) = pair();
@@ -56,7 +57,7 @@ pub fn nothing_is_armed_at_first(make: Make) {
 }
 
 /// After `remove` no later wait reports the token, and the descriptor may be added again.
-pub fn what_was_removed_is_silent(make: Make) {
+pub fn what_was_removed_is_silent(make: Make<'_>) {
     for trigger in TRIGGERS {
         let mut trial = Trial::new(make);
         let (near, far) = pair();
@@ -76,7 +77,7 @@ pub fn what_was_removed_is_silent(make: Make) {
 }
 
 /// A number that comes again with another socket behind it has nothing of the one before.
-pub fn numbers_are_reused(make: Make) {
+pub fn numbers_are_reused(make: Make<'_>) {
     for trigger in TRIGGERS {
         let mut trial = Trial::new(make);
         for round in 0..100 {
@@ -87,7 +88,7 @@ pub fn numbers_are_reused(make: Make) {
                 write(&near, "x");
             }
             if round % 2 == 0 {
-                let reports = trial.wait(std::time::Duration::ZERO);
+                let reports = trial.wait(Duration::ZERO);
                 assert_eq!(reports.of(round).is_readable(), round % 3 == 0);
                 assert!(
                     reports
@@ -104,7 +105,7 @@ pub fn numbers_are_reused(make: Make) {
 
 /// Many descriptors, of which some are removed and others added between the waits: the reports
 /// are always those of the ones that are there.
-pub fn descriptors_come_and_go(make: Make) {
+pub fn descriptors_come_and_go(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let mut live: Vec<(u64, UnixStream, UnixStream)> = Vec::new();
     let mut next = 0;
@@ -134,7 +135,7 @@ pub fn descriptors_come_and_go(make: Make) {
                 trial.arm(far, *token, Interest::NONE);
             }
         }
-        let rest = trial.wait(std::time::Duration::ZERO);
+        let rest = trial.wait(Duration::ZERO);
         for event in rest.0 {
             let known = live
                 .iter()
@@ -145,7 +146,7 @@ pub fn descriptors_come_and_go(make: Make) {
 }
 
 /// A wait leaves alone what the list of events holds before.
-pub fn reports_are_appended(make: Make) {
+pub fn reports_are_appended(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     trial.add(&far, 1, Trigger::Level);
@@ -153,15 +154,13 @@ pub fn reports_are_appended(make: Make) {
     write(&near, "x");
     let mut events = trial.reports().0;
     let before = events.clone();
-    let waited = trial
-        .hub
-        .wait(Some(std::time::Duration::from_secs(10)), &mut events);
+    let waited = trial.hub.wait(Some(Duration::from_secs(10)), &mut events);
     waited.expect("a wait succeeds");
     assert!(events.len() > before.len() && events.starts_with(&before));
 }
 
 /// A number above 1024 works like any other; or `add` refuses it, and it alone.
-pub fn a_huge_descriptor_is_served_or_refused(make: Make) {
+pub fn a_huge_descriptor_is_served_or_refused(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     let (small, low) = pair();
@@ -191,4 +190,93 @@ pub fn a_huge_descriptor_is_served_or_refused(make: Make) {
     trial.silent();
     write(&small, "x");
     assert!(trial.reports().of(2).is_readable());
+}
+
+/// When `remove` has returned the hub holds nothing of the file: if the caller then closes it, the
+/// peer sees the end at once.
+pub fn what_was_removed_is_let_go_of(make: Make<'_>) {
+    for trigger in TRIGGERS {
+        for armed in [Interest::NONE, Interest::READ, Interest::BOTH] {
+            let mut trial = Trial::new(make);
+            let (near, far) = pair();
+            trial.add(&far, 1, trigger);
+            trial.arm(&far, 1, armed);
+            trial.wait(Duration::ZERO);
+            trial.arm(&far, 1, armed);
+            trial.remove(&far, 1);
+            drop(far);
+            assert_eq!(drain(&near), (0, true), "the peer sees no end");
+        }
+    }
+}
+
+/// A number that was closed while it was registered, and belongs to another file: `remove`
+/// succeeds, and it is free. A hub that says it notices this says `NotFound` to `arm`.
+pub fn a_number_that_was_closed_can_be_removed(make: Make<'_>) {
+    for _ in 0..100 {
+        let mut trial = Trial::new(make);
+        let (_near, far) = pair();
+        trial.add(&far, 1, Trigger::Level);
+        trial.arm(&far, 1, Interest::READ);
+        let number = far.as_raw_fd();
+        drop(far);
+        let (one, two) = pair();
+        let Some(next) = [&one, &two]
+            .into_iter()
+            .find(|next| next.as_raw_fd() == number)
+        else {
+            continue; // A test beside this one has it.
+        };
+        if trial.hub.notices_reuse() {
+            let armed = trial
+                .hub
+                .arm(next.as_fd(), Token::from_raw(1), Interest::READ);
+            assert_eq!(armed.unwrap_err().kind(), ErrorKind::NotFound);
+        }
+        trial.remove(next, 1);
+        trial.add(next, 2, Trigger::Level);
+        trial.arm(next, 2, Interest::WRITE);
+        assert!(trial.reports().of(2).is_writable());
+        return;
+    }
+}
+
+/// What the hub has in the system is as it was when it has been abandoned: here a duplicate of its
+/// descriptor, if it has one, stands for the parent's.
+pub fn what_is_abandoned_stays_the_parents(make: Make<'_>) {
+    let (mut trial, mut parent) = (Trial::new(make), Trial::new(make));
+    let (near, far) = pair();
+    trial.add(&far, 1, Trigger::Level);
+    trial.arm(&far, 1, Interest::READ);
+    let Some(fd) = trial.hub.as_fd() else {
+        trial.hub.abandon();
+        return;
+    };
+    let fd = fd.try_clone_to_owned().expect("a duplicate");
+    parent.add(&fd, 2, Trigger::Level);
+    parent.arm(&fd, 2, Interest::READ);
+    trial.hub.abandon();
+    parent.silent();
+    write(&near, "x");
+    assert!(parent.reports().of(2).is_readable());
+}
+
+/// A hub that can makes another of its kind, which knows nothing of its registrations.
+pub fn another_of_its_kind_is_fresh(make: Make<'_>) {
+    let mut trial = Trial::new(make);
+    let (near, far) = pair();
+    trial.add(&far, 1, Trigger::Level);
+    trial.arm(&far, 1, Interest::READ);
+    let mut fresh = match trial.hub.renew() {
+        Ok(hub) => Trial { hub },
+        Err(error) => return assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}"),
+    };
+    assert_eq!(fresh.hub.name(), trial.hub.name());
+    write(&near, "x");
+    fresh.silent();
+    fresh.add(&far, 2, Trigger::Level);
+    fresh.arm(&far, 2, Interest::READ);
+    assert!(fresh.reports().of(2).is_readable());
+    fresh.remove(&far, 2);
+    assert!(trial.reports().of(1).is_readable());
 }

@@ -6,7 +6,7 @@ use super::kit::{Trial, drain, pair, write};
 use crate::{Interest, Trigger};
 
 /// A wait with nothing registered, and one with nothing armed, take their time.
-pub fn a_wait_without_descriptors_sleeps(make: Make) {
+pub fn a_wait_without_descriptors_sleeps(make: Make<'_>) {
     let mut trial = Trial::new(make);
     trial.asleep(Duration::from_millis(20));
     let (_near, far) = pair();
@@ -17,7 +17,7 @@ pub fn a_wait_without_descriptors_sleeps(make: Make) {
 }
 
 /// Timeouts below and just above a millisecond are slept, in full and in one wait.
-pub fn a_short_timeout_is_neither_early_nor_a_spin(make: Make) {
+pub fn a_short_timeout_is_neither_early_nor_a_spin(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (_near, far) = pair();
     trial.add(&far, 1, Trigger::Level);
@@ -36,7 +36,7 @@ pub fn a_short_timeout_is_neither_early_nor_a_spin(make: Make) {
 }
 
 /// A timeout of zero looks and returns.
-pub fn a_zero_timeout_returns(make: Make) {
+pub fn a_zero_timeout_returns(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     trial.add(&far, 1, Trigger::Level);
@@ -49,7 +49,7 @@ pub fn a_zero_timeout_returns(make: Make) {
 }
 
 /// The longest timeout there is does not overflow: the wait ends when something is ready.
-pub fn a_timeout_without_end_is_safe(make: Make) {
+pub fn a_timeout_without_end_is_safe(make: Make<'_>) {
     for timeout in [
         Some(Duration::MAX),
         Some(Duration::from_secs(u64::MAX / 2)),
@@ -70,7 +70,7 @@ pub fn a_timeout_without_end_is_safe(make: Make) {
 }
 
 /// Another thread makes a descriptor ready while this one waits without a timeout.
-pub fn another_thread_ends_a_wait(make: Make) {
+pub fn another_thread_ends_a_wait(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     trial.add(&far, 1, Trigger::Edge);
@@ -93,7 +93,7 @@ pub fn another_thread_ends_a_wait(make: Make) {
 
 /// A process that is stopped and continued while it waits is not told that time is over before it
 /// is, and misses nothing.
-pub fn a_stopped_process_keeps_its_timeouts(make: Make) {
+pub fn a_stopped_process_keeps_its_timeouts(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     trial.add(&far, 1, Trigger::Edge);
@@ -109,7 +109,7 @@ pub fn a_stopped_process_keeps_its_timeouts(make: Make) {
 }
 
 /// A hub that has a descriptor is readable, for another hub, when it has something to report.
-pub fn a_hub_nests_in_another(make: Make) {
+pub fn a_hub_nests_in_another(make: Make<'_>) {
     let (mut inner, mut outer) = (Trial::new(make), Trial::new(make));
     let (near, far) = pair();
     inner.add(&far, 1, Trigger::Oneshot);

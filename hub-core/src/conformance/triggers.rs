@@ -1,13 +1,13 @@
 use std::collections::HashSet;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use super::Make;
-use super::kit::{TRIGGERS, Trial, allowance, drain, fill, pair, write};
+use super::kit::{TRIGGERS, Trial, allowance, drain, fill, pair, tcp_pair, write};
 use crate::{Interest, Ready, Trigger};
 
 /// `Edge`, armed each time that the descriptor was found empty: each arrival is reported.
-pub fn edge_reports_whenever_it_becomes_ready(make: Make) {
+pub fn edge_reports_whenever_it_becomes_ready(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     trial.add(&far, 1, Trigger::Edge);
@@ -23,7 +23,7 @@ pub fn edge_reports_whenever_it_becomes_ready(make: Make) {
 
 /// `Edge`: what arrives after the descriptor was found empty and before it is armed is reported,
 /// also if another wait lies between.
-pub fn edge_reports_what_came_before_it_was_armed(make: Make) {
+pub fn edge_reports_what_came_before_it_was_armed(make: Make<'_>) {
     for waits_between in [0, 1] {
         let mut trial = Trial::new(make);
         let (near, far) = pair();
@@ -45,15 +45,15 @@ pub fn edge_reports_what_came_before_it_was_armed(make: Make) {
     }
 }
 
-/// `Edge`: data and the end of the stream arrive together. After a read that was shorter than its
-/// buffer the caller arms again without having seen `WouldBlock`. Either the report has told of
-/// the end, or there is a second one.
-pub fn edge_tells_of_the_end_that_came_with_the_data(make: Make) {
+/// `Edge`: data and the end of a TCP stream arrive together. After a read that was shorter than
+/// its buffer the caller arms again without having seen `WouldBlock`. Either the report has told
+/// of the end, or there is a second one.
+pub fn edge_tells_of_the_end_that_came_with_the_data(make: Make<'_>) {
     let mut trial = Trial::new(make);
-    let (near, mut far) = pair();
+    let (mut near, mut far) = tcp_pair();
     trial.add(&far, 1, Trigger::Edge);
     trial.arm(&far, 1, Interest::READ);
-    write(&near, "last words");
+    near.write_all(b"last words").expect("there is room");
     near.shutdown(std::net::Shutdown::Write)
         .expect("a socket can be shut down");
     let told = trial.reports().of(1);
@@ -67,7 +67,7 @@ pub fn edge_tells_of_the_end_that_came_with_the_data(make: Make) {
 }
 
 /// `Edge`: a full socket that is read at the other end is reported as writable, each time.
-pub fn edge_tells_when_there_is_room_to_write(make: Make) {
+pub fn edge_tells_when_there_is_room_to_write(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     trial.add(&near, 1, Trigger::Edge);
@@ -82,7 +82,7 @@ pub fn edge_tells_when_there_is_room_to_write(make: Make) {
 }
 
 /// `Oneshot`: one report for each `arm`, though the descriptor stays ready.
-pub fn oneshot_reports_once(make: Make) {
+pub fn oneshot_reports_once(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     trial.add(&far, 1, Trigger::Oneshot);
@@ -97,7 +97,7 @@ pub fn oneshot_reports_once(make: Make) {
 }
 
 /// `Oneshot`: armed while it is ready, while it is not, and twice.
-pub fn oneshot_may_be_armed_at_any_time(make: Make) {
+pub fn oneshot_may_be_armed_at_any_time(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     trial.add(&far, 1, Trigger::Oneshot);
@@ -113,7 +113,7 @@ pub fn oneshot_may_be_armed_at_any_time(make: Make) {
 }
 
 /// `Edge` and `Oneshot`: arming one direction does not take back the other.
-pub fn interests_add_up(make: Make) {
+pub fn interests_add_up(make: Make<'_>) {
     for trigger in [Trigger::Edge, Trigger::Oneshot] {
         for (first, second) in [
             (Interest::READ, Interest::WRITE),
@@ -132,7 +132,7 @@ pub fn interests_add_up(make: Make) {
 }
 
 /// `Edge` and `Oneshot`: a report of one direction leaves the other armed.
-pub fn a_report_consumes_only_what_it_names(make: Make) {
+pub fn a_report_consumes_only_what_it_names(make: Make<'_>) {
     for trigger in [Trigger::Edge, Trigger::Oneshot] {
         let mut trial = Trial::new(make);
         let (near, far) = pair();
@@ -149,7 +149,7 @@ pub fn a_report_consumes_only_what_it_names(make: Make) {
 }
 
 /// `Level`: every wait reports it, until it is no longer ready.
-pub fn level_reports_for_as_long_as_it_is_ready(make: Make) {
+pub fn level_reports_for_as_long_as_it_is_ready(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     trial.add(&far, 1, Trigger::Level);
@@ -166,7 +166,7 @@ pub fn level_reports_for_as_long_as_it_is_ready(make: Make) {
 }
 
 /// `Level`: `arm` says what is wanted from now on, be it nothing.
-pub fn level_arm_replaces_and_disarms(make: Make) {
+pub fn level_arm_replaces_and_disarms(make: Make<'_>) {
     let mut trial = Trial::new(make);
     let (near, far) = pair();
     trial.add(&far, 1, Trigger::Level);
@@ -189,7 +189,7 @@ pub fn level_arm_replaces_and_disarms(make: Make) {
 }
 
 /// More ready descriptors than a wait reports at once: each is reported within a few waits.
-pub fn many_ready_descriptors_all_get_their_turn(make: Make) {
+pub fn many_ready_descriptors_all_get_their_turn(make: Make<'_>) {
     let (near, far) = pair();
     write(&near, "x");
     for trigger in TRIGGERS {
@@ -210,5 +210,39 @@ pub fn many_ready_descriptors_all_get_their_turn(make: Make) {
             seen.extend(reports.0.iter().map(|event| event.token));
         }
         assert_eq!(seen.len(), copies.len(), "{trigger:?}");
+    }
+}
+
+/// A wait reports as much of what is ready as the list of events has room for.
+pub fn a_wait_fills_the_room_it_is_given(make: Make<'_>) {
+    let (near, far) = pair();
+    write(&near, "x");
+    let mut trial = Trial::new(make);
+    let copies: Vec<_> = (0..allowance().min(3000))
+        .map(|_| far.try_clone().expect("a duplicate"))
+        .collect();
+    for (token, copy) in copies.iter().enumerate() {
+        trial.add(copy, token as u64, Trigger::Level);
+        trial.arm(copy, token as u64, Interest::READ);
+    }
+    let mut events = Vec::with_capacity(copies.len() + copies.len() / 3);
+    let waited = trial.hub.wait(Some(Duration::from_secs(10)), &mut events);
+    waited.expect("a wait succeeds");
+    assert_eq!(events.len(), copies.len());
+}
+
+/// `Edge`, if the hub says that reading needs no `arm`: each arrival is reported without one.
+pub fn edge_reads_need_no_arm_if_it_says_so(make: Make<'_>) {
+    let mut trial = Trial::new(make);
+    if !trial.hub.reads_need_no_arm() {
+        return;
+    }
+    let (near, far) = pair();
+    trial.add(&far, 1, Trigger::Edge);
+    for _ in 0..5 {
+        assert_eq!(drain(&far), (0, false));
+        write(&near, "x");
+        assert!(trial.reports().of(1).is_readable());
+        assert_eq!(drain(&far), (1, false));
     }
 }

@@ -1,5 +1,5 @@
-//! Every interleaving of a bell that threads ring and a reactor answers, under the memory model of
-//! the language: loom runs them all.
+//! Every interleaving of threads that wake a reactor and the reactor that takes note, under the
+//! memory model of the language: loom runs them all.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Mutex, Notify};
 use loom::thread;
 
-use super::{Bell, Flag, Press};
+use super::{Channel, Flag, Notifier};
 
 impl Flag for AtomicBool {
     fn swap(&self, value: bool, order: Ordering) -> bool {
@@ -21,12 +21,12 @@ impl Flag for AtomicBool {
 }
 
 /// A pair of sockets and a hub that waits for one of them: how many bytes are in it.
-struct Wire {
+struct Counted {
     bytes: Mutex<usize>,
     readable: Notify,
 }
 
-impl Wire {
+impl Counted {
     fn wait(&self) {
         while *self.bytes.lock().unwrap() == 0 {
             self.readable.wait();
@@ -34,8 +34,8 @@ impl Wire {
     }
 }
 
-impl Press for Wire {
-    fn press(&self) {
+impl Channel for Counted {
+    fn send(&self) {
         *self.bytes.lock().unwrap() += 1;
         self.readable.notify();
     }
@@ -45,58 +45,58 @@ impl Press for Wire {
     }
 }
 
-type Modelled = Bell<AtomicBool, Wire>;
+type Modelled = Notifier<AtomicBool, Counted>;
 
-/// Two threads that leave something and ring, twice each, and one that waits, answers, and looks
-/// whether all is there. If a ring is lost it waits for ever, which loom reports.
-fn ring(answer: fn(&Modelled)) {
+/// Two threads that leave something and wake, twice each, and one that waits, takes note, and looks
+/// if all is there. If a call is lost it waits for ever, which loom reports.
+fn notify(reset: fn(&Modelled)) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(3);
     builder.check(move || {
-        let bell = Arc::new(Modelled {
-            rung: AtomicBool::new(false),
-            wire: Wire {
+        let notifier = Arc::new(Modelled {
+            is_woken: AtomicBool::new(false),
+            channel: Counted {
                 bytes: Mutex::new(0),
                 readable: Notify::new(),
             },
         });
-        // Relaxed: it is the bell that says when it can be seen.
+        // Relaxed: it is the notifier that says when it can be seen.
         let left = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
         for n in 0..2 {
-            let (bell, left) = (Arc::clone(&bell), Arc::clone(&left));
+            let (notifier, left) = (Arc::clone(&notifier), Arc::clone(&left));
             thread::spawn(move || {
                 for times in 1..=2 {
                     left[n].store(times, Ordering::Relaxed);
-                    bell.ring();
+                    notifier.notify();
                 }
             });
         }
         while left.iter().any(|left| left.load(Ordering::Relaxed) < 2) {
-            bell.wire.wait();
-            answer(&bell);
+            notifier.channel.wait();
+            reset(&notifier);
         }
     });
 }
 
 #[test]
-fn no_ring_is_lost() {
-    ring(Modelled::answer);
+fn no_call_is_lost() {
+    notify(Modelled::reset);
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
-fn a_flag_that_is_cleared_before_the_wire_loses_one() {
-    ring(|bell| {
-        bell.rung.swap(false, Ordering::AcqRel);
-        bell.wire.drain();
+fn a_flag_that_is_cleared_before_the_channel_loses_one() {
+    notify(|notifier| {
+        notifier.is_woken.swap(false, Ordering::AcqRel);
+        notifier.channel.drain();
     });
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
 fn a_flag_that_is_cleared_without_a_look_at_it_loses_one() {
-    ring(|bell| {
-        bell.wire.drain();
-        bell.rung.store(false, Ordering::Release);
+    notify(|notifier| {
+        notifier.channel.drain();
+        notifier.is_woken.store(false, Ordering::Release);
     });
 }

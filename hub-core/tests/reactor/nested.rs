@@ -13,7 +13,7 @@ use crate::waiters;
 const LOOK: Option<Duration> = Some(Duration::ZERO);
 
 /// The loop outside.
-fn outside<W>(reactor: &Reactor<W>) -> Option<hub_poll::Poll> {
+fn outside<W>(reactor: &mut Reactor<W>) -> Option<hub_poll::Poll> {
     let mut hub = hub_poll::Poll::new().unwrap();
     let token = Token::from_raw(0);
     hub.add(reactor.as_fd()?, token, Trigger::Level).unwrap();
@@ -34,7 +34,7 @@ fn its_descriptor_is_readable_while_there_is_something_to_report() {
         let is_nestable = ["epoll", "polling"].contains(&hub.name());
         let mut reactor = Reactor::new(hub);
         assert_eq!(reactor.as_fd().is_some(), is_nestable);
-        let Some(mut outside) = outside(&reactor) else {
+        let Some(mut outside) = outside(&mut reactor) else {
             return;
         };
         let (near, far) = pair();
@@ -100,4 +100,63 @@ fn the_descriptor_is_that_of_the_hub_in_charge() {
         .replace_hub(Box::new(hub_poll::Poll::new().unwrap()))
         .unwrap();
     assert!(reactor.as_fd().is_none());
+}
+
+/// The loop outside sleeps until the deadline that it was told; whatever comes before that ends
+/// its sleep.
+#[test]
+fn what_is_added_outside_of_a_turn_ends_the_sleep_of_the_loop_outside() {
+    on_each_hub(|make| {
+        let mut reactor = Reactor::new(make().unwrap());
+        let Some(mut outside) = outside(&mut reactor) else {
+            return;
+        };
+        let (_near, far) = pair();
+        let token = reactor.add(Rc::new(far)).unwrap();
+        let (long, far_off) = (Duration::from_secs(10), Duration::from_secs(3600));
+        let rest = |reactor: &mut Reactor<&'static str>| {
+            let mut woken = Vec::new();
+            while reactor.turn(LOOK, &mut woken).unwrap().reports > 0 {}
+            waiters(woken)
+        };
+        for told in [None, Some(far_off)] {
+            let timer = told.map(|told| reactor.add_timer(Instant::now() + told, "late"));
+            assert!(rest(&mut reactor).is_empty());
+            assert_eq!(reactor.next_deadline().is_some(), told.is_some());
+            assert!(!is_readable(&mut outside, Duration::ZERO));
+            reactor.add_timer(Instant::now(), "timer");
+            assert!(is_readable(&mut outside, long));
+            assert_eq!(rest(&mut reactor), ["timer"]);
+
+            reactor.next_deadline();
+            // It counts as ready: nothing was read yet.
+            reactor.park(token, Direction::Read, "waiter").unwrap();
+            assert!(is_readable(&mut outside, long));
+            assert_eq!(rest(&mut reactor), ["waiter"]);
+            assert!(!is_readable(&mut outside, Duration::ZERO));
+
+            reactor.next_deadline();
+            let later = Instant::now() + 2 * far_off;
+            let key = reactor.add_timer(later, "later than it was told");
+            let is_told = is_readable(&mut outside, Duration::ZERO);
+            assert_eq!(is_told, told.is_none(), "{told:?}");
+            rest(&mut reactor);
+            for key in timer.into_iter().chain([key]) {
+                reactor.cancel_timer(key);
+            }
+        }
+    });
+}
+
+/// Who was parked before anybody asked for the descriptor is due as well.
+#[test]
+fn what_was_due_before_it_was_nested_is_told_of() {
+    on_each_hub(|make| {
+        let mut reactor = Reactor::new(make().unwrap());
+        let token = reactor.add(Rc::new(pair().0)).unwrap();
+        reactor.park(token, Direction::Write, "waiter").unwrap();
+        if let Some(mut outside) = outside(&mut reactor) {
+            assert!(is_readable(&mut outside, Duration::from_secs(10)));
+        }
+    });
 }

@@ -432,3 +432,102 @@ fn a_regular_file_is_ready_at_once() {
         assert_eq!(waiters(woken), ["reader"]);
     });
 }
+
+/// Another was faster: who was woken for nothing is the first again.
+#[test]
+fn one_that_is_woken_in_vain_keeps_its_place() {
+    on_each_hub(|make| {
+        let mut reactor = Reactor::new(make().unwrap());
+        reactor.set_allow_many(true);
+        let (near, far) = pair();
+        let far = Rc::new(far);
+        let token = reactor.add(far.clone()).unwrap();
+        reactor.clear_ready(token, READ, NotReady::WouldBlock);
+        for waiter in ["first", "second", "third"] {
+            reactor.park(token, READ, waiter).unwrap();
+        }
+        for _ in 0..3 {
+            write(&near, "x");
+            assert_eq!(waiters(due(&mut reactor)), ["first"]);
+            drain(&far);
+            reactor.clear_ready(token, READ, NotReady::InVain);
+            reactor.park(token, READ, "first").unwrap();
+        }
+        // Not in vain: then it is the last.
+        for waiter in ["first", "second", "third", "first"] {
+            write(&near, "x");
+            assert_eq!(waiters(due(&mut reactor)), [waiter]);
+            drain(&far);
+            reactor.clear_ready(token, READ, NotReady::WouldBlock);
+            reactor.park(token, READ, waiter).unwrap();
+        }
+    });
+}
+
+/// A datagram socket after its own shutdown is ready for the system, and has nothing to read. The
+/// one who waits for it has a deadline.
+#[test]
+fn a_deadline_is_seen_though_the_system_goes_on_saying_ready() {
+    on_each_hub(|make| {
+        for allow_many in [false, true] {
+            let mut reactor = Reactor::new(make().unwrap());
+            reactor.set_allow_many(allow_many);
+            let socket = Rc::new(std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+            socket.set_nonblocking(true).unwrap();
+            let address = socket.local_addr().unwrap();
+            socket.connect(address).unwrap();
+            rustix::net::shutdown(&socket, rustix::net::Shutdown::Read).unwrap();
+            let token = reactor.add(socket.clone()).unwrap();
+            reactor.clear_ready(token, READ, NotReady::WouldBlock);
+            reactor.park(token, READ, "reader").unwrap();
+            if allow_many {
+                reactor.park(token, READ, "behind").unwrap();
+            }
+            let (mut turns, mut woken) = (0, Vec::new());
+            reactor.add_timer(reactor.now() + Duration::from_millis(100), "deadline");
+            'turns: loop {
+                turns += 1;
+                reactor.turn(None, &mut woken).unwrap();
+                for wakeup in woken.drain(..) {
+                    if !is_ready(&wakeup) {
+                        break 'turns;
+                    }
+                    assert_eq!(wakeup.waiter, "reader");
+                    reactor.clear_ready(token, READ, NotReady::InVain);
+                    reactor.park(token, READ, wakeup.waiter).unwrap();
+                }
+            }
+            assert!(turns < 60, "{turns} turns in a tenth of a second");
+        }
+    });
+}
+
+/// After the pause it is asked for again, and one report that was true ends the pauses.
+#[test]
+fn reports_in_vain_are_asked_for_after_a_pause() {
+    let script = Rc::new(std::cell::RefCell::default());
+    let mut reactor = Reactor::new(Box::new(Scripted(Rc::clone(&script))));
+    reactor.set_clock(hub_core::Clock::Virtual(hub_core::VirtualClock::new()));
+    let token = reactor.add(Rc::new(pair().0)).unwrap();
+    reactor.clear_ready(token, READ, NotReady::WouldBlock);
+    let (ready, mut pauses) = (Ready::READ, Vec::new());
+    for vain in [true; 12].into_iter().chain([false, true]) {
+        reactor.park(token, READ, "reader").unwrap();
+        let (start, mut woken) = (reactor.now(), Vec::new());
+        while script.borrow().armed.is_empty() {
+            reactor.turn(None, &mut woken).unwrap();
+            assert!(woken.is_empty());
+        }
+        pauses.push((reactor.now() - start).as_millis());
+        script.borrow_mut().armed.clear();
+        script.borrow_mut().events.push(Event { token, ready });
+        reactor.turn(None, &mut woken).unwrap();
+        assert_eq!(waiters(woken), ["reader"]);
+        let why = match vain {
+            true => NotReady::InVain,
+            false => NotReady::WouldBlock,
+        };
+        reactor.clear_ready(token, READ, why);
+    }
+    assert_eq!(pauses, [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 32, 32, 32, 0]);
+}

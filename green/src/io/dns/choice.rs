@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
+use std::rc::Rc;
 
 use super::Resolver;
+use crate::runtime::{Runtime, ThreadState};
 
 /// The environment variable that names the resolver of threads that have not chosen one.
 pub const GREEN_DNS: &str = "GREEN_DNS";
@@ -30,8 +32,18 @@ const KNOWN: &[Known] = &[
     },
 ];
 
-thread_local! {
-    static CHOSEN: RefCell<Option<Resolver>> = const { RefCell::new(None) };
+/// What a thread has chosen.
+#[derive(Default)]
+struct Chosen(RefCell<Option<Resolver>>);
+
+impl ThreadState for Chosen {
+    fn at_end(&self) {
+        self.0.take();
+    }
+}
+
+fn chosen() -> Rc<Chosen> {
+    Runtime::with(Runtime::state)
 }
 
 /// The names that [`use_resolver`] takes, the default first.
@@ -62,9 +74,7 @@ pub fn use_resolver(name: &str) -> Result<(), ResolverError> {
 
 /// Makes `resolver` the resolver of this thread.
 pub fn use_resolver_with(resolver: Resolver) {
-    // A thread that is ending has no use for it.
-    let former = CHOSEN.try_with(|chosen| chosen.replace(Some(resolver)));
-    drop(former);
+    chosen().0.replace(Some(resolver));
 }
 
 /// Makes the default the resolver of this thread: what `GREEN_DNS` names, or else the system's.
@@ -81,8 +91,8 @@ pub fn use_default_resolver() -> Result<(), ResolverError> {
 /// # Errors
 /// If none was chosen and `GREEN_DNS` names none that can be had.
 pub fn get_resolver() -> Result<Resolver, ResolverError> {
-    let chosen = CHOSEN.try_with(|chosen| chosen.borrow().clone());
-    if let Ok(Some(resolver)) = chosen {
+    let chosen = chosen().0.borrow().clone();
+    if let Some(resolver) = chosen {
         return Ok(resolver);
     }
     let resolver = default()?;

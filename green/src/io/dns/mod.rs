@@ -24,10 +24,8 @@
 //! eventlet's `greendns`.
 
 mod choice;
-mod error;
 #[cfg(feature = "dns")]
 mod green;
-mod hints;
 mod resolver;
 mod system;
 
@@ -38,10 +36,9 @@ pub use choice::{
     GREEN_DNS, ResolverError, get_resolver, resolver_names, use_default_resolver, use_resolver,
     use_resolver_with,
 };
-pub use error::{Error, ErrorKind};
 #[cfg(feature = "dns")]
 pub use green::ResolverBuilder;
-pub use hints::{AddrInfo, Family, Hints, HostEntry, NameFlags, SockType};
+pub use green_dns::{AddrInfo, Error, ErrorKind, Family, Hints, HostEntry, NameFlags, SockType};
 pub use resolver::Resolver;
 
 /// The addresses of a host, each with this port, in the order in which they should be tried.

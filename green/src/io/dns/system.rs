@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind};
 
 use super::{AddrInfo, Error, ErrorKind, Family, Hints, HostEntry, NameFlags, SockType};
-use crate::tpool;
+use crate::tpool::{self, Lane};
 
 pub(super) fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     let hints = Hints::new().socktype(SockType::Stream);
@@ -57,11 +57,8 @@ pub(super) fn gethostbyname_ex(host: &str) -> Result<HostEntry, Error> {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
     });
-    Ok(HostEntry {
-        name: canonical.unwrap_or_else(|| host.to_owned()),
-        aliases: Vec::new(),
-        addresses: addresses.collect(),
-    })
+    let name = canonical.unwrap_or_else(|| host.to_owned());
+    Ok(HostEntry::new(name, Vec::new(), addresses.collect()))
 }
 
 pub(super) fn getnameinfo(
@@ -90,7 +87,7 @@ fn run<T: Send + 'static>(
     asked: &str,
     ask: impl FnOnce() -> Result<T, LookupError> + Send + 'static,
 ) -> Result<T, Error> {
-    match tpool::execute(ask) {
+    match tpool::execute_in(Lane::Names, ask) {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(translate(asked, error)),
         Err(job) => Err(Error::new(ErrorKind::System, asked, job)),
@@ -182,12 +179,9 @@ fn info(found: dns_lookup::AddrInfo) -> Option<AddrInfo> {
     let (_, socktype) = types
         .into_iter()
         .find(|(number, _)| *number == found.socktype)?;
-    Some(AddrInfo {
-        address: found.sockaddr,
-        socktype,
-        protocol: found.protocol,
-        canonical_name: found.canonname,
-    })
+    let mut info = AddrInfo::new(found.sockaddr, socktype, found.protocol);
+    info.canonical_name = found.canonname;
+    Some(info)
 }
 
 fn translate(asked: &str, error: LookupError) -> Error {

@@ -5,14 +5,14 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::run;
+use super::{OpenOptions, run};
 use crate::runtime::Runtime;
 use crate::semaphore::{Permit, Semaphore};
-use crate::tpool::{self, Job};
+use crate::tpool::{self, Job, Lane};
 
 /// The most that one call reads or writes: it is copied to and from the thread that does it.
 const MOST: usize = 1 << 20;
@@ -25,6 +25,8 @@ const PIECE: usize = 1 << 18;
 /// Greenthreads that share one (`&File` reads and writes) take turns, in the order in which they came.
 pub struct File {
     file: Arc<fs::File>,
+    /// A named pipe in non-blocking mode: the hub knows when it is ready, and no thread is needed.
+    is_fifo: bool,
     /// One call at a time.
     turn: Semaphore,
     state: RefCell<State>,
@@ -168,6 +170,14 @@ impl File {
         self.call(move |file| file.set_times(times))
     }
 
+    /// A named pipe that was opened in non-blocking mode, with what was read of it by the way.
+    pub(super) fn of_fifo(file: fs::File, read: Vec<u8>) -> File {
+        let mut file = File::from(file);
+        file.is_fifo = true;
+        file.state.get_mut().ahead = (read, 0);
+        file
+    }
+
     /// A second descriptor of the same open file, with the same cursor.
     ///
     /// # Errors
@@ -176,7 +186,9 @@ impl File {
         if self.ahead() > 0 {
             (&*self).stream_position()?;
         }
-        Ok(File::from(self.file.try_clone()?))
+        let mut clone = File::from(self.file.try_clone()?);
+        clone.is_fifo = self.is_fifo;
+        Ok(clone)
     }
 
     /// Reads from `offset` on; the cursor stays. As std's `FileExt`.
@@ -279,7 +291,7 @@ impl File {
             self.state.borrow_mut().ahead = (Vec::new(), 0);
             return Ok(call.run(&file, buffer, back));
         }
-        let job = tpool::submit(move || call.run(&file, buffer, back))?;
+        let job = tpool::submit_in(Lane::Files, move || call.run(&file, buffer, back))?;
         self.state.borrow_mut().ahead = (Vec::new(), 0);
         self.land(job)
     }
@@ -305,6 +317,9 @@ impl Read for &File {
         }
         if buf.is_empty() {
             return Ok(0);
+        }
+        if self.is_fifo {
+            return crate::os::read(&*self.file, buf);
         }
         let done = self.moving(Call::Read(buf.len().min(MOST)), |_| {})?;
         if done.result.is_ok() {
@@ -341,6 +356,9 @@ impl Write for &File {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let _turn = self.turn()?;
         self.settle()?;
+        if self.is_fifo {
+            return crate::os::write(&*self.file, buf);
+        }
         let bytes = &buf[..buf.len().min(MOST)];
         let done = self.moving(Call::Write, |buffer| buffer.extend_from_slice(bytes))?;
         self.finish(done).map(|count| count as usize)
@@ -403,6 +421,7 @@ impl From<fs::File> for File {
     fn from(file: fs::File) -> File {
         File {
             file: Arc::new(file),
+            is_fifo: false,
             turn: Semaphore::new(1),
             state: RefCell::default(),
         }
@@ -412,58 +431,5 @@ impl From<fs::File> for File {
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.file.fmt(f)
-    }
-}
-
-/// How to open a file: `std::fs::OpenOptions`, whose `open` runs on the thread pool.
-#[derive(Clone, Debug)]
-pub struct OpenOptions(fs::OpenOptions);
-
-macro_rules! options {
-    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
-        $(#[$doc])*
-        pub fn $name(&mut self, $name: $type) -> &mut OpenOptions {
-            self.0.$name($name);
-            self
-        }
-    )*};
-}
-
-impl OpenOptions {
-    /// Nothing is chosen.
-    #[expect(
-        clippy::new_without_default,
-        reason = "std has none: what opens nothing is no default"
-    )]
-    pub fn new() -> OpenOptions {
-        OpenOptions(fs::OpenOptions::new())
-    }
-
-    options! {
-        /// For reading.
-        read: bool;
-        /// For writing.
-        write: bool;
-        /// For writing at the end.
-        append: bool;
-        /// Emptied.
-        truncate: bool;
-        /// Made if it does not exist.
-        create: bool;
-        /// Made; an error if it exists.
-        create_new: bool;
-        /// The permissions of a file that is made. As std's `OpenOptionsExt`.
-        mode: u32;
-        /// Further flags of the system. As std's `OpenOptionsExt`.
-        custom_flags: i32;
-    }
-
-    /// Opens the file.
-    ///
-    /// # Errors
-    /// As std.
-    pub fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
-        let (options, path) = (self.0.clone(), path.as_ref().to_owned());
-        run(move || options.open(path)).map(File::from)
     }
 }

@@ -1,9 +1,12 @@
 //! Files with std's face, in threads of the pool: who knows [`std::fs`] knows these.
 //!
 //! No system has readiness for regular files: a read from a slow disk blocks whoever makes it. So each call is a job
-//! of the [thread pool](crate::tpool), and other greenthreads run meanwhile. That costs some microseconds a call:
-//! read and write much at once, or through a [`BufReader`](std::io::BufReader) and a
+//! of a [thread pool](crate::tpool) for files, and other greenthreads run meanwhile. That costs some microseconds a
+//! call: read and write much at once, or through a [`BufReader`](std::io::BufReader) and a
 //! [`BufWriter`](std::io::BufWriter) with large buffers.
+//!
+//! A named pipe (FIFO) that is opened here takes no thread: the open waits for the other side, and reads and writes
+//! wait for the hub.
 //!
 //! ```
 //! use std::io::{Read, Seek, Write};
@@ -25,19 +28,24 @@
 //!
 //! While the thread unwinds a call runs in the thread itself, and blocks it.
 
+mod fifo;
 mod file;
+mod options;
+mod watch;
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::tpool;
+use crate::tpool::{self, Lane};
 
-pub use file::{File, OpenOptions};
+pub use file::File;
+pub use options::OpenOptions;
 pub use std::fs::{DirEntry, FileTimes, FileType, Metadata, Permissions};
+pub use watch::{Change, PathWatch, watch};
 
-/// Runs one of std's functions on the pool.
+/// Runs one of std's functions in a thread for files.
 fn run<T: Send + 'static>(f: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tpool::execute(f)?
+    tpool::execute_in(Lane::Files, f)?
 }
 
 macro_rules! of_path {
@@ -54,10 +62,6 @@ macro_rules! of_path {
 }
 
 of_path! {
-    /// Reads a whole file.
-    read -> Vec<u8>;
-    /// Reads a whole file of UTF-8 text.
-    read_to_string -> String;
     /// Removes a file.
     remove_file -> ();
     /// What the system knows of a file, after following symbolic links.
@@ -78,6 +82,34 @@ of_path! {
     remove_dir -> ();
     /// Removes a directory and all that is in it.
     remove_dir_all -> ();
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// As [`std::fs::read`].
+pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let path = path.as_ref();
+    if let Some(bytes) = fifo::unless(path, std::fs::read)? {
+        return Ok(bytes);
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a whole file of UTF-8 text.
+///
+/// # Errors
+/// As [`std::fs::read_to_string`].
+pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    let path = path.as_ref();
+    if let Some(text) = fifo::unless(path, std::fs::read_to_string)? {
+        return Ok(text);
+    }
+    let mut text = String::new();
+    File::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 macro_rules! of_paths {
@@ -107,8 +139,12 @@ of_paths! {
 /// # Errors
 /// As [`std::fs::write`].
 pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<()> {
-    let (path, contents) = (path.as_ref().to_owned(), contents.as_ref().to_owned());
-    run(move || std::fs::write(path, contents))
+    let (path, contents) = (path.as_ref(), contents.as_ref());
+    let copy = contents.to_owned();
+    match fifo::unless(path, |path| std::fs::write(path, copy))? {
+        Some(()) => Ok(()),
+        None => File::create(path)?.write_all(contents),
+    }
 }
 
 /// Changes the permissions of a file.

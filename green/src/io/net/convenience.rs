@@ -2,8 +2,9 @@
 
 use std::io;
 
+use super::connecting;
 use super::socket::Limit;
-use super::{ListenBuilder, TcpListener, TcpStream, ToSocketAddrs, tcp};
+use super::{ListenBuilder, TcpListener, TcpStream, ToSocketAddrs};
 
 /// Connects to the first of the addresses that answers: [`TcpStream::connect`] as a function.
 ///
@@ -37,7 +38,7 @@ pub fn connect_from(
 ) -> io::Result<TcpStream> {
     let limit = Limit::default();
     let bind: Vec<_> = limit.run(|| Ok(bind.to_socket_addrs()?.collect()))?;
-    tcp::connect(Some(&bind), address, limit)
+    connecting::connect(Some(&bind), address, limit)
 }
 
 /// Listens for TCP connections, with `SO_REUSEADDR` and a backlog of 1024: see [`ListenBuilder`] for other choices.

@@ -1,26 +1,19 @@
-//! The one loop through which every socket call goes: try, `WouldBlock`, park, retry.
+//! Who owns a descriptor: opened, lent, duplicated, closed, given away.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
-use std::ops::Deref;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
-use std::thread::panicking;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hub_core::{Direction, NotReady, ParkError, Token};
+use hub_core::{Direction, NotReady, Token};
 
-use crate::runtime::{Alarm, Reason, Runtime, Wake};
+use crate::io::readiness::closed;
+use crate::runtime::Runtime;
 
-/// A transfer of this size or more may have been cut off by the system's own limit, which lies above it.
-const ALWAYS_WHOLE: usize = 1 << 30;
-
-/// Every system takes this many buffers in one call (`_XOPEN_IOV_MAX`).
-const ALWAYS_TAKEN: usize = 16;
-
-/// Between two tries of `retry_blindly`.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const DIRECTIONS: [Direction; 2] = [Direction::Read, Direction::Write];
 
 /// A non-blocking descriptor and its place in the reactor.
 ///
@@ -28,37 +21,66 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Io<T: AsFd + 'static> {
     /// `None` once closed.
     source: RefCell<Option<Rc<T>>>,
-    /// Set by `as_fd`: who was lent the descriptor may use it for as long as the socket lives, closed or not.
-    lent: OnceCell<Rc<T>>,
     /// `None` until something first had to wait.
     token: Cell<Option<Token>>,
+    /// In nanoseconds, to keep all of this in one cache line. Zero is none.
+    timeouts: [Cell<u64>; 2],
     /// Before there is a token: the directions that the last call has used up.
     used_up: [Cell<bool>; 2],
-    timeouts: [Cell<Option<Duration>>; 2],
     nonblocking: Cell<bool>,
+    plain: bool,
+    /// Set by `as_fd`: who was lent the descriptor may use it for as long as the socket lives, closed or not.
+    lent: OnceCell<Rc<T>>,
 }
 
 impl<T: AsFd + 'static> Io<T> {
-    /// Takes a descriptor that is in non-blocking mode.
+    /// Takes a descriptor that is in non-blocking mode, of any kind: it is used until the system says `WouldBlock`.
     pub(crate) fn new(source: T) -> Io<T> {
         let timeout = Runtime::with(|runtime| runtime.default_timeout.get());
         Io {
             source: RefCell::new(Some(Rc::new(source))),
-            lent: OnceCell::new(),
             token: Cell::new(None),
+            timeouts: [nanoseconds(timeout), nanoseconds(timeout)].map(Cell::new),
             used_up: [Cell::new(false), Cell::new(false)],
-            timeouts: [Cell::new(timeout), Cell::new(timeout)],
             nonblocking: Cell::new(false),
+            plain: false,
+            lent: OnceCell::new(),
         }
+    }
+
+    /// As `new`. `plain` says that it is known for a stream of bytes and nothing but bytes, as TCP's is: a transfer
+    /// of less than was asked then proves that its buffer is empty, or full. Of anything else it proves nothing:
+    /// reads of terminals end with the line, those of pipes in packet mode and of inotify with the message, those of
+    /// Unix sockets where a descriptor was passed. A listener is plain if what it accepts is.
+    pub(crate) fn of_kind(source: T, plain: bool) -> Io<T> {
+        let mut io = Io::new(source);
+        io.plain = plain;
+        io
+    }
+
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// The source, for calls that never wait.
     ///
     /// # Errors
     /// If it was closed.
-    #[inline]
     pub(crate) fn source(&self) -> io::Result<Rc<T>> {
         self.source.borrow().clone().ok_or_else(closed)
+    }
+
+    /// Lends the source to a system call. `op` must run no code of the user: it could close this.
+    ///
+    /// # Errors
+    /// If it was closed.
+    #[inline]
+    pub(super) fn with_source<R>(&self, op: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
+        match &*self.source.borrow() {
+            Some(source) => op(source),
+            None => Err(closed()),
+        }
     }
 
     /// The number of the descriptor, or -1 if it was closed.
@@ -79,9 +101,12 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     pub(crate) fn timeout(&self, direction: Direction) -> Option<Duration> {
-        self.timeouts[direction as usize].get()
+        let timeout = self.timeouts[direction as usize].get();
+        (timeout > 0).then(|| Duration::from_nanos(timeout))
     }
 
+    /// Longer than 584 years is that.
+    ///
     /// # Errors
     /// A timeout of zero, as std.
     pub(crate) fn set_timeout(
@@ -92,10 +117,11 @@ impl<T: AsFd + 'static> Io<T> {
         if timeout == Some(Duration::ZERO) {
             return Err(zero_timeout());
         }
-        self.timeouts[direction as usize].set(timeout);
+        self.timeouts[direction as usize].set(nanoseconds(timeout));
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn is_nonblocking(&self) -> bool {
         self.nonblocking.get()
     }
@@ -109,137 +135,15 @@ impl<T: AsFd + 'static> Io<T> {
 
     /// A second descriptor of the same socket, with the same settings and a registration of its own.
     pub(crate) fn duplicate(&self, dup: impl FnOnce(&T) -> io::Result<T>) -> io::Result<Io<T>> {
-        let io = Io::new(dup(&*self.source()?)?);
-        for direction in [Direction::Read, Direction::Write] {
-            io.timeouts[direction as usize].set(self.timeout(direction));
+        let io = Io::of_kind(dup(&*self.source()?)?, self.plain);
+        for direction in DIRECTIONS {
+            io.timeouts[direction as usize].set(self.timeouts[direction as usize].get());
         }
         io.nonblocking.set(self.nonblocking.get());
         Ok(io)
     }
 
-    /// Calls `op` until it says something other than `WouldBlock`, parking in between.
-    #[inline]
-    pub(crate) fn retry<R>(
-        &self,
-        direction: Direction,
-        op: impl FnMut(&T) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let deadline = |runtime: &Runtime| runtime.deadline(self.timeout(direction));
-        self.run(direction, deadline, op, |_| false)
-    }
-
-    /// As `retry`, with a deadline of the call's own.
-    #[inline]
-    pub(crate) fn retry_until<R>(
-        &self,
-        direction: Direction,
-        deadline: Option<Instant>,
-        op: impl FnMut(&T) -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.run(direction, |_| deadline, op, |_| false)
-    }
-
-    /// As `retry`, for a stream and a buffer of `wanted` bytes: after a shorter transfer the kernel has no more, so
-    /// the next call parks without asking again.
-    #[inline]
-    pub(crate) fn transfer(
-        &self,
-        direction: Direction,
-        wanted: usize,
-        op: impl FnMut(&T) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        let deadline = |runtime: &Runtime| runtime.deadline(self.timeout(direction));
-        self.run(direction, deadline, op, |&done| is_short(done, wanted))
-    }
-
-    /// Calls `op` once, and never parks. `WouldBlock` is the caller's to deal with.
-    #[inline]
-    pub(crate) fn attempt<R>(
-        &self,
-        direction: Direction,
-        op: impl FnMut(&T) -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.once(direction, op, |_| false)
-    }
-
-    #[inline]
-    pub(super) fn once<R>(
-        &self,
-        direction: Direction,
-        mut op: impl FnMut(&T) -> io::Result<R>,
-        used_up: impl Fn(&R) -> bool,
-    ) -> io::Result<R> {
-        let source = self.source()?;
-        loop {
-            let result = op(&source);
-            match &result {
-                Ok(done) if used_up(done) => self.note(direction, NotReady::ShortTransfer),
-                Ok(_) => {}
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => self.note(direction, NotReady::WouldBlock),
-                    io::ErrorKind::Interrupted => continue,
-                    _ => {}
-                },
-            }
-            return result;
-        }
-    }
-
-    /// `attempt` for a stream and a buffer of `wanted` bytes.
-    #[inline]
-    pub(crate) fn attempt_transfer(
-        &self,
-        direction: Direction,
-        wanted: usize,
-        op: impl FnMut(&T) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        self.once(direction, op, |&done| is_short(done, wanted))
-    }
-
-    #[inline]
-    fn run<R>(
-        &self,
-        direction: Direction,
-        deadline: impl FnOnce(&Runtime) -> Option<Instant>,
-        mut op: impl FnMut(&T) -> io::Result<R>,
-        used_up: impl Fn(&R) -> bool + Copy,
-    ) -> io::Result<R> {
-        if self.nonblocking.get() {
-            return self.once(direction, op, used_up);
-        }
-        Runtime::with(|runtime| {
-            // Before anything was transferred: what a kill or a deadline cuts short here is nothing.
-            runtime.spend_on_call();
-            if self.is_ready(runtime, direction) {
-                match self.once(direction, &mut op, used_up) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => return result,
-                }
-            }
-            let deadline = deadline(runtime);
-            loop {
-                self.park(runtime, direction, deadline)?;
-                match self.once(direction, &mut op, used_up) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => return result,
-                }
-            }
-        })
-    }
-
-    /// Waits until `direction` is ready, as far as the reactor knows.
-    pub(crate) fn wait_ready(&self, direction: Direction) -> io::Result<()> {
-        Runtime::with(|runtime| {
-            self.source()?;
-            runtime.spend_on_call();
-            if self.is_ready(runtime, direction) {
-                return Ok(());
-            }
-            let deadline = runtime.deadline(self.timeout(direction));
-            self.park(runtime, direction, deadline)
-        })
-    }
-
+    /// True if the next call is worth its price, as far as is known.
     #[inline]
     pub(super) fn is_ready(&self, runtime: &Runtime, direction: Direction) -> bool {
         match self.token.get() {
@@ -249,8 +153,8 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     /// Takes note that the next call would find nothing.
-    #[inline]
-    fn note(&self, direction: Direction, why: NotReady) {
+    #[inline(never)]
+    pub(super) fn note(&self, direction: Direction, why: NotReady) {
         match self.token.get() {
             Some(token) => Runtime::with(|runtime| {
                 runtime.reactor(|reactor| reactor.clear_ready(token, direction, why));
@@ -259,56 +163,12 @@ impl<T: AsFd + 'static> Io<T> {
         }
     }
 
-    /// Parks until the reactor reports `direction`.
-    fn park(
-        &self,
-        runtime: &Runtime,
-        direction: Direction,
-        deadline: Option<Instant>,
-    ) -> io::Result<()> {
-        let fd = self.source()?.as_fd().as_raw_fd();
-        let token = self.token(runtime)?;
-        let waiter = runtime.waiter();
-        let park = |alarm| runtime.reactor(|reactor| reactor.park(token, direction, alarm));
-        let parked = match park(Alarm::Park(waiter.clone())) {
-            Err(ParkError::Busy(alarm)) if displace(runtime, token, direction) => park(alarm),
-            parked => parked,
-        };
-        parked.map_err(|refusal| self.refused(runtime, token, fd, direction, refusal))?;
-        let reason = match direction {
-            Direction::Read => Reason::Readable(fd),
-            Direction::Write => Reason::Writable(fd),
-        };
-        let wake = runtime.park(reason, deadline);
-        if !matches!(wake, Wake::Event) {
-            let left = runtime.reactor(|reactor| {
-                reactor.unpark(
-                    token,
-                    direction,
-                    |alarm| matches!(alarm, Alarm::Park(other) if other.is_same(&waiter)),
-                )
-            });
-            drop(left);
-        }
-        match wake {
-            Wake::Event | Wake::Again => self.source().map(drop),
-            Wake::Expired => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("timed out waiting for {reason}"),
-            )),
-            Wake::Interrupted(interrupt) => interrupt.raise(),
-            Wake::Unwinding => Err(io::Error::new(
-                io::ErrorKind::WouldBlock,
-                format!("cannot wait for {reason} while the thread unwinds"),
-            )),
-        }
-    }
-
     pub(super) fn registration(&self) -> Option<Token> {
         self.token.get()
     }
 
     /// The registration, made on first use.
+    #[inline]
     pub(super) fn token(&self, runtime: &Runtime) -> io::Result<Token> {
         match self.token.get() {
             Some(token) => Ok(token),
@@ -316,11 +176,13 @@ impl<T: AsFd + 'static> Io<T> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn register(&self, runtime: &Runtime) -> io::Result<Token> {
         let source = self.source()?;
         let token = runtime.reactor(|reactor| {
             let token = reactor.add(source)?;
-            for direction in [Direction::Read, Direction::Write] {
+            for direction in DIRECTIONS {
                 if self.used_up[direction as usize].get() {
                     reactor.clear_ready(token, direction, NotReady::WouldBlock);
                 }
@@ -331,39 +193,42 @@ impl<T: AsFd + 'static> Io<T> {
         Ok(token)
     }
 
-    #[cold]
-    pub(super) fn refused(
-        &self,
-        runtime: &Runtime,
-        token: Token,
-        fd: RawFd,
-        direction: Direction,
-        refusal: ParkError<Alarm>,
-    ) -> io::Error {
-        match refusal {
-            ParkError::Busy(_) => self.busy(runtime, token, fd, direction),
-            ParkError::Gone(_) => closed(),
-            ParkError::Io(error, _) => error,
+    /// After a shutdown: those who wait in these directions have something to find, and so has the next call. Not of
+    /// every socket and direction the system says so: the registration ends, and whoever goes on waiting makes
+    /// another.
+    pub(crate) fn woken_by(&self, how: Shutdown) {
+        let ended: &[Direction] = match how {
+            Shutdown::Read => &[Direction::Read],
+            Shutdown::Write => &[Direction::Write],
+            Shutdown::Both => &DIRECTIONS,
+        };
+        for direction in ended {
+            self.used_up[*direction as usize].set(false);
         }
+        let Some(token) = self.token.get() else {
+            return;
+        };
+        Runtime::with(|runtime| {
+            let concerned = runtime.reactor(|reactor| {
+                let mut ended = ended.iter();
+                ended.any(|&direction| {
+                    reactor.waiter(token, direction).is_some()
+                        || !reactor.is_ready(token, direction)
+                })
+            });
+            if concerned {
+                self.renew();
+            }
+        });
     }
 
-    fn busy(&self, runtime: &Runtime, token: Token, fd: RawFd, direction: Direction) -> io::Error {
-        let verb = match direction {
-            Direction::Read => "reads from",
-            Direction::Write => "writes to",
-        };
-        let first = runtime.reactor(|reactor| match reactor.waiter(token, direction) {
-            Some(Alarm::Park(waiter)) => waiter.task().id,
-            _ => 0,
-        });
-        let second = runtime.current().id;
-        io::Error::new(
-            io::ErrorKind::ResourceBusy,
-            format!(
-                "greenthread {second} cannot wait for descriptor {fd}: greenthread {first} {verb} it already; \
-                 let one greenthread do it, or allow more with debug::hub_prevent_multiple_readers(false)"
-            ),
-        )
+    /// Ends the registration and wakes those who wait. The next call is tried, and the next wait makes another, of
+    /// which the system says anew what is ready.
+    pub(super) fn renew(&self) {
+        self.used_up.iter().for_each(|used_up| used_up.set(false));
+        if let Some(token) = self.token.take() {
+            Runtime::with(|runtime| runtime.deregister(token));
+        }
     }
 
     /// Closes the descriptor now, whoever else refers to this socket; those who wait get an error.
@@ -373,7 +238,7 @@ impl<T: AsFd + 'static> Io<T> {
             drop(source);
             Runtime::with(|runtime| {
                 runtime.descriptor_closing(number, self.lent.get().is_some());
-                runtime.descriptor_closed();
+                runtime.lacking.borrow_mut().wake_all();
             });
         }
     }
@@ -398,25 +263,8 @@ impl<T: AsFd + 'static> Io<T> {
 
     fn detach(&self) -> Option<Rc<T>> {
         let source = self.source.take();
-        if let Some(token) = self.token.take() {
-            Runtime::with(|runtime| runtime.deregister(token));
-        }
+        self.renew();
         source
-    }
-}
-
-/// A greenthread that waits takes the place of a task: whether anybody still awaits what that has begun cannot be known.
-/// The task is woken, and its next poll is refused for as long as the greenthread waits. False if there is none.
-#[cold]
-fn displace(runtime: &Runtime, token: Token, direction: Direction) -> bool {
-    let is_waker = |alarm: &Alarm| matches!(alarm, Alarm::Waker(_));
-    let left = runtime.reactor(|reactor| reactor.unpark(token, direction, is_waker));
-    match left {
-        Some(alarm) => {
-            alarm.wake();
-            true
-        }
-        None => false,
     }
 }
 
@@ -429,11 +277,6 @@ impl Runtime {
         for (_, alarm) in removed.waiters {
             alarm.wake();
         }
-    }
-
-    /// A descriptor was closed: who lacked one may try again.
-    fn descriptor_closed(&self) {
-        self.lacking.borrow_mut().wake_all();
     }
 }
 
@@ -453,51 +296,17 @@ impl<T: AsFd + fmt::Debug + 'static> fmt::Debug for Io<T> {
     }
 }
 
-/// On a stream it says that the kernel's buffer is empty, or full.
-#[inline]
-pub(crate) fn is_short(done: usize, wanted: usize) -> bool {
-    done > 0 && done < wanted.min(ALWAYS_WHOLE)
+/// What is nothing but an [`Io`].
+pub(crate) trait HasIo {
+    type Source: AsFd + 'static;
+
+    fn io(&self) -> &Io<Self::Source>;
 }
 
-/// Calls `op` until it says something other than `WouldBlock`, with pauses in between: for the few waits whose end no
-/// hub can report.
-pub(super) fn retry_blindly<R>(
-    deadline: Option<Instant>,
-    mut op: impl FnMut() -> io::Result<R>,
-) -> io::Result<R> {
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match op() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !panicking() => {}
-            result => return result,
-        }
-        let now = Runtime::with(Runtime::now);
-        let left = deadline.map_or(LONGEST_PAUSE, |deadline| {
-            deadline.saturating_duration_since(now)
-        });
-        if left.is_zero() {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "timed out: the queue at the other end has stayed full",
-            ));
-        }
-        crate::sleep(pause.min(left));
-        pause = LONGEST_PAUSE.min(2 * pause);
-    }
-}
-
-/// The bytes of all buffers, or 0 (which is never short) if the system may take only some of the buffers.
-pub(crate) fn total(bufs: &[impl Deref<Target = [u8]>]) -> usize {
-    match bufs.len() {
-        0..=ALWAYS_TAKEN => bufs.iter().map(|buf| buf.len()).sum(),
-        _ => 0,
-    }
-}
-
-/// What every call on a closed socket says, and every wait that a close has ended.
-pub(crate) fn closed() -> io::Error {
-    io::Error::new(io::ErrorKind::NotConnected, "the socket was closed")
+fn nanoseconds(timeout: Option<Duration>) -> u64 {
+    timeout.map_or(0, |timeout| {
+        u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)
+    })
 }
 
 pub(super) fn zero_timeout() -> io::Error {

@@ -96,7 +96,7 @@ impl ListenBuilder {
             })?;
         }
         self.bind(&socket, &address.into())?;
-        Ok(TcpListener::from_nonblocking(socket.into()))
+        Ok(TcpListener::made(socket.into()))
     }
 
     /// Listens for Unix connections at a path, which must not exist. Of the options only the backlog matters.

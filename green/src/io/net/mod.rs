@@ -57,16 +57,19 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod accept;
 mod addr;
+pub(crate) mod connecting;
 mod convenience;
 mod descriptor;
 pub(crate) mod io;
 mod listen;
-pub(crate) mod poll;
+pub(crate) mod retry;
 mod socket;
 mod tcp;
 mod udp;
 mod unix;
+pub(crate) mod verbs;
 
 use std::time::Duration;
 
@@ -74,13 +77,17 @@ pub use std::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,
 };
 
+pub(crate) use accept::AcceptRetry;
+pub use accept::{Incoming, UnixIncoming};
 pub use addr::ToSocketAddrs;
+pub use connecting::ConnectError;
 pub use convenience::{connect, connect_from, listen};
 pub use hub_core::Direction;
+pub(crate) use io::HasIo;
 pub use listen::ListenBuilder;
-pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
-pub use unix::{UnixDatagram, UnixIncoming, UnixListener, UnixStream};
+pub use unix::{UnixDatagram, UnixListener, UnixStream};
 
 use crate::runtime::Runtime;
 

@@ -56,6 +56,17 @@ pub(super) fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
     }
 }
 
+/// True for a TCP socket, of all that may come under its name.
+pub(super) fn is_tcp(socket: &impl AsFd) -> bool {
+    // An option that nothing else has.
+    SockRef::from(socket).tcp_nodelay().is_ok()
+}
+
+/// What nothing is known of.
+pub(super) fn unknown(_: &impl AsFd) -> bool {
+    false
+}
+
 /// How long a connect may take, over all addresses and wake-ups.
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
@@ -78,11 +89,15 @@ impl Limit {
         Limit::of(super::default_timeout())
     }
 
+    pub(super) fn timeout(self) -> Option<Duration> {
+        self.timeout
+    }
+
     pub(super) fn deadline(self) -> Option<Instant> {
         self.deadline
     }
 
-    fn of(timeout: Option<Duration>) -> Limit {
+    pub(super) fn of(timeout: Option<Duration>) -> Limit {
         let deadline = timeout.and_then(|_| Runtime::with(|runtime| runtime.deadline(timeout)));
         Limit { timeout, deadline }
     }
@@ -110,28 +125,21 @@ impl Limit {
     }
 }
 
-/// Connects a non-blocking socket and waits for the outcome.
-pub(super) fn connect<T>(socket: Socket, to: &SockAddr, limit: Limit) -> io::Result<Io<T>>
+/// Connects a non-blocking socket and waits for the outcome. For `is_plain` see [`Io::of_kind`].
+pub(super) fn connect<T>(
+    socket: Socket,
+    to: &SockAddr,
+    limit: Limit,
+    is_plain: bool,
+) -> io::Result<Io<T>>
 where
     T: From<Socket> + AsFd + 'static,
 {
-    let started = socket.connect(to);
-    let io = Io::<T>::new(socket.into());
-    match started {
-        Ok(()) => return Ok(io),
-        Err(error) if is_underway(&error) => {}
-        Err(error) => return Err(error),
+    let (io, connected) = start(socket, to, is_plain)?;
+    if connected {
+        return Ok(io);
     }
-    let connected = io.retry_until(Direction::Write, limit.deadline, |source| {
-        let socket = SockRef::from(source);
-        if socket.peer_addr().is_ok() {
-            return Ok(());
-        }
-        // Either it has failed, or the hub has woken us for nothing.
-        Err(socket
-            .take_error()?
-            .unwrap_or(io::ErrorKind::WouldBlock.into()))
-    });
+    let connected = io.retry_until(Direction::Write, limit.deadline, is_connected);
     match connected {
         Ok(()) => Ok(io),
         Err(error) if error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none() => {
@@ -139,6 +147,32 @@ where
         }
         Err(error) => Err(error),
     }
+}
+
+/// Begins to connect a non-blocking socket, of which `is_plain` says what [`Io::of_kind`] wants to know. True if it is
+/// connected already.
+pub(super) fn start<T>(socket: Socket, to: &SockAddr, is_plain: bool) -> io::Result<(Io<T>, bool)>
+where
+    T: From<Socket> + AsFd + 'static,
+{
+    let connected = match socket.connect(to) {
+        Ok(()) => true,
+        Err(error) if is_underway(&error) => false,
+        Err(error) => return Err(error),
+    };
+    Ok((Io::of_kind(socket.into(), is_plain), connected))
+}
+
+/// The outcome of a connect that was begun; `WouldBlock` if there is none yet.
+pub(super) fn is_connected(source: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(source);
+    if socket.peer_addr().is_ok() {
+        return Ok(());
+    }
+    // Either it has failed, or the hub has woken us for nothing.
+    Err(socket
+        .take_error()?
+        .unwrap_or(io::ErrorKind::WouldBlock.into()))
 }
 
 fn is_underway(error: &io::Error) -> bool {

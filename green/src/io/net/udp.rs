@@ -2,8 +2,6 @@
 
 use std::io;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hub_core::Direction;
 use socket2::{Domain, Type};
@@ -12,7 +10,9 @@ use super::ToSocketAddrs;
 use super::addr::{each_addr, no_address};
 use super::descriptor::descriptor;
 use super::io::Io;
-use super::socket;
+use super::socket::{self, unknown};
+use super::verbs::{endpoint, ttl};
+use crate::io::once::is_read_shut;
 
 /// A UDP socket: [`std::net::UdpSocket`], whose waits let other greenthreads run.
 ///
@@ -32,7 +32,9 @@ pub struct UdpSocket {
     io: Io<net::UdpSocket>,
 }
 
-descriptor!(UdpSocket, net::UdpSocket);
+descriptor!(UdpSocket, net::UdpSocket, SocketAddr, unknown);
+endpoint!(UdpSocket, SocketAddr);
+ttl!(UdpSocket);
 
 impl UdpSocket {
     /// Binds to the first of the addresses that can be bound. Port 0 lets the system choose one.
@@ -54,8 +56,7 @@ impl UdpSocket {
     /// # Errors
     /// `TimedOut` after the read timeout; what the system says.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io
-            .retry(Direction::Read, |socket| socket.recv_from(buf))
+        self.receive(no_sender, |socket| socket.recv_from(buf))
     }
 
     /// As [`UdpSocket::recv_from`], but leaves the datagram where it is.
@@ -63,8 +64,7 @@ impl UdpSocket {
     /// # Errors
     /// As [`UdpSocket::recv_from`].
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io
-            .retry(Direction::Read, |socket| socket.peek_from(buf))
+        self.receive(no_sender, |socket| socket.peek_from(buf))
     }
 
     /// Sends a datagram to the first of the addresses.
@@ -92,7 +92,7 @@ impl UdpSocket {
     /// `ConnectionRefused` if the peer's system has said that nobody listens there; `TimedOut` after the read
     /// timeout.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.retry(Direction::Read, |socket| socket.recv(buf))
+        self.receive(|| Ok(0), |socket| socket.recv(buf))
     }
 
     /// As [`UdpSocket::recv`], but leaves the datagram where it is.
@@ -100,7 +100,7 @@ impl UdpSocket {
     /// # Errors
     /// As [`UdpSocket::recv`].
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.retry(Direction::Read, |socket| socket.peek(buf))
+        self.receive(|| Ok(0), |socket| socket.peek(buf))
     }
 
     /// Sends a datagram to the connected address.
@@ -109,63 +109,6 @@ impl UdpSocket {
     /// As [`UdpSocket::recv`], with the write timeout.
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.io.retry(Direction::Write, |socket| socket.send(buf))
-    }
-
-    /// The address that it is connected to.
-    ///
-    /// # Errors
-    /// `NotConnected`.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.io.source()?.peer_addr()
-    }
-
-    /// The address that it is bound to.
-    ///
-    /// # Errors
-    /// If it was closed.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.source()?.local_addr()
-    }
-
-    /// A second handle to the same socket: see [`TcpStream::try_clone`](super::TcpStream::try_clone).
-    ///
-    /// # Errors
-    /// If the process has no descriptors left.
-    pub fn try_clone(&self) -> io::Result<UdpSocket> {
-        let io = self.io.duplicate(net::UdpSocket::try_clone)?;
-        Ok(UdpSocket { io })
-    }
-
-    /// Sets how long a receive may wait. `None` is for ever.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a timeout of zero.
-    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.io.set_timeout(Direction::Read, timeout)
-    }
-
-    /// Sets how long a send may wait. `None` is for ever.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a timeout of zero.
-    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.io.set_timeout(Direction::Write, timeout)
-    }
-
-    /// How long a receive may wait.
-    ///
-    /// # Errors
-    /// None; std's signature.
-    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.io.timeout(Direction::Read))
-    }
-
-    /// How long a send may wait.
-    ///
-    /// # Errors
-    /// None; std's signature.
-    pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.io.timeout(Direction::Write))
     }
 
     /// Whether it may send to a broadcast address (`SO_BROADCAST`).
@@ -264,60 +207,6 @@ impl UdpSocket {
         self.io.source()?.leave_multicast_v6(group, interface)
     }
 
-    /// Sets the time to live (`IP_TTL`) of the datagrams: the number of hops.
-    ///
-    /// # Errors
-    /// What the system says of the value.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.io.source()?.set_ttl(ttl)
-    }
-
-    /// What [`UdpSocket::set_ttl`] has set.
-    ///
-    /// # Errors
-    /// If it was closed.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.io.source()?.ttl()
-    }
-
-    /// Takes the pending error of the socket (`SO_ERROR`).
-    ///
-    /// # Errors
-    /// If it was closed.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io.source()?.take_error()
-    }
-
-    /// Whether calls that would wait fail with `WouldBlock` instead:
-    /// see [`TcpStream::set_nonblocking`](super::TcpStream::set_nonblocking).
-    ///
-    /// # Errors
-    /// If it was closed.
-    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.io.set_nonblocking(nonblocking)
-    }
-
-    /// Closes the socket now, whoever else refers to this value: see [`TcpStream::close`](super::TcpStream::close).
-    pub fn close(&self) {
-        self.io.close();
-    }
-
-    /// Waits until a receive may find something: see [`TcpStream::readable`](super::TcpStream::readable).
-    ///
-    /// # Errors
-    /// As [`UdpSocket::recv`].
-    pub fn readable(&self) -> io::Result<()> {
-        self.io.wait_ready(Direction::Read)
-    }
-
-    /// Waits until a send may be accepted.
-    ///
-    /// # Errors
-    /// As [`UdpSocket::send`].
-    pub fn writable(&self) -> io::Result<()> {
-        self.io.wait_ready(Direction::Write)
-    }
-
     /// Receives a datagram that is there. Never waits and lets no other greenthread run.
     ///
     /// # Errors
@@ -336,30 +225,35 @@ impl UdpSocket {
             .attempt(Direction::Write, |socket| socket.send_to(buf, address))
     }
 
-    /// Calls `op` until it says something other than `WouldBlock`: see
-    /// [`TcpStream::retry`](super::TcpStream::retry).
-    ///
-    /// # Errors
-    /// What `op` says; what a receive says of waiting.
-    pub fn retry<R>(
+    /// Calls `op` until there is something, or until another way to the socket has ended its reading: then `at_end`.
+    fn receive<R>(
         &self,
-        direction: Direction,
-        op: impl FnMut(&net::UdpSocket) -> io::Result<R>,
+        at_end: impl Fn() -> io::Result<R>,
+        mut op: impl FnMut(&net::UdpSocket) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.io.retry(direction, op)
+        let mut tries = 0;
+        self.io.retry(Direction::Read, |socket| {
+            tries += 1;
+            match op(socket) {
+                // Asked only of who was woken in vain: it costs a system call.
+                Err(error)
+                    if tries > 1
+                        && error.kind() == io::ErrorKind::WouldBlock
+                        && is_read_shut(socket) =>
+                {
+                    // An edge that is spent: the next call would wait for another.
+                    self.io.renew();
+                    at_end()
+                }
+                received => received,
+            }
+        })
     }
+}
 
-    /// As [`UdpSocket::retry`], for async code: see
-    /// [`TcpStream::poll_retry`](crate::net::TcpStream::poll_retry).
-    ///
-    /// # Errors
-    /// What `op` says. `ResourceBusy` if a greenthread waits for the same direction.
-    pub fn poll_retry<R>(
-        &self,
-        cx: &mut Context<'_>,
-        direction: Direction,
-        op: impl FnMut(&net::UdpSocket) -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        self.io.poll_retry(cx, direction, op)
-    }
+fn no_sender<R>() -> io::Result<R> {
+    Err(io::Error::new(
+        io::ErrorKind::NotConnected,
+        "nothing is received any more: reading was shut down",
+    ))
 }

@@ -5,21 +5,28 @@
 //! system call. [`pipe`] makes pipes that are cheaper than that. For child processes
 //! [`process`](crate::process).
 
+mod green_pipe;
+mod number;
 mod pipe;
 mod stdio;
 mod wait;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
+use hub_core::Direction;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use crate::hubs::{Direction, trampoline};
+use crate::io::backoff::Backoff;
+use crate::io::once::is_ready;
+use crate::io::readiness::{reason, timed_out};
+use crate::io::trampoline;
 use crate::runtime::Runtime;
 
+pub use green_pipe::GreenPipe;
+pub(crate) use number::Process;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub(crate) use wait::Exit;
@@ -112,21 +119,34 @@ fn retry(
     deadline: Option<Instant>,
     mut op: impl FnMut() -> rustix::io::Result<usize>,
 ) -> io::Result<usize> {
-    Runtime::with(Runtime::spend);
-    // One that was opened for the other direction never is ready: the system call finds the error.
-    let mut ready = is_ready(fd, direction)? || !is_open_for(fd, direction)?;
-    loop {
-        if !ready {
-            let timeout = deadline
-                .map(|deadline| deadline.saturating_duration_since(Runtime::with(Runtime::now)));
-            trampoline(fd, direction, timeout)?;
+    Runtime::with(|runtime| {
+        runtime.spend();
+        let mut backoff = Backoff::new(Duration::from_micros(100), Duration::from_millis(100));
+        loop {
+            // Asked again after each wait, since another reader may have been faster: of a descriptor in blocking
+            // mode the call itself must not find out. One that was opened for the other direction never is ready:
+            // there the call finds the error.
+            let ready = is_ready(fd, direction)? || !is_open_for(fd, direction)?;
+            if ready {
+                match op() {
+                    Err(Errno::INTR) => continue,
+                    Err(Errno::AGAIN) if !runtime.cannot_switch() => {}
+                    result => return Ok(result?),
+                }
+            }
+            let now = runtime.now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Err(timed_out(reason(fd.as_raw_fd(), direction)));
+            }
+            if ready {
+                // It was not, and would be reported as ready again.
+                let pause = now + backoff.next();
+                crate::sleep_until(deadline.map_or(pause, |deadline| deadline.min(pause)));
+            } else {
+                trampoline::until(runtime, fd, direction, deadline)?;
+            }
         }
-        match op() {
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => ready = false,
-            result => return Ok(result?),
-        }
-    }
+    })
 }
 
 fn is_open_for(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
@@ -136,22 +156,4 @@ fn is_open_for(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
         Direction::Write => OFlags::WRONLY,
     };
     Ok(mode == OFlags::RDWR || mode == only)
-}
-
-/// Asks the system, without waiting.
-fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
-    let wanted = match direction {
-        Direction::Read => PollFlags::IN,
-        Direction::Write => PollFlags::OUT,
-    };
-    let mut fds = [PollFd::from_borrowed_fd(fd, wanted)];
-    let now = rustix::event::Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    match rustix::event::poll(&mut fds, Some(&now)) {
-        Ok(ready) => Ok(ready > 0),
-        Err(Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }

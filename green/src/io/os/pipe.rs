@@ -1,21 +1,25 @@
 //! Pipes.
 
 use std::fmt;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Stdio;
 use std::time::Duration;
 
 use hub_core::Direction;
 
+use crate::io::readiness::closed;
 use crate::net::io::Io;
+use crate::net::retry::Transfer;
+use crate::net::verbs::{reads, writes};
 
 /// The end of a pipe from which to read. Made by [`pipe`].
 ///
 /// It reads what is there and returns 0 when every writer is gone. Wrapped in a
 /// [`BufReader`](std::io::BufReader) it reads lines.
 pub struct PipeReader {
-    io: Io<OwnedFd>,
+    io: Io<File>,
 }
 
 /// The end of a pipe to which to write. Made by [`pipe`].
@@ -23,7 +27,7 @@ pub struct PipeReader {
 /// Dropping the last writer is what tells the reader that no more will come. Writing to a pipe whose reader is gone
 /// is an error of kind `BrokenPipe`.
 pub struct PipeWriter {
-    io: Io<OwnedFd>,
+    io: Io<File>,
 }
 
 /// Makes a pipe, whose waits let other greenthreads run. Neither end is inherited by child processes.
@@ -50,19 +54,22 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 }
 
 /// A descriptor of our own, in non-blocking mode. Timeouts set for sockets are not for it.
-pub(super) fn own(fd: OwnedFd) -> io::Result<Io<OwnedFd>> {
+///
+/// It is of unknown kind, also if it is a pipe that was made here: whoever holds the other end may put that into
+/// packet mode.
+pub(super) fn own(fd: OwnedFd) -> io::Result<Io<File>> {
     rustix::io::ioctl_fionbio(&fd, true)?;
-    let io = Io::new(fd);
+    let io = Io::new(File::from(fd));
     io.set_timeout(Direction::Read, None)?;
     io.set_timeout(Direction::Write, None)?;
     Ok(io)
 }
 
 /// The descriptor for somebody who expects it to block.
-fn disown(io: Io<OwnedFd>) -> io::Result<OwnedFd> {
-    let fd = io.into_source().ok_or_else(crate::net::io::closed)?;
+fn disown(io: Io<File>) -> io::Result<OwnedFd> {
+    let fd = io.into_source().ok_or_else(closed)?;
     rustix::io::ioctl_fionbio(&fd, false)?;
-    Ok(fd)
+    Ok(fd.into())
 }
 
 impl PipeReader {
@@ -105,63 +112,8 @@ impl PipeWriter {
     }
 }
 
-impl Read for PipeReader {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-}
-
-impl Read for &PipeReader {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.transfer(Direction::Read, buf.len(), |fd| {
-            Ok(rustix::io::read(fd, &mut *buf)?)
-        })
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let wanted = bufs.iter().map(|buf| buf.len()).sum();
-        self.io.transfer(Direction::Read, wanted, |fd| {
-            Ok(rustix::io::readv(fd, bufs)?)
-        })
-    }
-}
-
-impl Write for PipeWriter {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Write for &PipeWriter {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.io.transfer(Direction::Write, buf.len(), |fd| {
-            Ok(rustix::io::write(fd, buf)?)
-        })
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let wanted = bufs.iter().map(|buf| buf.len()).sum();
-        self.io.transfer(Direction::Write, wanted, |fd| {
-            Ok(rustix::io::writev(fd, bufs)?)
-        })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+reads!(PipeReader);
+writes!(PipeWriter);
 
 macro_rules! conversions {
     ($end:ident) => {

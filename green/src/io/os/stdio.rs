@@ -6,22 +6,24 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use hub_core::Direction;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::pipe::own;
-use crate::hubs::Direction;
 use crate::net::io::Io;
+use crate::net::retry::Transfer;
 
 /// The size of the buffer of `Stdin`.
 const CAPACITY: usize = 8192;
 
 enum Stream {
     /// Opened for us alone.
-    Own(Io<OwnedFd>),
+    Own(Io<File>),
     /// Another number for what others use as well.
     Shared(OwnedFd),
 }
@@ -37,25 +39,21 @@ impl Stream {
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Own(io) => io.transfer(Direction::Read, buffer.len(), |fd| {
-                Ok(rustix::io::read(fd, &mut *buffer)?)
-            }),
+            Stream::Own(io) => io.transfer(Transfer::Read(buffer)),
             Stream::Shared(fd) => super::read(fd, buffer),
         }
     }
 
     fn write(&self, buffer: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Own(io) => io.transfer(Direction::Write, buffer.len(), |fd| {
-                Ok(rustix::io::write(fd, buffer)?)
-            }),
+            Stream::Own(io) => io.transfer(Transfer::Write(buffer)),
             Stream::Shared(fd) => super::write(fd, buffer),
         }
     }
 }
 
 /// A second open file for the same pipe or terminal, if there can be one.
-fn reopen(fd: BorrowedFd<'_>, direction: Direction) -> Option<Io<OwnedFd>> {
+fn reopen(fd: BorrowedFd<'_>, direction: Direction) -> Option<Io<File>> {
     let flags = OFlags::NONBLOCK
         | OFlags::CLOEXEC
         | OFlags::NOCTTY
@@ -88,8 +86,55 @@ pub struct Stdin(Rc<Input>);
 
 struct Input {
     stream: Stream,
-    /// What was read and not yet taken.
-    buffer: RefCell<Vec<u8>>,
+    unread: RefCell<Unread>,
+}
+
+/// What was read and not yet taken.
+#[derive(Default)]
+struct Unread {
+    bytes: Vec<u8>,
+    /// How many of them at the front were taken.
+    taken: usize,
+    /// How many behind those hold no newline.
+    searched: usize,
+}
+
+impl Unread {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    /// How long the first line is, with its newline, if it is there as a whole. Looks at no byte twice.
+    fn line(&mut self) -> Option<usize> {
+        let found = self.rest()[self.searched..]
+            .iter()
+            .position(|&byte| byte == b'\n');
+        match found {
+            Some(at) => Some(self.searched + at + 1),
+            None => {
+                self.searched = self.rest().len();
+                None
+            }
+        }
+    }
+
+    fn take(&mut self, count: usize) {
+        self.taken += count;
+        self.searched = 0;
+        if self.taken == self.bytes.len() {
+            self.bytes.clear();
+            self.taken = 0;
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        // Moved at most once: half of the buffer is free then.
+        if self.taken > self.bytes.len() / 2 {
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
 }
 
 thread_local! {
@@ -114,7 +159,7 @@ pub fn stdin() -> io::Result<Stdin> {
         }
         let stdin = Stdin(Rc::new(Input {
             stream: Stream::open(rustix::stdio::stdin(), Direction::Read)?,
-            buffer: RefCell::new(Vec::new()),
+            unread: RefCell::default(),
         }));
         slot.replace(Some(stdin.clone()));
         Ok(stdin)
@@ -128,15 +173,12 @@ impl Stdin {
     /// What the system says. `InvalidData` if the line is no UTF-8; it is passed over.
     pub fn read_line(&self, line: &mut String) -> io::Result<usize> {
         loop {
-            let newline = {
-                let buffer = self.0.buffer.borrow();
-                buffer.iter().position(|&byte| byte == b'\n')
-            };
-            if let Some(at) = newline {
-                return self.take(at + 1, line);
+            let whole = self.0.unread.borrow_mut().line();
+            if let Some(count) = whole {
+                return self.take(count, line);
             }
             if self.fill()? == 0 {
-                let rest = self.0.buffer.borrow().len();
+                let rest = self.0.unread.borrow().rest().len();
                 return self.take(rest, line);
             }
         }
@@ -164,14 +206,16 @@ impl Stdin {
 
     /// Moves `count` bytes of the buffer to `line`.
     fn take(&self, count: usize, line: &mut String) -> io::Result<usize> {
-        let bytes: Vec<u8> = self.0.buffer.borrow_mut().drain(..count).collect();
-        let text = String::from_utf8(bytes).map_err(|_| {
+        let mut unread = self.0.unread.borrow_mut();
+        let text = std::str::from_utf8(&unread.rest()[..count]);
+        let text = text.map(|text| line.push_str(text));
+        unread.take(count);
+        text.map_err(|_| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
                 "a line of the standard input is no valid UTF-8",
             )
         })?;
-        line.push_str(&text);
         Ok(count)
     }
 
@@ -179,10 +223,7 @@ impl Stdin {
     fn fill(&self) -> io::Result<usize> {
         let mut chunk = vec![0; CAPACITY];
         let count = self.0.stream.read(&mut chunk)?;
-        self.0
-            .buffer
-            .borrow_mut()
-            .extend_from_slice(&chunk[..count]);
+        self.0.unread.borrow_mut().append(&chunk[..count]);
         Ok(count)
     }
 }
@@ -195,13 +236,13 @@ impl Read for Stdin {
 
 impl Read for &Stdin {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.0.buffer.borrow().is_empty() {
+        if self.0.unread.borrow().rest().is_empty() {
             return self.0.stream.read(buf);
         }
-        let mut buffer = self.0.buffer.borrow_mut();
-        let count = buffer.len().min(buf.len());
-        buf[..count].copy_from_slice(&buffer[..count]);
-        buffer.drain(..count);
+        let mut unread = self.0.unread.borrow_mut();
+        let count = unread.rest().len().min(buf.len());
+        buf[..count].copy_from_slice(&unread.rest()[..count]);
+        unread.take(count);
         Ok(count)
     }
 }
@@ -278,3 +319,42 @@ macro_rules! output {
 
 output!(Stdout, stdout, "standard output");
 output!(Stderr, stderr, "standard error");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_searched_once_and_moved_seldom() {
+        let mut unread = Unread::default();
+        for round in 1..=100 {
+            unread.append(&[b'a'; 1000]);
+            assert_eq!(unread.searched, (round - 1) * 1000, "searched again");
+            assert_eq!(unread.line(), None);
+        }
+        unread.append(b"\nb\nc");
+        assert_eq!(unread.line(), Some(100_001));
+        unread.take(100_001);
+        assert_eq!(unread.line(), Some(2));
+        unread.take(2);
+        assert_eq!((unread.line(), unread.rest()), (None, &b"c"[..]));
+        // What was taken is let go of.
+        unread.append(b"d\n");
+        assert_eq!(unread.bytes.len(), 3);
+        assert_eq!(unread.line(), Some(3));
+        unread.take(3);
+        assert!(unread.bytes.is_empty());
+    }
+
+    #[test]
+    fn many_short_lines_are_not_moved_each() {
+        let mut unread = Unread::default();
+        unread.append(&b"a\n".repeat(1000));
+        for taken in 0..1000 {
+            assert_eq!(unread.taken, 2 * taken, "moved");
+            assert_eq!(unread.line(), Some(2));
+            unread.take(2);
+        }
+        assert_eq!(unread.line(), None);
+    }
+}

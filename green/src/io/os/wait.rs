@@ -4,20 +4,29 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, WaitOptions};
+use hub_core::Direction;
+use rustix::process::WaitOptions;
 
-use crate::hubs::{Direction, trampoline};
+use super::number::{Process, number};
+use crate::error::{failed, is_shortage};
+use crate::net::io::Io;
 use crate::runtime::Runtime;
 use crate::signal::{SIGCHLD, Signals};
 
 /// How long a wait may block the thread while that unwinds.
 const BRIEFLY: Duration = Duration::from_millis(100);
 
+/// Between two looks of one who has nothing that would wake it: at first, and at last.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
 /// Waits for the end of the child process `pid` and takes its status.
 ///
-/// Where the system has descriptors for processes (Linux 5.3) the hub waits for that one; elsewhere for SIGCHLD.
+/// Where the system has descriptors for processes (Linux 5.3) the hub waits for that one; elsewhere for SIGCHLD. If
+/// no descriptor is left, it looks again from time to time.
 ///
 /// # Errors
 /// If this process has no such child, or its status has been taken. While the thread unwinds nothing can switch:
@@ -48,19 +57,16 @@ pub fn waitpid_timeout(pid: u32, timeout: Duration) -> io::Result<ExitStatus> {
 /// # Errors
 /// If this process has no such child, or its status has been taken.
 pub fn try_waitpid(pid: u32) -> io::Result<Option<ExitStatus>> {
-    let pid = number(pid)?;
-    let ended = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG).map_err(|error| {
-        io::Error::new(
-            io::Error::from(error).kind(),
-            format!("cannot wait for process {pid:?}: {error}"),
-        )
-    })?;
+    let ended = number(pid)
+        .and_then(|pid| rustix::process::waitpid(Some(pid), WaitOptions::NOHANG))
+        .map_err(|error| failed(format!("cannot wait for process {pid}"), error))?;
     Ok(ended.map(|(_, status)| ExitStatus::from_raw(status.as_raw())))
 }
 
 /// Waits for the end of any child process and takes its number and status.
 ///
-/// It takes it from whoever else waits for that child; [`waitpid`] and [`process`](crate::process) do not.
+/// It takes it from whoever else waits for that child; [`waitpid`] and [`process`](crate::process) do not. While
+/// SIGCHLD is blocked in this thread, it looks from time to time.
 ///
 /// # Errors
 /// If this process has no children; `WouldBlock`, as for [`waitpid`].
@@ -85,15 +91,17 @@ pub fn wait_timeout(timeout: Duration) -> io::Result<(u32, ExitStatus)> {
 
 fn waitpid_until(pid: u32, deadline: Option<Instant>) -> io::Result<ExitStatus> {
     // Before anything is opened for it: is there such a child?
-    match try_waitpid(pid)? {
-        Some(status) => Ok(status),
-        None => Exit::of(pid).wait(deadline, || try_waitpid(pid)),
+    if let Some(status) = try_waitpid(pid)? {
+        return Ok(status);
     }
+    let process = Process::of(pid);
+    Exit::of(&process).wait(deadline, || process.try_wait())
 }
 
 fn wait_until(deadline: Option<Instant>) -> io::Result<(u32, ExitStatus)> {
     Exit::ANY.wait(deadline, || {
-        let ended = rustix::process::wait(WaitOptions::NOHANG)?;
+        let ended = rustix::process::wait(WaitOptions::NOHANG)
+            .map_err(|error| failed("cannot wait for a child process", error))?;
         Ok(ended.map(|(pid, status)| {
             let pid = pid.as_raw_nonzero().get().unsigned_abs();
             (pid, ExitStatus::from_raw(status.as_raw()))
@@ -101,84 +109,131 @@ fn wait_until(deadline: Option<Instant>) -> io::Result<(u32, ExitStatus)> {
     })
 }
 
-fn number(pid: u32) -> io::Result<Pid> {
-    let pid = i32::try_from(pid).ok().filter(|&pid| pid > 0);
-    pid.and_then(Pid::from_raw)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the number of a process"))
-}
-
 /// What tells of the end of one child process, or of any.
 #[derive(Debug)]
 pub(crate) struct Exit {
-    pidfd: Option<OwnedFd>,
+    /// Registered itself, not a duplicate: to wait needs no new descriptor.
+    descriptor: Option<Io<Arc<OwnedFd>>>,
 }
 
 impl Exit {
-    const ANY: Exit = Exit { pidfd: None };
+    const ANY: Exit = Exit { descriptor: None };
 
-    /// The process must be a child whose status nobody has taken: its number could be another's by now.
-    pub(crate) fn of(pid: u32) -> Exit {
-        Exit { pidfd: open(pid) }
+    pub(crate) fn of(process: &Process) -> Exit {
+        Exit {
+            descriptor: process.descriptor().map(Io::new),
+        }
     }
 
     /// Calls `poll` until it gives something, waiting in between.
+    ///
+    /// # Errors
+    /// What `poll` says; `TimedOut` at the deadline; `WouldBlock` while the thread unwinds. It needs nothing that the
+    /// system could refuse.
     pub(crate) fn wait<T>(
         &self,
         deadline: Option<Instant>,
         mut poll: impl FnMut() -> io::Result<Option<T>>,
     ) -> io::Result<T> {
-        let mut signals = None;
-        loop {
-            if let Some(ended) = poll()? {
-                return Ok(ended);
-            }
-            if Runtime::with(Runtime::cannot_switch) {
-                return self.block(poll);
-            }
-            if let Some(pidfd) = &self.pidfd {
-                let timeout = deadline.map(|deadline| {
-                    deadline.saturating_duration_since(Runtime::with(Runtime::now))
-                });
-                trampoline(pidfd, Direction::Read, timeout)?;
-            } else if let Some(signals) = &signals {
-                Signals::wait_until(signals, deadline)?;
-            } else {
-                // And ask once more: it may have ended before this.
-                signals = Some(Signals::new([SIGCHLD])?);
-            }
+        if let Some(ended) = poll()? {
+            return Ok(ended);
         }
+        if Runtime::with(Runtime::cannot_switch) {
+            return self.block(poll);
+        }
+        if let Some(descriptor) = &self.descriptor {
+            let waited = descriptor.retry_until(Direction::Read, deadline, |_| {
+                poll()?.ok_or(io::Error::from(io::ErrorKind::WouldBlock))
+            });
+            match waited {
+                Err(error) if is_shortage(&error) => log::warn!(
+                    "the hub takes no descriptor of a child process ({error}): its end is looked for"
+                ),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(timed_out()),
+                waited => return waited,
+            }
+            return look(None, deadline, poll);
+        }
+        let signals = match Signals::new([SIGCHLD]) {
+            Ok(signals) => Some(signals),
+            Err(error) if is_shortage(&error) => {
+                log::warn!(
+                    "nothing can tell of the end of a child process ({error}): it is looked for"
+                );
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        look(signals.as_ref(), deadline, poll)
     }
 
     /// Waits in the thread, briefly.
     fn block<T>(&self, mut poll: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
-        if let Some(pidfd) = &self.pidfd {
-            use rustix::event::{PollFd, PollFlags, Timespec};
-            let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-            let briefly = Timespec {
-                tv_sec: 0,
-                tv_nsec: i64::from(BRIEFLY.subsec_nanos()),
-            };
-            // An error is an empty wait: the question that follows is what counts.
-            let _ = rustix::event::poll(&mut fds, Some(&briefly));
+        let end = Instant::now() + BRIEFLY;
+        loop {
+            if let Some(ended) = poll()? {
+                return Ok(ended);
+            }
+            if Instant::now() >= end {
+                return Err(io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    "cannot wait for a child process while the thread unwinds",
+                ));
+            }
+            std::thread::sleep(FIRST_PAUSE);
         }
-        poll()?.ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::WouldBlock,
-                "cannot wait for a child process while the thread unwinds",
-            )
-        })
     }
 }
 
-#[cfg(target_os = "linux")]
-fn open(pid: u32) -> Option<OwnedFd> {
-    use rustix::process::{PidfdFlags, pidfd_open};
-    pidfd_open(number(pid).ok()?, PidfdFlags::empty()).ok()
+/// Asks whenever SIGCHLD comes, and from time to time where it may not come.
+fn look<T>(
+    signals: Option<&Signals>,
+    deadline: Option<Instant>,
+    mut poll: impl FnMut() -> io::Result<Option<T>>,
+) -> io::Result<T> {
+    let certain = signals.is_some() && is_blocked(SIGCHLD) == Some(false);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // First, since the signals are asked for only now: it may have ended before.
+        if let Some(ended) = poll()? {
+            return Ok(ended);
+        }
+        let now = Runtime::with(Runtime::now);
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return Err(timed_out());
+        }
+        let next = match (certain, deadline) {
+            (true, deadline) => deadline,
+            (false, None) => Some(now + pause),
+            (false, Some(deadline)) => Some(deadline.min(now + pause)),
+        };
+        match (signals, next) {
+            (Some(signals), next) => match Signals::wait_until(signals, next) {
+                Err(error) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
+                _ => {}
+            },
+            (None, Some(next)) => crate::sleep_until(next),
+            (None, None) => unreachable!("without signals there is a next look"),
+        }
+        pause = LONGEST_PAUSE.min(2 * pause);
+    }
 }
 
-#[cfg(not(target_os = "linux"))]
-fn open(_pid: u32) -> Option<OwnedFd> {
-    None
+/// Whether this thread has the signal blocked, where the system says so.
+fn is_blocked(signal: i32) -> Option<bool> {
+    let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
+    let blocked = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigBlk:"))?;
+    let blocked = u64::from_str_radix(blocked.trim(), 16).ok()?;
+    Some(blocked >> (signal - 1) & 1 == 1)
+}
+
+fn timed_out() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "timed out waiting for the end of a child process",
+    )
 }
 
 #[cfg(test)]
@@ -188,7 +243,7 @@ mod tests {
     use std::process::Command;
 
     /// What a system without descriptors for processes does.
-    const BY_SIGNAL: Exit = Exit { pidfd: None };
+    const BY_SIGNAL: Exit = Exit { descriptor: None };
 
     #[test]
     fn a_child_is_waited_for_by_signal() {
@@ -198,13 +253,25 @@ mod tests {
     }
 
     #[test]
+    fn a_child_is_looked_for_if_nothing_can_tell_of_it() {
+        let child = Command::new("sleep").arg("0.05").spawn().unwrap();
+        let status = look(None, None, || try_waitpid(child.id())).unwrap();
+        assert!(status.success());
+    }
+
+    #[test]
     fn a_wait_by_signal_times_out() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let start = Instant::now();
         let deadline = Runtime::with(|runtime| runtime.deadline(Some(Duration::from_millis(20))));
-        let error = BY_SIGNAL
-            .wait(deadline, || try_waitpid(child.id()))
-            .unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let waits = [
+            BY_SIGNAL.wait(deadline, || try_waitpid(child.id())),
+            look(None, deadline, || try_waitpid(child.id())),
+        ];
+        for wait in waits {
+            assert_eq!(wait.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        }
+        assert!(start.elapsed() >= Duration::from_millis(20));
         child.kill().unwrap();
         BY_SIGNAL.wait(None, || try_waitpid(child.id())).unwrap();
     }

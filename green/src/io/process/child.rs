@@ -1,15 +1,16 @@
-//! A child process and the pipes to it.
+//! A child process, and who may send it signals.
 
 use std::fmt;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::OwnedFd;
-use std::process::{self, ExitStatus, Output, Stdio};
+use std::io;
+use std::process::{self, ExitStatus, Output};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::TimeoutExpired;
 use super::communicate::Conversation;
-use crate::os::{Exit, PipeReader, PipeWriter};
+use super::{ChildStderr, ChildStdin, ChildStdout, TimeoutExpired};
+use crate::os::{Exit, Process};
 use crate::runtime::Runtime;
+use crate::signal::{SIGKILL, SIGTERM};
 
 /// A running or ended child process: `std::process::Child`, whose waits let other greenthreads run.
 ///
@@ -21,49 +22,139 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// The pipe from its standard error, if that was piped.
     pub stderr: Option<ChildStderr>,
-    child: process::Child,
+    handle: ChildHandle,
     exit: Exit,
     command: String,
     pub(super) conversation: Option<Conversation>,
 }
 
+/// Sends signals to a child process, and asks whether it has ended, while somebody else has the [`Child`] and waits
+/// for it. It may be cloned and go to other threads.
+///
+/// Signals reach that process or nobody: one that has ended is never taken for another that has its number by now.
+///
+/// ```
+/// use green::process::Command;
+///
+/// let mut child = Command::new("sleep").arg("60").spawn()?;
+/// let handle = child.handle();
+/// let waits = green::spawn(move || child.wait());
+/// green::yield_now();
+/// handle.terminate()?;
+/// assert!(!waits.join().unwrap()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ChildHandle {
+    process: Arc<Process>,
+}
+
+macro_rules! signals {
+    ($type:ident, $($process:ident).+) => {
+        impl $type {
+            /// The number of the process.
+            pub fn id(&self) -> u32 {
+                self.$($process).+.id()
+            }
+
+            /// Ends the process by SIGKILL, which it cannot refuse. One that has ended is left alone.
+            ///
+            /// # Errors
+            /// What the system says.
+            pub fn kill(&self) -> io::Result<()> {
+                self.send_signal(SIGKILL)
+            }
+
+            /// Asks the process to end, by SIGTERM. One that has ended is left alone.
+            ///
+            /// # Errors
+            /// What the system says.
+            pub fn terminate(&self) -> io::Result<()> {
+                self.send_signal(SIGTERM)
+            }
+
+            /// Sends the process a signal, such as [`SIGHUP`](crate::signal::SIGHUP). One that has ended is left
+            /// alone.
+            ///
+            /// # Errors
+            /// `InvalidInput` for a number that is no signal; what the system says.
+            pub fn send_signal(&self, signal: i32) -> io::Result<()> {
+                self.$($process).+.signal(signal)
+            }
+
+            /// As [`signal_group`](Self::signal_group), with SIGKILL.
+            ///
+            /// # Errors
+            /// As [`signal_group`](Self::signal_group).
+            pub fn kill_group(&self) -> io::Result<()> {
+                self.signal_group(SIGKILL)
+            }
+
+            /// Sends a signal to every process of the group that this one leads: to itself, and to those that it has
+            /// started and that have not left the group. It leads one if
+            /// [`process_group(0)`](super::Command::process_group) was said.
+            ///
+            /// Also when it has ended and left others behind, but not after it was waited for: from then on the group
+            /// may be a stranger's.
+            ///
+            /// # Errors
+            /// `InvalidInput` if it leads no group, or for a number that is no signal; `ESRCH` if it was waited for;
+            /// what the system says.
+            ///
+            /// ```
+            /// use green::process::Command;
+            ///
+            /// let mut shell = Command::new("sh");
+            /// let mut child = shell.args(["-c", "sleep 60 & sleep 60"]).process_group(0).spawn()?;
+            /// child.kill_group()?;
+            /// assert!(!child.wait()?.success());
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
+            pub fn signal_group(&self, signal: i32) -> io::Result<()> {
+                self.$($process).+.signal_group(signal)
+            }
+
+            /// Its status, if it has ended: never waits.
+            ///
+            /// # Errors
+            /// If somebody else has taken its status.
+            pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
+                self.$($process).+.try_wait()
+            }
+        }
+    };
+}
+
+signals!(Child, handle.process);
+signals!(ChildHandle, process);
+
+impl fmt::Debug for ChildHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildHandle")
+            .field("id", &self.id())
+            .finish()
+    }
+}
+
 impl Child {
+    /// What can fail here needs nothing that the system could lack: a process that was started is not lost.
     pub(super) fn new(mut child: process::Child, command: String) -> io::Result<Child> {
-        let exit = Exit::of(child.id());
-        let stdin = child
-            .stdin
-            .take()
-            .map(|pipe| OwnedFd::from(pipe).try_into());
-        let stdout = child
-            .stdout
-            .take()
-            .map(|pipe| OwnedFd::from(pipe).try_into());
-        let stderr = child
-            .stderr
-            .take()
-            .map(|pipe| OwnedFd::from(pipe).try_into());
+        let process = Arc::new(Process::of(child.id()));
+        let exit = Exit::of(&process);
         Ok(Child {
-            stdin: stdin.transpose()?.map(|pipe| ChildStdin { pipe }),
-            stdout: stdout.transpose()?.map(|pipe| ChildStdout { pipe }),
-            stderr: stderr.transpose()?.map(|pipe| ChildStderr { pipe }),
-            child,
+            stdin: ChildStdin::over(child.stdin.take())?,
+            stdout: ChildStdout::over(child.stdout.take())?,
+            stderr: ChildStderr::over(child.stderr.take())?,
+            handle: ChildHandle { process },
             exit,
             command,
             conversation: None,
         })
     }
 
-    /// The number of the process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Ends the process by SIGKILL. One that has ended and was waited for is left alone.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn kill(&mut self) -> io::Result<()> {
-        self.child.kill()
+    /// Who has it may send signals while this one waits.
+    pub fn handle(&self) -> ChildHandle {
+        self.handle.clone()
     }
 
     /// Closes the pipe to its standard input, waits for its end and gives its status, any number of times.
@@ -101,8 +192,8 @@ impl Child {
     }
 
     pub(super) fn wait_until(&mut self, deadline: Option<Instant>) -> io::Result<ExitStatus> {
-        let child = &mut self.child;
-        self.exit.wait(deadline, || child.try_wait())
+        let process = &self.handle.process;
+        self.exit.wait(deadline, || process.try_wait())
     }
 
     /// Says what has not ended, if time was up.
@@ -112,22 +203,19 @@ impl Child {
         timeout: Option<Duration>,
     ) -> io::Result<T> {
         result.map_err(|error| match timeout {
-            Some(after) if error.kind() == io::ErrorKind::TimedOut => TimeoutExpired {
-                command: self.command.clone(),
-                pid: self.id(),
-                after,
+            Some(after) if error.kind() == io::ErrorKind::TimedOut => {
+                let [stdout, stderr] = self.said();
+                TimeoutExpired {
+                    command: self.command.clone(),
+                    pid: self.id(),
+                    after,
+                    stdout,
+                    stderr,
+                }
+                .into()
             }
-            .into(),
             _ => error,
         })
-    }
-
-    /// Its status, if it has ended: never waits.
-    ///
-    /// # Errors
-    /// If somebody else has taken its status.
-    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_wait()
     }
 
     /// Reads all that it writes, and waits for its end. A kill or a deadline that ends the wait ends the process.
@@ -135,7 +223,7 @@ impl Child {
     /// # Errors
     /// As [`Child::communicate`].
     pub fn wait_with_output(self) -> io::Result<Output> {
-        Unheld::new(self).wait_with_output()
+        Unheld::new(self).run(&[], None)
     }
 }
 
@@ -159,18 +247,14 @@ impl Unheld {
         Unheld(Some(child))
     }
 
-    pub(super) fn wait(mut self) -> io::Result<ExitStatus> {
-        let status = match &mut self.0 {
-            Some(child) => child.wait(),
-            None => unreachable!("taken only by drop"),
+    /// Gives it its input, reads all that it writes, and waits for its end.
+    pub(super) fn run(mut self, input: &[u8], timeout: Option<Duration>) -> io::Result<Output> {
+        let Some(child) = &mut self.0 else {
+            unreachable!("taken only by drop");
         };
-        self.settle(status)
-    }
-
-    fn wait_with_output(mut self) -> io::Result<Output> {
-        let output = match &mut self.0 {
-            Some(child) => child.communicate(&[]),
-            None => unreachable!("taken only by drop"),
+        let output = match timeout {
+            Some(timeout) => child.communicate_timeout(input, timeout),
+            None => child.communicate(input),
         };
         self.settle(output)
     }
@@ -189,7 +273,8 @@ impl Drop for Unheld {
         let Some(mut child) = self.0.take() else {
             return;
         };
-        if let Err(error) = child.kill() {
+        // With those whom it has started, if it leads a group.
+        if let Err(error) = child.kill_group().or_else(|_| child.kill()) {
             log::debug!("cannot end {child:?}: {error}");
         }
         let reaper = crate::Builder::new().name("reaper").spawn(move || {
@@ -202,101 +287,3 @@ impl Drop for Unheld {
         }
     }
 }
-
-macro_rules! stream {
-    ($(#[$doc:meta])* $name:ident, $pipe:ident, $set:ident, $get:ident) => {
-        $(#[$doc])*
-        pub struct $name {
-            pipe: $pipe,
-        }
-
-        impl $name {
-            /// Bounds the wait of each call; `None`, as at first, does not.
-            ///
-            /// # Errors
-            /// `InvalidInput` for a timeout of zero.
-            pub fn $set(&self, timeout: Option<Duration>) -> io::Result<()> {
-                self.pipe.$set(timeout)
-            }
-
-            /// The bound of each call.
-            pub fn $get(&self) -> Option<Duration> {
-                self.pipe.$get()
-            }
-
-            /// Closes the pipe now, also for greenthreads that use it at this moment: they get an error.
-            pub fn close(&self) {
-                self.pipe.close();
-            }
-        }
-
-        /// For another child process, which gets it in blocking mode.
-        impl TryFrom<$name> for Stdio {
-            type Error = io::Error;
-
-            fn try_from(stream: $name) -> io::Result<Stdio> {
-                stream.pipe.try_into()
-            }
-        }
-
-        impl From<$name> for $pipe {
-            fn from(stream: $name) -> $pipe {
-                stream.pipe
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_tuple(stringify!($name)).field(&self.pipe).finish()
-            }
-        }
-    };
-}
-
-macro_rules! reads {
-    ($($reader:ty),*) => {$(
-        impl Read for $reader {
-            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-                (&self.pipe).read(buf)
-            }
-
-            fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-                (&self.pipe).read_vectored(bufs)
-            }
-        }
-    )*};
-}
-
-stream!(
-    /// The pipe to the standard input of a child process.
-    ChildStdin, PipeWriter, set_write_timeout, write_timeout
-);
-stream!(
-    /// The pipe from the standard output of a child process.
-    ChildStdout, PipeReader, set_read_timeout, read_timeout
-);
-stream!(
-    /// The pipe from the standard error of a child process.
-    ChildStderr, PipeReader, set_read_timeout, read_timeout
-);
-reads!(ChildStdout, &ChildStdout, ChildStderr, &ChildStderr);
-
-macro_rules! writes {
-    ($($writer:ty),*) => {$(
-        impl Write for $writer {
-            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-                (&self.pipe).write(buf)
-            }
-
-            fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-                (&self.pipe).write_vectored(bufs)
-            }
-
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-    )*};
-}
-
-writes!(ChildStdin, &ChildStdin);

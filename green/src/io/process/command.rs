@@ -6,9 +6,13 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{self, CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use rustix::fs::Access;
 
 use super::Child;
 use super::child::Unheld;
+use crate::error::failed;
 
 /// A process to be: `std::process::Command`, whose waits let other greenthreads run.
 ///
@@ -33,6 +37,8 @@ pub struct Command {
     inner: process::Command,
     /// Whether the caller has chosen stdin, stdout, stderr: what is not chosen depends on the call.
     chosen: [bool; 3],
+    input: Option<Vec<u8>>,
+    timeout: Option<Duration>,
 }
 
 impl Command {
@@ -132,6 +138,37 @@ impl Command {
         self
     }
 
+    /// What [`Command::status`], [`Command::output`] and the functions of this module write to its standard input,
+    /// which is piped for it. [`Command::spawn`] leaves that to the caller.
+    ///
+    /// ```
+    /// use green::process::{Command, check_output};
+    ///
+    /// assert_eq!(check_output(Command::new("sort").input("b\na\n"))?, b"a\nb\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn input(&mut self, input: impl Into<Vec<u8>>) -> &mut Command {
+        self.input = Some(input.into());
+        self
+    }
+
+    /// How long [`Command::status`], [`Command::output`] and the functions of this module wait. After that the
+    /// process is killed, and the error is a [`TimeoutExpired`](super::TimeoutExpired) with what it has written by
+    /// then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use green::process::{Command, check_call};
+    ///
+    /// let mut sleep = Command::new("sleep");
+    /// let error = check_call(sleep.arg("60").timeout(Duration::from_millis(5))).unwrap_err();
+    /// assert!(green::is_timeout(&error));
+    /// ```
+    pub fn timeout(&mut self, timeout: Duration) -> &mut Command {
+        self.timeout = Some(timeout);
+        self
+    }
+
     /// std's own command, for whatever else it can be told, such as `pre_exec`. Standard streams are chosen here, not
     /// there.
     pub fn as_std_mut(&mut self) -> &mut process::Command {
@@ -161,40 +198,76 @@ impl Command {
     /// Starts it.
     ///
     /// # Errors
-    /// `NotFound` if there is no such program, and whatever else the system says; the error names the program.
+    /// `NotFound` if there is no such program or directory, and whatever else the system says. The error names what
+    /// is missing, and [`raw_os_error`](crate::raw_os_error) gives the system's number.
     pub fn spawn(&mut self) -> io::Result<Child> {
         let name = self.name();
-        let child = self
-            .inner
-            .spawn()
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot run {name}: {error}")))?;
-        Child::new(child, name)
+        match self.inner.spawn() {
+            Ok(child) => Child::new(child, name),
+            Err(error) => Err(self.refused(error)),
+        }
     }
 
-    /// Runs it to its end. A kill or a deadline that ends the wait ends the process as well.
+    /// Says what the system does not say: whether it means the program or the directory.
+    fn refused(&self, error: io::Error) -> io::Error {
+        let name = self.name();
+        let directory = self.get_current_dir();
+        if let Some(directory) = directory
+            && let Err(error) = enter(directory)
+        {
+            return failed(
+                format!("cannot run {name}: cannot enter the directory {directory:?}"),
+                error,
+            );
+        }
+        let here = Path::new(self.get_program());
+        let there = directory.map(|directory| directory.join(here));
+        if error.kind() == io::ErrorKind::NotFound
+            && here.components().count() > 1
+            && there.as_deref().unwrap_or(here).exists()
+        {
+            return failed(
+                format!("cannot run {name}, which is there, but not the interpreter that it names"),
+                error,
+            );
+        }
+        failed(format!("cannot run {name}"), error)
+    }
+
+    /// Runs it to its end. A kill or a deadline that ends the wait ends the process as well, and with it the group
+    /// that it leads after [`Command::process_group`].
     ///
     /// # Errors
-    /// As [`Command::spawn`] and [`Child::wait`].
+    /// As [`Command::spawn`] and [`Child::communicate`]; a [`TimeoutExpired`](super::TimeoutExpired) if
+    /// [`Command::timeout`] was said.
     pub fn status(&mut self) -> io::Result<ExitStatus> {
-        Unheld::new(self.spawn()?).wait()
+        let output = self.run([Stdio::inherit; 3])?;
+        Ok(output.status)
     }
 
-    /// Runs it to its end and gives what it wrote. A kill or a deadline that ends the wait ends the process as well.
+    /// Runs it to its end and gives what it wrote. Killed and timed out as [`Command::status`].
     ///
     /// # Errors
-    /// As [`Command::spawn`] and [`Child::wait_with_output`].
+    /// As [`Command::status`].
     pub fn output(&mut self) -> io::Result<Output> {
-        self.captured(Stdio::piped)
+        self.run([Stdio::null, Stdio::piped, Stdio::piped])
     }
 
-    /// Runs it with its output captured, and its errors sent there if nobody has chosen.
-    pub(super) fn captured(&mut self, stderr: fn() -> Stdio) -> io::Result<Output> {
+    /// Runs it with its output captured, and its errors where those of this process go if nobody has chosen.
+    pub(super) fn captured(&mut self) -> io::Result<Output> {
+        self.run([Stdio::null, Stdio::piped, Stdio::inherit])
+    }
+
+    /// Runs it to its end, with these streams where nobody has chosen.
+    fn run(&mut self, [stdin, stdout, stderr]: [fn() -> Stdio; 3]) -> io::Result<Output> {
         let [stdin_chosen, stdout_chosen, stderr_chosen] = self.chosen;
-        if !stdin_chosen {
-            self.inner.stdin(Stdio::null());
+        if self.input.is_some() {
+            self.inner.stdin(Stdio::piped());
+        } else if !stdin_chosen {
+            self.inner.stdin(stdin());
         }
         if !stdout_chosen {
-            self.inner.stdout(Stdio::piped());
+            self.inner.stdout(stdout());
         }
         if !stderr_chosen {
             self.inner.stderr(stderr());
@@ -210,12 +283,19 @@ impl Command {
         if !stderr_chosen {
             self.inner.stderr(Stdio::inherit());
         }
-        child?.wait_with_output()
+        let input = self.input.as_deref().unwrap_or_default();
+        Unheld::new(child?).run(input, self.timeout)
     }
 
     pub(super) fn name(&self) -> String {
         format!("{:?}", self.get_program())
     }
+}
+
+/// Whether a process can be started in a directory.
+fn enter(directory: &Path) -> rustix::io::Result<()> {
+    // The dot is looked for inside, which only a directory that may be searched allows.
+    rustix::fs::access(directory.join("."), Access::EXEC_OK)
 }
 
 /// The standard streams count as not chosen.
@@ -224,6 +304,8 @@ impl From<process::Command> for Command {
         Command {
             inner,
             chosen: [false; 3],
+            input: None,
+            timeout: None,
         }
     }
 }

@@ -132,7 +132,7 @@ impl Workers {
                         "cannot communicate with a child process while the thread unwinds",
                     ));
                 }
-                Err(exit) => return Err(io::Error::other(exit.to_string())),
+                Err(exit) => return Err(io::Error::other(exit)),
             }
             if let Some(error) = self.failed.take() {
                 return Err(error);
@@ -149,6 +149,15 @@ impl Drop for Workers {
 }
 
 impl Child {
+    /// What it has written so far to its standard output and error, as far as [`Child::communicate_timeout`] has read
+    /// it.
+    pub(super) fn said(&self) -> [Vec<u8>; 2] {
+        let said = self.conversation.as_ref();
+        let said = said.map(|said| said.outputs.each_ref());
+        said.map(|outputs| outputs.map(|output| output.bytes.borrow().clone()))
+            .unwrap_or_default()
+    }
+
     /// Writes `input` to the process and closes that pipe, reads both its outputs to their ends, and waits for its
     /// end: all at once, so that much data in one direction does not keep up the others.
     ///
@@ -170,8 +179,8 @@ impl Child {
         self.communicate_until(input, None)
     }
 
-    /// As [`Child::communicate`], for at most `timeout`. After that the process runs on, and a further call with no
-    /// input goes on where this one has stopped.
+    /// As [`Child::communicate`], for at most `timeout`. After that the process runs on, the error has what it has
+    /// written so far, and a further call with no input goes on where this one has stopped.
     ///
     /// # Errors
     /// As [`Child::communicate`]; a [`TimeoutExpired`](super::TimeoutExpired), of kind `TimedOut`, after `timeout`.

@@ -14,9 +14,13 @@
 //! What goes beyond std:
 //!
 //! - [`Child::wait_timeout`] bounds the wait; its error is a [`TimeoutExpired`], of kind `TimedOut`.
+//! - [`Child::terminate`], [`Child::send_signal`] and [`Child::kill_group`]; a [`ChildHandle`] for those who do not have
+//!   the child. A signal never reaches a process that only has the number of one that has ended.
 //! - [`Child::communicate`] writes the whole input while it reads both outputs, so that none of the three can block
 //!   the others; after a timeout it is called again and has lost nothing.
-//! - [`call`], [`check_call`] and [`check_output`] are Python's.
+//! - [`call`], [`check_call`] and [`check_output`] are Python's; [`Command::timeout`] and [`Command::input`] are its
+//!   arguments of these names, [`universal_newlines`] is for what is text.
+//! - An error says what could not be done, and keeps the system's number: see [`raw_os_error`](crate::raw_os_error).
 //!
 //! As with std, dropping a [`Child`] neither ends it nor waits for it. But where nobody would hold one any more,
 //! because a kill or a deadline ends [`Command::output`], [`Command::status`] or [`Child::wait_with_output`], the
@@ -28,15 +32,17 @@
 mod child;
 mod command;
 mod communicate;
+mod streams;
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-pub use child::{Child, ChildStderr, ChildStdin, ChildStdout};
+pub use child::{Child, ChildHandle};
 pub use command::Command;
 pub use std::process::{ExitCode, ExitStatus, Output, Stdio, Termination, abort, exit, id};
+pub use streams::{ChildStderr, ChildStdin, ChildStdout};
 
 /// Runs a command to its end and gives its status.
 ///
@@ -87,7 +93,7 @@ pub fn check_call(command: &mut Command) -> io::Result<()> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn check_output(command: &mut Command) -> io::Result<Vec<u8>> {
-    let output = command.captured(Stdio::inherit)?;
+    let output = command.captured()?;
     Ok(check(command, output)?.stdout)
 }
 
@@ -99,6 +105,24 @@ fn check(command: &Command, output: Output) -> io::Result<Output> {
         command: command.name(),
         output,
     }))
+}
+
+/// What a process has written, as text: each of `\r\n` and `\r` becomes `\n`.
+///
+/// # Errors
+/// `InvalidData` if it is no UTF-8.
+///
+/// ```
+/// use green::process::{Command, check_output, universal_newlines};
+///
+/// let said = check_output(Command::new("printf").arg("a\\r\\nb\\rc\\n"))?;
+/// assert_eq!(universal_newlines(&said)?, "a\nb\nc\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn universal_newlines(bytes: &[u8]) -> io::Result<String> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 /// A command that must succeed has not.
@@ -128,12 +152,13 @@ impl fmt::Display for CalledProcessError {
 
 impl Error for CalledProcessError {}
 
-/// A child process had not ended when the time was up. It runs on.
-#[derive(Debug)]
+/// A child process had not ended when the time was up. It runs on, unless the call says otherwise.
 pub struct TimeoutExpired {
     command: String,
     pid: u32,
     after: Duration,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
 }
 
 impl TimeoutExpired {
@@ -146,6 +171,28 @@ impl TimeoutExpired {
     pub fn after(&self) -> Duration {
         self.after
     }
+
+    /// What was read of its standard output by then, if the call reads that.
+    pub fn stdout(&self) -> &[u8] {
+        &self.stdout
+    }
+
+    /// What was read of its standard error by then, if the call reads that.
+    pub fn stderr(&self) -> &[u8] {
+        &self.stderr
+    }
+}
+
+impl fmt::Debug for TimeoutExpired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimeoutExpired")
+            .field("command", &self.command)
+            .field("pid", &self.pid)
+            .field("after", &self.after)
+            .field("stdout", &String::from_utf8_lossy(&self.stdout))
+            .field("stderr", &String::from_utf8_lossy(&self.stderr))
+            .finish()
+    }
 }
 
 impl fmt::Display for TimeoutExpired {
@@ -154,6 +201,7 @@ impl fmt::Display for TimeoutExpired {
             command,
             pid,
             after,
+            ..
         } = self;
         write!(f, "{command} (process {pid}) has not ended after {after:?}")
     }

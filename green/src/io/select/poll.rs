@@ -6,9 +6,11 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use hub_core::{Direction, Interest, ParkError, Ready, Token, Trigger};
+use hub_core::{Interest, Ready};
 
-use crate::runtime::{Alarm, Reason, Runtime, Waiter, Wake, Watched};
+use crate::io::once::Watch;
+use crate::io::readiness::Ended;
+use crate::runtime::{Reason, Runtime, Watched};
 
 /// Descriptors of any kind, each with a key of the caller's: what `select.poll()` is in eventlet's language.
 ///
@@ -119,26 +121,21 @@ impl<K> Poll<K> {
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> io::Result<Vec<(&K, Ready)>> {
         let timeout = timeout.into();
         Runtime::with(|runtime| {
-            self.refuse_closed()?;
             let mut watch = Watch::new(runtime);
             for entry in &self.entries {
-                watch.add(entry)?;
+                // A duplicate again: one hub knows a number once, and two waits may go on at the same time.
+                let own = Rc::new(entry.fd.try_clone()?);
+                watch.add(own, Rc::clone(&entry.watched), entry.interest)?;
             }
             if timeout == Some(Duration::ZERO) {
-                runtime.turn(timeout);
+                watch.look()?;
             } else {
-                match runtime.park(self.reason(), runtime.deadline(timeout)) {
-                    Wake::Event | Wake::Again => self.refuse_closed()?,
-                    Wake::Expired => {}
-                    Wake::Interrupted(interrupt) => {
+                match watch.wait(self.reason(), runtime.deadline(timeout)) {
+                    Ended::Ready | Ended::Expired => {}
+                    ended => {
                         drop(watch);
-                        interrupt.raise();
-                    }
-                    Wake::Unwinding => {
-                        return Err(io::Error::new(
-                            io::ErrorKind::WouldBlock,
-                            "cannot wait for descriptors while unwinding",
-                        ));
+                        ended.or_raise(self.reason())?;
+                        return Ok(Vec::new());
                     }
                 }
             }
@@ -152,20 +149,6 @@ impl<K> Poll<K> {
 }
 
 impl<K> Poll<K> {
-    fn refuse_closed(&self) -> io::Result<()> {
-        let mut all = self.entries.iter().map(|entry| &entry.watched);
-        match all.find(|watched| watched.is_closed()) {
-            None => Ok(()),
-            Some(watched) => Err(io::Error::new(
-                io::ErrorKind::NotConnected,
-                format!(
-                    "cannot wait for descriptor {}: its owner has closed it",
-                    watched.number()
-                ),
-            )),
-        }
-    }
-
     fn reason(&self) -> Reason {
         match &*self.entries {
             [] => Reason::Sleep,
@@ -195,80 +178,5 @@ impl<K: fmt::Debug> fmt::Debug for Poll<K> {
             .iter()
             .map(|entry| (entry.watched.number(), &entry.key));
         f.debug_map().entries(entries).finish()
-    }
-}
-
-/// Registrations for the time of one wait, all with the same waiter.
-struct Watch<'a> {
-    runtime: &'a Runtime,
-    waiter: Waiter,
-    tokens: Vec<(Token, Interest)>,
-    watched: Vec<Rc<Watched>>,
-}
-
-impl<'a> Watch<'a> {
-    fn new(runtime: &'a Runtime) -> Watch<'a> {
-        Watch {
-            runtime,
-            waiter: runtime.waiter(),
-            tokens: Vec::new(),
-            watched: Vec::new(),
-        }
-    }
-
-    fn add<K>(&mut self, entry: &Entry<K>) -> io::Result<()> {
-        // A duplicate again: one hub knows a number once, and two waits may go on at the same time.
-        let source = Rc::new(entry.fd.try_clone()?);
-        let interest = entry.interest;
-        entry.watched.enter(&self.waiter);
-        self.watched.push(Rc::clone(&entry.watched));
-        self.runtime.reactor(|reactor| {
-            let token = reactor.add_with(source, Trigger::Oneshot)?;
-            self.tokens.push((token, interest));
-            for direction in directions(interest) {
-                let parked = reactor.park(token, direction, Alarm::Park(self.waiter.clone()));
-                if let Err(ParkError::Io(error, _)) = parked {
-                    return Err(error);
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// For each registration, the directions whose waiter is gone: the hub has reported them.
-    fn finish(mut self) -> Vec<Ready> {
-        let tokens = std::mem::take(&mut self.tokens);
-        let ready = tokens.iter().map(|&(token, interest)| {
-            let removed = self.runtime.remove(token);
-            let left = removed.map_or_else(Vec::new, |removed| removed.waiters);
-            directions(interest)
-                .filter(|direction| !left.iter().any(|(other, _)| other == direction))
-                .fold(Ready::NONE, |ready, direction| {
-                    ready
-                        | match direction {
-                            Direction::Read => Ready::READ,
-                            Direction::Write => Ready::WRITE,
-                        }
-                })
-        });
-        ready.collect()
-    }
-}
-
-fn directions(interest: Interest) -> impl Iterator<Item = Direction> {
-    let both = [Direction::Read, Direction::Write];
-    both.into_iter()
-        .filter(move |direction| interest.has(*direction))
-}
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        for (token, _) in self.tokens.drain(..) {
-            let removed = self.runtime.remove(token);
-            drop(removed);
-        }
-        for watched in &self.watched {
-            watched.leave(&self.waiter);
-        }
     }
 }

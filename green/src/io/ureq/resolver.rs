@@ -20,13 +20,8 @@ impl Resolver for GreenResolver {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
-        let host = uri.host().ok_or(Error::HostNotFound)?;
-        // An IPv6 address stands in brackets in an address of the web.
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
-            Some("https") => 443,
-            _ => 80,
-        });
+        let host = host(uri).ok_or(Error::HostNotFound)?;
+        let port = port(uri);
         let wait = timeout.not_zero().map(|duration| *duration);
         let found = crate::Timeout::new(wait)
             .run(|| dns::lookup(host, port))
@@ -48,6 +43,25 @@ impl Resolver for GreenResolver {
         }
         Ok(resolved)
     }
+}
+
+/// The host without the brackets in which an IPv6 address stands in an address of the web.
+pub(super) fn host(uri: &Uri) -> Option<&str> {
+    let host = uri.host()?;
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    Some(bare.unwrap_or(host))
+}
+
+/// The port, or that of the scheme.
+pub(super) fn port(uri: &Uri) -> u16 {
+    let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
+    uri.port_u16().unwrap_or(match &*scheme {
+        "https" => 443,
+        socks if socks.starts_with("socks") => 1080,
+        _ => 80,
+    })
 }
 
 /// What ureq has room for.

@@ -9,8 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use hub_core::Direction;
 
-use crate::net::poll::Polled;
-use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use crate::net::{HasIo, TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// A future of the next connection of a [`TcpListener`] or [`UnixListener`]. Dropped, it takes none.
 ///
@@ -37,7 +36,7 @@ pub fn accept<L: Listener>(listener: &L) -> Accept<'_, L> {
     private_bounds,
     reason = "how it waits is no part of the interface, and keeps others from implementing it"
 )]
-pub trait Listener: Polled {
+pub trait Listener: HasIo {
     /// What it accepts.
     type Stream;
     /// The address of the other end.

@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use super::streams::{ShutDown, for_streams};
-use crate::net::poll::Polled;
+use super::streams::for_streams;
+use crate::net::retry::Transfer;
+use crate::net::{HasIo, Shutdown};
 
 macro_rules! implement {
     ($stream:ty) => {
@@ -17,7 +18,7 @@ macro_rules! implement {
                 cx: &mut Context<'_>,
                 buf: &mut [u8],
             ) -> Poll<io::Result<usize>> {
-                self.io().poll_read(cx, buf)
+                self.io().poll_transfer(cx, Transfer::Read(buf))
             }
 
             fn poll_read_vectored(
@@ -25,7 +26,7 @@ macro_rules! implement {
                 cx: &mut Context<'_>,
                 bufs: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
-                self.io().poll_read_vectored(cx, bufs)
+                self.io().poll_transfer(cx, Transfer::ReadVectored(bufs))
             }
         }
 
@@ -35,7 +36,7 @@ macro_rules! implement {
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                self.io().poll_write(cx, buf)
+                self.io().poll_transfer(cx, Transfer::Write(buf))
             }
 
             fn poll_write_vectored(
@@ -43,7 +44,7 @@ macro_rules! implement {
                 cx: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                self.io().poll_write_vectored(cx, bufs)
+                self.io().poll_transfer(cx, Transfer::WriteVectored(bufs))
             }
 
             fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -52,7 +53,7 @@ macro_rules! implement {
 
             /// Shuts the writing half down; the descriptor stays open.
             fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.shut_down())
+                Poll::Ready(self.shutdown_safe(Shutdown::Write))
             }
         }
     };

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::{self, Read, ReadBufCursor, Write};
 
-use super::streams::{ShutDown, for_streams};
+use super::streams::for_streams;
 use super::{Sleep, block_on, sleep, sleep_until};
-use crate::net::poll::Polled;
+use crate::net::retry::Transfer;
+use crate::net::{HasIo, Shutdown};
 use crate::runtime::Runtime;
 
 /// What is read goes through a buffer of this size, one for each thread: hyper lends memory that is not initialised,
@@ -26,7 +27,8 @@ macro_rules! implement {
             ) -> Poll<io::Result<()>> {
                 let read = |scratch: &mut [u8]| {
                     let wanted = buf.remaining().min(SCRATCH);
-                    let read = ready!(self.io().poll_read(cx, &mut scratch[..wanted]))?;
+                    let into = Transfer::Read(&mut scratch[..wanted]);
+                    let read = ready!(self.io().poll_transfer(cx, into))?;
                     buf.put_slice(&scratch[..read]);
                     Poll::Ready(Ok(()))
                 };
@@ -40,7 +42,7 @@ macro_rules! implement {
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                self.io().poll_write(cx, buf)
+                self.io().poll_transfer(cx, Transfer::Write(buf))
             }
 
             fn poll_write_vectored(
@@ -48,7 +50,7 @@ macro_rules! implement {
                 cx: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                self.io().poll_write_vectored(cx, bufs)
+                self.io().poll_transfer(cx, Transfer::WriteVectored(bufs))
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -61,7 +63,7 @@ macro_rules! implement {
 
             /// Shuts the writing half down.
             fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.shut_down())
+                Poll::Ready(self.shutdown_safe(Shutdown::Write))
             }
         }
     };

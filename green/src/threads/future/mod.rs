@@ -28,6 +28,9 @@
 //! | `tokio` | `tokio::io::{AsyncRead, AsyncWrite}`: the traits alone, no runtime |
 //! | `hyper` | `hyper::rt::{Read, Write}`, and hyper's timer and executor as `Timer` and `Executor` |
 //!
+//! Where a library asks for streams that are `Send`, as the client of redis and hyper's upgrades do, wrap them in a
+//! [`ThreadBound`], which has the traits of what is in it.
+//!
 //! [`accept`] is the future of a connection. Connecting looks up names and so is a call that blocks:
 //! `green::spawn(|| TcpStream::connect("localhost:80")).await`. Any other call on a socket becomes a future with
 //! [`std::future::poll_fn`] and [`TcpStream::poll_retry`].
@@ -55,13 +58,16 @@
 //! [`UnixStream`]: crate::net::UnixStream
 
 mod accept;
-mod block_on;
+pub(crate) mod block_on;
+mod bound;
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
+mod bound_io;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod remote;
-mod sleep;
+pub(crate) mod sleep;
 #[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
 mod streams;
 #[cfg(feature = "tokio")]
@@ -71,5 +77,6 @@ mod tokio;
 pub use self::hyper::{Executor, Timer};
 pub use accept::{Accept, Listener, accept};
 pub use block_on::{block_on, spawn, try_block_on};
+pub use bound::ThreadBound;
 pub use remote::{RemoteExit, RemoteGreenThread};
 pub use sleep::{Sleep, sleep, sleep_until};

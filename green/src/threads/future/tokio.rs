@@ -6,8 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::streams::{ShutDown, for_streams};
-use crate::net::poll::Polled;
+use super::streams::for_streams;
+use crate::net::retry::Transfer;
+use crate::net::{HasIo, Shutdown};
 
 macro_rules! implement {
     ($stream:ty) => {
@@ -17,7 +18,8 @@ macro_rules! implement {
                 cx: &mut Context<'_>,
                 buf: &mut ReadBuf<'_>,
             ) -> Poll<io::Result<()>> {
-                let read = ready!(self.io().poll_read(cx, buf.initialize_unfilled()))?;
+                let unfilled = Transfer::Read(buf.initialize_unfilled());
+                let read = ready!(self.io().poll_transfer(cx, unfilled))?;
                 buf.advance(read);
                 Poll::Ready(Ok(()))
             }
@@ -29,7 +31,7 @@ macro_rules! implement {
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                self.io().poll_write(cx, buf)
+                self.io().poll_transfer(cx, Transfer::Write(buf))
             }
 
             fn poll_write_vectored(
@@ -37,7 +39,7 @@ macro_rules! implement {
                 cx: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                self.io().poll_write_vectored(cx, bufs)
+                self.io().poll_transfer(cx, Transfer::WriteVectored(bufs))
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -50,7 +52,7 @@ macro_rules! implement {
 
             /// Shuts the writing half down.
             fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.shut_down())
+                Poll::Ready(self.shutdown_safe(Shutdown::Write))
             }
         }
     };

@@ -5,11 +5,13 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use greenlet::fork_count;
 
+use super::threads::Threads;
 use crate::greenthread::Panic;
 use crate::runtime::{
     Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, resume_if_control,
@@ -21,7 +23,7 @@ use crate::runtime::{
 pub enum JobError {
     /// It panicked.
     Panicked(Panic),
-    /// It was not run, or not waited for: the error says why.
+    /// It was not run, or it was and its value cannot be had: the error says why.
     Refused(io::Error),
 }
 
@@ -87,6 +89,9 @@ struct Slot<T> {
 /// Dropping it detaches: the job runs, and its value is dropped. It may go to another thread and be joined there.
 pub struct Job<T> {
     slot: Arc<Mutex<Slot<T>>>,
+    /// Where it runs, if not here and now; and that its caller has left.
+    pool: Option<Arc<Threads>>,
+    deserted: Arc<AtomicBool>,
     /// In the child of a fork nobody runs it any more, and the lock may be held by a thread of the parent.
     forks: usize,
 }
@@ -100,6 +105,7 @@ impl<T: Send + 'static> Job<T> {
     /// A handle, and what a thread of the pool has to call. That never unwinds.
     pub(super) fn new(
         f: impl FnOnce() -> T + Send + 'static,
+        pool: &Arc<Threads>,
     ) -> (Job<T>, Box<dyn FnOnce() + Send>) {
         let slot = Arc::new(Mutex::new(Slot {
             stage: Stage::Queued,
@@ -107,6 +113,8 @@ impl<T: Send + 'static> Job<T> {
         }));
         let job = Job {
             slot: Arc::clone(&slot),
+            pool: Some(Arc::clone(pool)),
+            deserted: Arc::default(),
             forks: fork_count(),
         };
         let run = Box::new(move || {
@@ -127,6 +135,8 @@ impl<T: Send + 'static> Job<T> {
                 stage: Stage::Done(result),
                 waiter: None,
             })),
+            pool: None,
+            deserted: Arc::default(),
             forks: fork_count(),
         }
     }
@@ -159,9 +169,9 @@ impl<T> Job<T> {
     ///
     /// # Errors
     /// [`JobError::Panicked`] with what the job panicked with. [`JobError::Refused`] if [`Job::poll`] or
-    /// [`Job::join_timeout`] has given the value before, if the hub can have no wake-up channel, or, with kind
-    /// `WouldBlock`, if the job has not ended and the calling thread is unwinding: nothing waits then. Also in a child
-    /// of a fork that was made before the job had ended: it ends in the parent.
+    /// [`Job::join_timeout`] has given the value before, or, with kind `WouldBlock`, if the job has not ended and the
+    /// calling thread is unwinding: nothing waits then. Also in a child of a fork that was made before the job had
+    /// ended: it ends in the parent.
     pub fn join(mut self) -> Result<T, JobError> {
         self.join_here()
     }
@@ -207,6 +217,20 @@ impl<T> Job<T> {
         let is_over =
             |slot: MutexGuard<'_, Slot<T>>| matches!(slot.stage, Stage::Done(_) | Stage::Over);
         self.is_gone() || self.lock().is_none_or(is_over)
+    }
+
+    pub(super) fn deserted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.deserted)
+    }
+
+    /// Whoever waited for it was killed or timed out: its thread is not waited for either.
+    fn desert(&self) {
+        if let Some(pool) = &self.pool
+            && !self.is_gone()
+            && !self.deserted.swap(true, Ordering::Relaxed)
+        {
+            pool.deserted();
+        }
     }
 
     fn is_gone(&self) -> bool {
@@ -258,13 +282,17 @@ impl<T> Job<T> {
         Runtime::with(|runtime| {
             let deadline = runtime.deadline(timeout);
             loop {
-                let ended = runtime.wait::<Anywhere, _, _>(Wait {
+                let ended = runtime.try_wait::<Anywhere, _, _>(Wait {
                     reason: Reason::Outside("a job of the thread pool"),
                     deadline,
                     enter: |waiter| self.enter(waiter),
                     // One that has ended has taken the waiter out.
                     leave: |()| self.lock().and_then(|mut slot| slot.waiter.take()),
                     pass_on: || (),
+                });
+                let ended = ended.unwrap_or_else(|interrupt| {
+                    self.desert();
+                    interrupt.raise()
                 });
                 match (self.poll(), ended) {
                     (Some(result), _) => return Some(result),

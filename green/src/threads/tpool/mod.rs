@@ -11,10 +11,15 @@
 //! `EVENTLET_THREADPOOL_SIZE` is accepted), or 20. Threads are started when there is work for them and end when
 //! they have been idle for a while. A [`ThreadPool`] is a pool of one's own.
 //!
-//! - Jobs start in the order in which they came.
-//! - A job that a pool's thread hands to any pool runs at once in that thread: a full pool cannot wait for itself.
+//! - Jobs start in the order in which they came. Files and names ([`fs`](crate::fs), [`dns`](crate::dns)) have as many
+//!   threads each of their own: slow jobs do not hold them up.
+//! - A job that a pool's thread hands to any pool runs at once in that thread: a full pool cannot wait for itself. But a
+//!   job that waits for another thread, which itself waits for a job of the same pool, can find itself in a circle:
+//!   with one thread in the pool, `execute(move || hub.submit(|| execute(f)).join())` never ends. Have the
+//!   hub's thread do such work without the pool, or through a [`ThreadPool`] of its own.
 //! - Whoever waits for a job may be killed or time out; the job runs to its end, its result is dropped, and the
-//!   pool is as before.
+//!   pool is as before. If it never ends, a further thread takes its place: see
+//!   [`ThreadPool::with_replacements`].
 //! - No lock of a pool or a hub is held while a job runs.
 //! - The end of `main` ends the process, whatever jobs still run; [`killall`] is how to wait for them.
 //!
@@ -24,11 +29,13 @@
 mod job;
 mod pool;
 mod proxy;
+mod threads;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::runtime::Runtime;
 use crate::runtime::per_process::PerProcess;
 
 pub use job::{Job, JobError};
@@ -45,11 +52,31 @@ const DEFAULT_SIZE: usize = 20;
 /// The pool of this process.
 static POOL: PerProcess<Mutex<Global>> = PerProcess::new();
 
+/// What the threads of the process are for: none of these waits behind another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// The user's jobs.
+    Jobs,
+    Files,
+    Names,
+}
+
+impl Lane {
+    fn name(self) -> &'static str {
+        match self {
+            Lane::Jobs => "green-pool",
+            Lane::Files => "green-files",
+            Lane::Names => "green-names",
+        }
+    }
+}
+
 #[derive(Default)]
 struct Global {
     /// What `set_num_threads` said.
     size: Option<usize>,
-    pool: Option<Arc<ThreadPool>>,
+    /// One a lane.
+    pools: [Option<Arc<ThreadPool>>; 3],
 }
 
 /// Nothing that can panic runs under this lock, so poison means nothing.
@@ -58,18 +85,33 @@ fn global() -> MutexGuard<'static, Global> {
     global.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn pool() -> io::Result<Arc<ThreadPool>> {
+fn pool(lane: Lane) -> io::Result<Arc<ThreadPool>> {
     let mut global = global();
-    if let Some(pool) = &global.pool {
+    if let Some(pool) = &global.pools[lane as usize] {
         return Ok(Arc::clone(pool));
     }
     let size = match global.size {
         Some(size) => size,
         None => environment()?,
     };
-    Ok(Arc::clone(
-        global.pool.insert(Arc::new(ThreadPool::new(size))),
-    ))
+    let pool = Arc::new(ThreadPool::named(lane.name(), size, size));
+    Ok(Arc::clone(global.pools[lane as usize].insert(pool)))
+}
+
+/// As [`execute`], for green's own blocking calls.
+pub(crate) fn execute_in<T: Send + 'static>(
+    lane: Lane,
+    f: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JobError> {
+    pool(lane)?.execute(f)
+}
+
+/// As [`submit`], for green's own blocking calls.
+pub(crate) fn submit_in<T: Send + 'static>(
+    lane: Lane,
+    f: impl FnOnce() -> T + Send + 'static,
+) -> Result<Job<T>, JobError> {
+    pool(lane)?.submit(f)
 }
 
 /// True in a thread of a pool.
@@ -106,7 +148,8 @@ fn environment() -> io::Result<usize> {
 ///
 /// # Errors
 /// [`JobError::Panicked`] with what `f` panicked with; [`JobError::Refused`] if the environment names no valid
-/// size or the system has no thread left: `f` has not run then.
+/// size or the system has no thread left: `f` has not run then. In the child of a fork that was made meanwhile: it runs
+/// in the parent.
 ///
 /// ```
 /// use std::time::Duration;
@@ -116,7 +159,7 @@ fn environment() -> io::Result<usize> {
 /// assert!(left.is_err());
 /// ```
 pub fn execute<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Result<T, JobError> {
-    pool()?.execute(f)
+    execute_in(Lane::Jobs, f)
 }
 
 /// Hands `f` to the pool and returns at once with a handle to wait for it, or not.
@@ -135,11 +178,11 @@ pub fn execute<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Res
 pub fn submit<T: Send + 'static>(
     f: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Job<T>, JobError> {
-    pool()?.submit(f)
+    submit_in(Lane::Jobs, f)
 }
 
-/// Sets the number of threads of the process' pool, before it is first used. 0 runs every job in the calling
-/// thread, with a warning.
+/// Sets the number of threads of the process' pool, before it is first used, and of those for files and for names. 0 runs
+/// every job in the calling thread, with a warning.
 ///
 /// # Errors
 /// `ResourceBusy` if the pool is in use already; [`killall`] ends that.
@@ -152,7 +195,7 @@ pub fn submit<T: Send + 'static>(
 /// ```
 pub fn set_num_threads(threads: usize) -> io::Result<()> {
     let mut global = global();
-    if let Some(pool) = &global.pool {
+    if let Some(pool) = &global.pools[Lane::Jobs as usize] {
         return Err(io::Error::new(
             io::ErrorKind::ResourceBusy,
             format!(
@@ -165,7 +208,7 @@ pub fn set_num_threads(threads: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the process' pool: jobs that were handed to it run to their end and deliver their results, then its
+/// Ends the process' pool, and those for files and names: jobs that were handed to it run to their end and deliver their results, then its
 /// threads end. Waits for that, for at most `timeout`, and says whether it has happened.
 ///
 /// The next use of the module sets up a new pool, and [`set_num_threads`] may be called before. If the time was
@@ -180,6 +223,9 @@ pub fn set_num_threads(threads: usize) -> io::Result<()> {
 /// # Ok::<(), green::tpool::JobError>(())
 /// ```
 pub fn killall(timeout: impl Into<Option<Duration>>) -> bool {
-    let pool = global().pool.take();
-    pool.is_none_or(|pool| pool.killall(timeout))
+    let deadline = Runtime::with(|runtime| runtime.deadline(timeout.into()));
+    let pools = std::mem::take(&mut global().pools);
+    pools.iter().flatten().for_each(|pool| pool.close());
+    let mut ended = pools.iter().flatten();
+    ended.all(|pool| pool.wait_end(deadline))
 }

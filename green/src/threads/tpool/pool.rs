@@ -1,20 +1,17 @@
 //! A bounded set of OS threads that share one queue of jobs.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use greenlet::fork_count;
 
+use super::threads::{Threads, Work};
 use super::{Job, JobError};
-use crate::runtime::{Anywhere, Ended, Origin, Place, Reason, Runtime, Wait, WaitList, Why};
-
-/// The idle timeout, if nothing else is said.
-const IDLE: Duration = Duration::from_secs(10);
+use crate::error::failed;
+use crate::runtime::{Anywhere, Ended, Place, Reason, Runtime, Wait, Why};
 
 /// How long `killall` sleeps between looks at a thread that has done its work and is on its way out.
 const LOOK: Duration = Duration::from_micros(200);
@@ -27,6 +24,11 @@ pub(super) fn is_member() -> bool {
     IN_POOL.get()
 }
 
+/// This thread is one of a pool from now on.
+pub(super) fn enter() {
+    IN_POOL.set(true);
+}
+
 /// See `after_fork`.
 pub(super) fn leave() {
     IN_POOL.set(false);
@@ -37,6 +39,9 @@ pub(super) fn leave() {
 /// It may be shared between threads. Dropping it lets the jobs that it was given run to their end; nobody waits for
 /// that.
 ///
+/// A job cannot be ended from outside: one whose caller was killed or timed out keeps its thread until it ends by
+/// itself. See [`ThreadPool::with_replacements`] for jobs that may never do so.
+///
 /// ```
 /// use green::tpool::ThreadPool;
 ///
@@ -46,74 +51,53 @@ pub(super) fn leave() {
 /// # Ok::<(), green::tpool::JobError>(())
 /// ```
 pub struct ThreadPool {
-    shared: Arc<Shared>,
+    threads: Arc<Threads>,
     /// In the child of a fork there are no threads, and the lock may be held by one of the parent's.
     forks: usize,
-}
-
-type Work = Box<dyn FnOnce() + Send>;
-
-struct Shared {
-    size: usize,
-    state: Mutex<State>,
-    work: Condvar,
-}
-
-struct State {
-    /// How long a thread waits for its next job before it ends.
-    idle_timeout: Duration,
-    queue: VecDeque<Work>,
-    /// Threads that are alive, and those of them that wait for work.
-    threads: usize,
-    idle: usize,
-    handles: Vec<JoinHandle<()>>,
-    /// No more jobs are taken; threads end when the queue is empty.
-    closed: bool,
-    /// Who waits for the last thread to end.
-    leavers: WaitList<(), <Anywhere as Origin>::Waiter>,
-}
-
-impl State {
-    fn new() -> State {
-        State {
-            idle_timeout: IDLE,
-            queue: VecDeque::new(),
-            threads: 0,
-            idle: 0,
-            handles: Vec::new(),
-            closed: false,
-            leavers: WaitList::new(),
-        }
-    }
-}
-
-impl Shared {
-    /// Nothing that can panic runs under this lock, so poison means nothing.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl ThreadPool {
     /// A pool of at most `threads` threads, each started when there is work for it. 0 runs every job in the calling
     /// thread, with a warning.
     pub fn new(threads: usize) -> ThreadPool {
+        ThreadPool::named("green-pool", threads, 0)
+    }
+
+    /// As [`ThreadPool::new`], for jobs that may never end. When a job finds every thread at work, those that run for
+    /// callers who were killed or timed out do not count: each is replaced by a further thread, up to as many again
+    /// as `threads`. The log says so, and that no thread is left if all of those are taken too. The pools of the
+    /// process are of this kind.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use green::{Timeout, tpool::ThreadPool};
+    ///
+    /// let pool = ThreadPool::with_replacements(1);
+    /// let endless = || loop {
+    ///     std::thread::sleep(Duration::from_secs(1));
+    /// };
+    /// assert!(Timeout::new(Duration::from_millis(5)).run(|| pool.execute(endless)).is_err());
+    /// assert_eq!(pool.execute(|| 1)?, 1);
+    /// # Ok::<(), green::tpool::JobError>(())
+    /// ```
+    pub fn with_replacements(threads: usize) -> ThreadPool {
+        ThreadPool::named("green-pool", threads, threads)
+    }
+
+    /// With a name for its threads.
+    pub(super) fn named(name: &'static str, threads: usize, replacements: usize) -> ThreadPool {
         if threads == 0 {
             log::warn!("a thread pool of size 0: every job blocks the thread that calls it");
         }
         ThreadPool {
-            shared: Arc::new(Shared {
-                size: threads,
-                state: Mutex::new(State::new()),
-                work: Condvar::new(),
-            }),
+            threads: Arc::new(Threads::new(name, threads, replacements)),
             forks: fork_count(),
         }
     }
 
-    /// The number of threads that it may have.
+    /// The number of threads that it may have, replacements not counted.
     pub fn size(&self) -> usize {
-        self.shared.size
+        self.threads.size
     }
 
     /// The number of threads that it has now: none before the first job, and none after it has been idle for a
@@ -122,11 +106,11 @@ impl ThreadPool {
         if self.is_gone() {
             return 0;
         }
-        self.shared.lock().threads
+        self.threads.lock().threads
     }
 
-    /// A thread that has had no job for so long ends: 10 seconds at first. Threads that are idle now keep to what was said
-    /// before.
+    /// A thread that has had no job for so long ends: 10 seconds at first. Threads that are idle now keep to what was
+    /// said before.
     ///
     /// ```
     /// let pool = green::tpool::ThreadPool::new(4);
@@ -134,7 +118,7 @@ impl ThreadPool {
     /// ```
     pub fn set_idle_timeout(&self, timeout: Duration) {
         if !self.is_gone() {
-            self.shared.lock().idle_timeout = timeout;
+            self.threads.lock().idle_timeout = timeout;
         }
     }
 
@@ -164,7 +148,7 @@ impl ThreadPool {
         &self,
         f: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Job<T>, JobError> {
-        if self.shared.size == 0 || IN_POOL.get() {
+        if self.threads.size == 0 || IN_POOL.get() {
             return Ok(Job::inline(f));
         }
         if self.is_gone() {
@@ -173,8 +157,11 @@ impl ThreadPool {
                 "the threads of the pool are the parent's: this process was forked; make a new pool",
             )));
         }
-        let (job, work) = Job::new(f);
-        let mut state = self.shared.lock();
+        // Before it runs, since it may call `exit`.
+        Runtime::with(Runtime::introduce);
+        let (job, run) = Job::new(f, &self.threads);
+        let deserted = job.deserted();
+        let mut state = self.threads.lock();
         if state.closed {
             drop(state);
             return Err(JobError::Refused(io::Error::new(
@@ -182,50 +169,28 @@ impl ThreadPool {
                 "the thread pool was ended by killall",
             )));
         }
-        let waiting = state.queue.len() + 1;
-        if waiting > state.idle && state.threads < self.shared.size {
-            match self.start() {
-                Ok(handle) => {
-                    state.handles.retain(|handle| !handle.is_finished());
-                    state.handles.push(handle);
-                    state.threads += 1;
-                }
-                // A thread that is at work will come to it.
-                Err(error) if state.threads > 0 => {
-                    log::warn!(
-                        "the thread pool cannot grow beyond {}: {error}",
-                        state.threads
-                    );
-                }
-                Err(error) => {
-                    drop(state);
-                    return Err(JobError::Refused(io::Error::new(
-                        error.kind(),
-                        format!("cannot start a thread for a job: {error}"),
-                    )));
-                }
-            }
+        state.queue.push_back(Work { run, deserted });
+        if state.threads > 0 {
+            // If there is none for it, one that is at work will come to it.
+            self.threads.grow_or_log(&mut state);
+        } else if let Err(error) = self.threads.grow(&mut state) {
+            let work = state.queue.pop_back();
+            drop(state);
+            drop(work);
+            return Err(failed("cannot start a thread for a job", error).into());
         }
-        state.queue.push_back(work);
         drop(state);
-        self.shared.work.notify_one();
+        self.threads.work.notify_one();
         Ok(job)
-    }
-
-    fn start(&self) -> io::Result<JoinHandle<()>> {
-        let shared = Arc::clone(&self.shared);
-        thread::Builder::new()
-            .name("green-pool".into())
-            .spawn(move || shared.work())
     }
 
     fn is_gone(&self) -> bool {
         fork_count() != self.forks
     }
 
-    fn close(&self) {
-        self.shared.lock().closed = true;
-        self.shared.work.notify_all();
+    pub(super) fn close(&self) {
+        self.threads.lock().closed = true;
+        self.threads.work.notify_all();
     }
 
     /// Ends this pool: see [`killall`](super::killall). It takes no jobs after that.
@@ -234,12 +199,19 @@ impl ThreadPool {
             return true;
         }
         self.close();
-        let deadline = Runtime::with(|runtime| runtime.deadline(timeout.into()));
+        self.wait_end(Runtime::with(|runtime| runtime.deadline(timeout.into())))
+    }
+
+    /// Waits for the end of the threads of a closed pool. False if that did not happen by the deadline.
+    pub(super) fn wait_end(&self, deadline: Option<Instant>) -> bool {
+        if self.is_gone() {
+            return true;
+        }
         if !self.wait_idle(deadline) {
             return false;
         }
         // The work is done; what is left of a thread is the end of its hub, if a job used one.
-        for handle in std::mem::take(&mut self.shared.lock().handles) {
+        for handle in std::mem::take(&mut self.threads.lock().handles) {
             while !handle.is_finished() {
                 let (now, cannot_wait) =
                     Runtime::with(|runtime| (runtime.now(), runtime.cannot_switch()));
@@ -256,7 +228,7 @@ impl ThreadPool {
     /// Waits until the last thread has done its work. False if that did not happen.
     fn wait_idle(&self, deadline: Option<Instant>) -> bool {
         if IN_POOL.get() {
-            return self.shared.lock().threads == 0;
+            return self.threads.lock().threads == 0;
         }
         Runtime::with(|runtime| {
             loop {
@@ -264,12 +236,12 @@ impl ThreadPool {
                     reason: Reason::Outside("the end of a thread pool"),
                     deadline,
                     enter: |waiter| {
-                        let mut state = self.shared.lock();
+                        let mut state = self.threads.lock();
                         (state.threads > 0).then(|| state.leavers.push(waiter, ()))
                     },
                     leave: |place| match self.is_gone() {
                         true => None,
-                        false => self.shared.lock().leavers.leave(place),
+                        false => self.threads.lock().leavers.leave(place),
                     },
                     pass_on: || (),
                 });
@@ -280,43 +252,6 @@ impl ThreadPool {
                 }
             }
         })
-    }
-}
-
-impl Shared {
-    /// The life of one thread.
-    fn work(&self) {
-        IN_POOL.set(true);
-        let mut state = self.lock();
-        loop {
-            if let Some(job) = state.queue.pop_front() {
-                drop(state);
-                job();
-                state = self.lock();
-                continue;
-            }
-            if state.closed {
-                break;
-            }
-            state.idle += 1;
-            let idle_timeout = state.idle_timeout;
-            let (guard, waited) = self
-                .work
-                .wait_timeout(state, idle_timeout)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = guard;
-            state.idle -= 1;
-            if waited.timed_out() && state.queue.is_empty() {
-                break;
-            }
-        }
-        state.threads -= 1;
-        let mut leavers = WaitList::new();
-        if state.threads == 0 {
-            leavers = std::mem::replace(&mut state.leavers, WaitList::new());
-        }
-        drop(state);
-        leavers.wake_all();
     }
 }
 
@@ -331,11 +266,11 @@ impl Drop for ThreadPool {
 impl fmt::Debug for ThreadPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("ThreadPool");
-        debug.field("size", &self.shared.size);
+        debug.field("size", &self.threads.size);
         if self.is_gone() {
             return debug.finish_non_exhaustive();
         }
-        let state = self.shared.lock();
+        let state = self.threads.lock();
         debug
             .field("threads", &state.threads)
             .field("idle", &state.idle)

@@ -1,6 +1,7 @@
 //! The resolver of this crate, against a name server of the tests' own. Nobody else is asked.
 
 mod cache;
+mod dropped;
 mod files;
 mod names;
 mod rubbish;

@@ -1,15 +1,19 @@
+//! The configuration of a resolver: [`ResolverBuilder`].
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::resolv_conf::{ResolvConf, domain};
+use green_dns::{ResolvConf, search_domain};
+
+use super::system::interface;
 use super::{Green, Parts};
 use crate::dns::Resolver;
 
 /// The shortest time that a server can be waited for.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// A resolver of this crate to be. What is not said here, the files of the system say.
+/// A resolver of green to be. What is not said here, the files of the system say.
 ///
 /// ```
 /// use green::dns::Resolver;
@@ -87,7 +91,7 @@ impl ResolverBuilder {
         domains: impl IntoIterator<Item = D>,
     ) -> ResolverBuilder {
         let domains = domains.into_iter();
-        let domains = domains.filter_map(|name| domain(name.as_ref()));
+        let domains = domains.filter_map(|name| search_domain(name.as_ref()));
         self.search = Some(domains.collect());
         self
     }
@@ -142,7 +146,7 @@ impl ResolverBuilder {
     }
 
     fn configure(&self, text: &str) -> ResolvConf {
-        let read = ResolvConf::parse(text, || dns_lookup::get_hostname().ok());
+        let read = ResolvConf::parse(text, || dns_lookup::get_hostname().ok(), interface);
         ResolvConf {
             servers: self.servers.clone().unwrap_or(read.servers),
             search: self.search.clone().unwrap_or(read.search),

@@ -1,14 +1,13 @@
 //! One question on its way, however many ask it at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 
+use green_dns::{Outcome, Question};
 use greenlet::fork_count;
-
-use super::Outcome;
-use super::wire::Question;
-use crate::{Event, Unwinding};
 
 /// The questions that are being asked.
 ///
@@ -20,8 +19,9 @@ pub(super) struct Flights {
 }
 
 pub(super) struct Flight {
-    /// `None` says that the leader has gone without an outcome.
-    landed: Event<Option<Outcome>>,
+    /// `Some(None)` says that the leader has gone without an outcome.
+    landed: RefCell<Option<Option<Outcome>>>,
+    followers: Cell<Vec<Waker>>,
     /// In the child of a fork the leader may never run again.
     forks: usize,
 }
@@ -40,7 +40,8 @@ impl Flights {
             return Join::Follow(Rc::clone(flight));
         }
         let flight = Rc::new(Flight {
-            landed: Event::new(),
+            landed: RefCell::new(None),
+            followers: Cell::default(),
             forks: fork_count(),
         });
         under_way.insert(question.clone(), Rc::clone(&flight));
@@ -54,23 +55,38 @@ impl Flights {
 
 impl Flight {
     /// Waits for what the leader learns. `None` says that there is no leader any more.
-    pub(super) fn wait(&self) -> Result<Option<Outcome>, Unwinding> {
-        // Nobody sends an error, so that is the only one.
-        self.landed.wait().map_err(|_| Unwinding)
+    pub(super) async fn wait(&self) -> Option<Outcome> {
+        poll_fn(|cx| {
+            if let Some(landed) = &*self.landed.borrow() {
+                return Poll::Ready(landed.clone());
+            }
+            let mut followers = self.followers.take();
+            if !followers.iter().any(|known| known.will_wake(cx.waker())) {
+                followers.push(cx.waker().clone());
+            }
+            self.followers.set(followers);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Only the first landing counts.
+    fn land(&self, outcome: Option<Outcome>) {
+        self.landed.borrow_mut().get_or_insert(outcome);
+        self.followers.take().into_iter().for_each(Waker::wake);
     }
 }
 
 /// Who has this must ask the question. Dropping it lets another one lead.
 pub(super) struct Lead<'a> {
     flights: &'a Flights,
-    pub(super) question: Question,
+    question: Question,
     flight: Rc<Flight>,
 }
 
 impl Lead<'_> {
     pub(super) fn land(self, outcome: Outcome) {
-        // It was not sent before: only the leader sends, and this is the end of it.
-        let _ = self.flight.landed.send(Some(outcome));
+        self.flight.land(Some(outcome));
     }
 }
 
@@ -82,7 +98,6 @@ impl Drop for Lead<'_> {
             under_way.remove(&self.question);
         }
         drop(under_way);
-        // Does nothing after a landing.
-        let _ = self.flight.landed.send(None);
+        self.flight.land(None);
     }
 }

@@ -1,104 +1,68 @@
 //! All name servers in turn, until one answers.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 
-use super::resolv_conf::ResolvConf;
+use green_dns::{Answer, ErrorKind, LONGEST_CHAIN, Question, ResolvConf, Says, Unanswered};
+
 use super::transport::{self, Failure};
-use super::wire::{Answer, LONGEST_CHAIN, Question, Says};
-use super::{Failed, Outcome};
-use crate::dns::ErrorKind;
 
-/// Asks the servers, the `first` of them first. The outcomes are in the order of the questions.
-pub(super) fn ask(conf: &ResolvConf, first: usize, questions: &[&Question]) -> Vec<Outcome> {
-    let outcomes = ask_once(conf, first, questions);
-    let pairs = outcomes.into_iter().zip(questions);
-    pairs
-        .map(|(outcome, question)| follow(conf, first, question, outcome?))
-        .map(|outcome| outcome.map(Rc::new).map_err(Rc::new))
-        .collect()
-}
-
-/// A server that does not follow other names itself leaves it to us.
-fn follow(
+/// Asks the servers, the `first` of them first. A server that does not follow other names itself leaves it to us.
+pub(super) async fn ask(
     conf: &ResolvConf,
     first: usize,
     question: &Question,
-    mut answer: Answer,
-) -> Result<Answer, Failed> {
+) -> Result<Answer, Unanswered> {
+    let mut answer = ask_once(conf, first, question).await?;
     while answer.says == Says::Elsewhere {
         let Some(name) = answer.chain.pop() else {
             break;
         };
-        let next = Question {
-            name,
-            kind: question.kind,
-        };
-        let there = ask_once(conf, first, &[&next]).remove(0)?;
+        let there = ask_once(conf, first, &Question::new(name, question.kind)).await?;
         answer.chain.extend(there.chain);
         answer.says = there.says;
         answer.ttl = answer.ttl.min(there.ttl);
         if answer.chain.len() > LONGEST_CHAIN {
-            return Err(Failed {
-                kind: ErrorKind::Failed,
-                why: "it leads through too many names".to_owned(),
-                timed_out: false,
-            });
+            let why = "it leads through too many names";
+            return Err(Unanswered::new(ErrorKind::Failed, why));
         }
     }
     Ok(answer)
 }
 
-fn ask_once(
+async fn ask_once(
     conf: &ResolvConf,
     first: usize,
-    questions: &[&Question],
-) -> Vec<Result<Answer, Failed>> {
-    let mut answers: Vec<Option<Answer>> = questions.iter().map(|_| None).collect();
-    let mut failures: Vec<Vec<(SocketAddr, Failure)>> =
-        questions.iter().map(|_| Vec::new()).collect();
-    let servers = conf.servers.iter().cycle().skip(first % conf.servers.len());
-    for (turn, &server) in servers.take(conf.attempts * conf.servers.len()).enumerate() {
-        let open: Vec<_> = (0..questions.len())
-            .filter(|&index| answers[index].is_none())
-            .collect();
-        if open.is_empty() {
-            break;
+    question: &Question,
+) -> Result<Answer, Unanswered> {
+    let count = conf.servers.len();
+    let servers = conf.servers.iter().cycle().skip(first % count.max(1));
+    // Those of the last round over the servers.
+    let mut failures = Vec::new();
+    for (turn, &server) in servers.take(conf.attempts * count).enumerate() {
+        if turn % count == 0 {
+            failures.clear();
         }
-        if turn % conf.servers.len() == 0 {
-            failures.iter_mut().for_each(Vec::clear);
-        }
-        let asked: Vec<_> = open.iter().map(|&index| questions[index]).collect();
-        let replies = transport::ask(server, &asked, conf.timeout);
-        for (index, reply) in open.into_iter().zip(replies) {
-            match reply {
-                Ok(answer) => answers[index] = Some(answer),
-                Err(failure) => failures[index].push((server, failure)),
-            }
+        match transport::ask(server, question, conf.timeout).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failures.push((server, failure)),
         }
     }
-    let results = answers.into_iter().zip(failures);
-    results
-        .map(|(answer, failures)| answer.ok_or_else(|| failed(&failures)))
-        .collect()
+    Err(unanswered(&failures))
 }
 
-/// What the last round over the servers has come to.
-fn failed(failures: &[(SocketAddr, Failure)]) -> Failed {
+fn unanswered(failures: &[(SocketAddr, Failure)]) -> Unanswered {
     let kinds = failures.iter().map(|(_, failure)| kind(failure));
     let texts = failures
         .iter()
         .map(|(server, failure)| format!("{server}: {failure}"));
-    Failed {
-        // If one of them may know later, the whole may.
-        kind: kinds
-            .min_by_key(|kind| *kind != ErrorKind::TryAgain)
-            .unwrap_or(ErrorKind::TryAgain),
-        why: texts.collect::<Vec<_>>().join("; "),
-        timed_out: failures
-            .iter()
-            .all(|(_, failure)| matches!(failure, Failure::TimedOut)),
-    }
+    // If one of them may know later, the whole may.
+    let kind = kinds
+        .min_by_key(|kind| *kind != ErrorKind::TryAgain)
+        .unwrap_or(ErrorKind::TryAgain);
+    let silent = failures
+        .iter()
+        .all(|(_, failure)| matches!(failure, Failure::TimedOut));
+    Unanswered::new(kind, texts.collect::<Vec<_>>().join("; ")).timed_out(silent)
 }
 
 fn kind(failure: &Failure) -> ErrorKind {

@@ -1,20 +1,22 @@
-//! Questions to one name server: over UDP, and over TCP what does not fit.
+//! One question to one name server: over UDP, and over TCP if the answer does not fit.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use super::wire::{Answer, Question, Reply, Sent};
-use crate::Timeout;
-use crate::net::{TcpStream, UdpSocket};
-use crate::time::now;
+use green_dns::{Answer, Query, Question, Reply};
+use socket2::SockRef;
+
+use crate::net::connecting::connect_first;
+use crate::net::{Direction, TcpStream, UdpSocket};
+use crate::threads::future::sleep::sleep;
 
 /// No answer over UDP is longer, as nobody is told that it may be; more is taken in all the same.
 const LONGEST_DATAGRAM: usize = 4096;
-
-/// The shortest timeout that a socket takes.
-const SHORTEST: Duration = Duration::from_nanos(1);
 
 /// Why a name server gave no answer. Another may.
 #[derive(Debug)]
@@ -45,41 +47,35 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Asks `server` all the questions at once, each from a socket of its own, and waits for each answer for at most
-/// `timeout`. The results are in the order of the questions.
-pub(super) fn ask(
+/// Asks `server`, and waits for its answer for at most `timeout`; once more if that must be fetched over TCP.
+pub(super) async fn ask(
     server: SocketAddr,
-    questions: &[&Question],
+    question: &Question,
     timeout: Duration,
-) -> Vec<Result<Answer, Failure>> {
-    let asked: Vec<_> = questions
-        .iter()
-        .map(|question| send(server, question))
-        .collect();
-    let deadline = now() + timeout;
-    asked
-        .into_iter()
-        .map(|asked| {
-            let (socket, sent) = asked?;
-            let mut reply = receive(&socket, server, &sent, deadline)?;
-            drop(socket);
-            if let Reply::Truncated = reply {
-                reply = over_tcp(server, &sent, timeout)?;
-            }
-            match reply {
-                Reply::Answer(answer) => Ok(answer),
-                Reply::Failed => Err(Failure::Failed),
-                Reply::Refused(what) => Err(Failure::Refused(what)),
-                Reply::Garbled(what) => Err(Failure::Garbled(what)),
-                Reply::Truncated => Err(Failure::Garbled("it is cut off, over TCP".to_owned())),
-            }
-        })
-        .collect()
+) -> Result<Answer, Failure> {
+    let over_udp = async {
+        let (socket, query) = send(server, question).await?;
+        let reply = receive(&socket, server, &query).await?;
+        Ok((reply, query))
+    };
+    let (mut reply, query) = within(timeout, over_udp).await?;
+    if let Reply::Truncated = reply {
+        reply = within(timeout, over_tcp(server, &query)).await?;
+    }
+    match reply {
+        Reply::Answer(answer) => Ok(answer),
+        Reply::Failed => Err(Failure::Failed),
+        Reply::Refused(what) => Err(Failure::Refused(what)),
+        Reply::Garbled(what) => Err(Failure::Garbled(what)),
+        Reply::Truncated => Err(Failure::Garbled("it is cut off, over TCP".to_owned())),
+    }
 }
 
-/// From a new socket, and so from a port that the system draws.
-fn send(server: SocketAddr, question: &Question) -> Result<(UdpSocket, Sent), Failure> {
-    let sent = question.send().map_err(Failure::Unasked)?;
+/// From a new socket, and so from a port that the system draws, with a number that the system draws too: what a process
+/// draws by itself, a child draws alike after a fork.
+async fn send(server: SocketAddr, question: &Question) -> Result<(UdpSocket, Query), Failure> {
+    let number = getrandom::u32().map_err(|error| Failure::Unasked(error.to_string()))?;
+    let query = question.query(number as u16).map_err(Failure::Unasked)?;
     let local = match server {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
@@ -87,63 +83,89 @@ fn send(server: SocketAddr, question: &Question) -> Result<(UdpSocket, Sent), Fa
     let socket = UdpSocket::bind(local).map_err(|error| Failure::Unasked(error.to_string()))?;
     // The system then passes on nothing from others, and says if nobody listens there.
     socket.connect(server).map_err(Failure::Unreachable)?;
-    socket.send(&sent.bytes).map_err(Failure::Unreachable)?;
-    Ok((socket, sent))
+    // At once, so that the questions of a lookup go out in their order.
+    match SockRef::from(&socket).send(query.bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            let sent = |cx: &mut Context<'_>| {
+                socket.poll_retry(cx, Direction::Write, |socket| socket.send(query.bytes()))
+            };
+            poll_fn(sent).await.map_err(Failure::Unreachable)?;
+        }
+        Err(error) => return Err(Failure::Unreachable(error)),
+        Ok(_) => {}
+    }
+    Ok((socket, query))
 }
 
 /// Waits for the answer. Whatever else arrives is passed over.
-fn receive(
-    socket: &UdpSocket,
-    server: SocketAddr,
-    sent: &Sent,
-    deadline: Instant,
-) -> Result<Reply, Failure> {
-    let mut buf = [0; LONGEST_DATAGRAM];
+async fn receive(socket: &UdpSocket, server: SocketAddr, query: &Query) -> Result<Reply, Failure> {
+    let mut buf = vec![0; LONGEST_DATAGRAM];
     loop {
-        let left = deadline.saturating_duration_since(now());
-        socket
-            .set_read_timeout(Some(left.max(SHORTEST)))
-            .map_err(Failure::Unreachable)?;
-        // Tries before it waits: what has come is found also if the time is up.
-        let (len, from) = match socket.recv_from(&mut buf) {
-            Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Failure::TimedOut),
-            Err(error) => return Err(Failure::Unreachable(error)),
-        };
+        let received = poll_fn(|cx| {
+            socket.poll_retry(cx, Direction::Read, |socket| socket.recv_from(&mut buf))
+        });
+        let (len, from) = received.await.map_err(Failure::Unreachable)?;
         // Before the socket was connected anybody could send to it.
         if (from.ip(), from.port()) == (server.ip(), server.port())
-            && let Some(reply) = sent.reply(&buf[..len])
+            && let Some(reply) = query.reply(&buf[..len])
         {
             return Ok(reply);
-        }
-        if left.is_zero() {
-            return Err(Failure::TimedOut);
         }
     }
 }
 
-fn over_tcp(server: SocketAddr, sent: &Sent, timeout: Duration) -> Result<Reply, Failure> {
-    let answer = Timeout::new(timeout).run(|| {
-        let mut stream = TcpStream::connect_timeout(server, timeout)?;
-        // The whole of it has a deadline; the thread's default is for other sockets.
-        stream.set_read_timeout(None)?;
-        stream.set_write_timeout(None)?;
-        let len = u16::try_from(sent.bytes.len()).map_err(io::Error::other)?;
-        let mut message = len.to_be_bytes().to_vec();
-        message.extend(&sent.bytes);
-        stream.write_all(&message)?;
-        let mut len = [0; 2];
-        stream.read_exact(&mut len)?;
-        let mut answer = vec![0; u16::from_be_bytes(len).into()];
-        stream.read_exact(&mut answer)?;
-        Ok(answer)
-    });
-    match answer {
-        Err(_) => Err(Failure::TimedOut),
-        Ok(Err(error)) if crate::is_timeout(&error) => Err(Failure::TimedOut),
-        Ok(Err(error)) => Err(Failure::Unreachable(error)),
-        Ok(Ok(answer)) => sent
-            .reply(&answer)
-            .ok_or_else(|| Failure::Garbled("it answers another question".to_owned())),
+async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Reply, Failure> {
+    let answer = exchange(server, query)
+        .await
+        .map_err(Failure::Unreachable)?;
+    let reply = query.reply(&answer);
+    reply.ok_or_else(|| Failure::Garbled("it answers another question".to_owned()))
+}
+
+async fn exchange(server: SocketAddr, query: &Query) -> io::Result<Vec<u8>> {
+    let stream = connect_first(&[server], None).await?;
+    let len = u16::try_from(query.bytes().len()).map_err(io::Error::other)?;
+    let mut message = len.to_be_bytes().to_vec();
+    message.extend(query.bytes());
+    let mut left = &message[..];
+    while !left.is_empty() {
+        let written =
+            poll_fn(|cx| stream.poll_retry(cx, Direction::Write, |mut stream| stream.write(left)));
+        left = &left[written.await?..];
     }
+    let mut len = [0; 2];
+    read_exact(&stream, &mut len).await?;
+    let mut answer = vec![0; u16::from_be_bytes(len).into()];
+    read_exact(&stream, &mut answer).await?;
+    Ok(answer)
+}
+
+async fn read_exact(stream: &TcpStream, buf: &mut [u8]) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        let free = &mut buf[filled..];
+        let read =
+            poll_fn(|cx| stream.poll_retry(cx, Direction::Read, |mut stream| stream.read(free)));
+        match read.await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => filled += read,
+        }
+    }
+    Ok(())
+}
+
+/// Waits for at most `timeout`. What has come by then is still taken.
+async fn within<T>(
+    timeout: Duration,
+    asking: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let (mut asking, mut end) = (pin!(asking), sleep(timeout));
+    poll_fn(|cx| match asking.as_mut().poll(cx) {
+        Poll::Pending => {
+            let end = Pin::new(&mut end).poll(cx);
+            end.map(|()| Err(Failure::TimedOut))
+        }
+        ready => ready,
+    })
+    .await
 }

@@ -14,7 +14,7 @@ use std::os::unix::net::SocketAddr;
 use socket2::SockAddr;
 
 pub use datagram::UnixDatagram;
-pub use listener::{UnixIncoming, UnixListener};
+pub use listener::UnixListener;
 pub use stream::UnixStream;
 
 #[cfg(target_os = "android")]

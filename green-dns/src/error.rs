@@ -1,0 +1,124 @@
+//! What a lookup that gave nothing says.
+
+use std::error;
+use std::fmt;
+use std::io;
+
+/// What kind of answer a lookup has come to when it is not an address: the cases of `getaddrinfo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No such name (`EAI_NONAME`).
+    NotFound,
+    /// No such service (`EAI_SERVICE`).
+    NoService,
+    /// The name exists, but has no address of the wanted family (`EAI_NODATA`).
+    NoData,
+    /// Nobody could say just now: a server failed or did not answer in time (`EAI_AGAIN`).
+    TryAgain,
+    /// The servers have answered, and what they said cannot be used (`EAI_FAIL`).
+    Failed,
+    /// The question contradicts itself, or has a flag that the system does not know (`EAI_BADFLAGS`).
+    Invalid,
+    /// The system does not have that family of addresses (`EAI_FAMILY`).
+    Family,
+    /// The system does not have that type of sockets (`EAI_SOCKTYPE`).
+    SockType,
+    /// It was not asked: the system lacks something for that (`EAI_SYSTEM`, `EAI_MEMORY`).
+    System,
+}
+
+impl ErrorKind {
+    /// The name of the constant that C programs know it by.
+    ///
+    /// ```
+    /// assert_eq!(green_dns::ErrorKind::NotFound.eai(), "EAI_NONAME");
+    /// ```
+    pub fn eai(self) -> &'static str {
+        match self {
+            ErrorKind::NotFound => "EAI_NONAME",
+            ErrorKind::NoService => "EAI_SERVICE",
+            ErrorKind::NoData => "EAI_NODATA",
+            ErrorKind::TryAgain => "EAI_AGAIN",
+            ErrorKind::Failed => "EAI_FAIL",
+            ErrorKind::Invalid => "EAI_BADFLAGS",
+            ErrorKind::Family => "EAI_FAMILY",
+            ErrorKind::SockType => "EAI_SOCKTYPE",
+            ErrorKind::System => "EAI_SYSTEM",
+        }
+    }
+}
+
+/// Why a lookup gave nothing, made afresh for every lookup.
+///
+/// ```
+/// use green_dns::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::NotFound, "no.example", "there is no such name");
+/// assert_eq!(error.to_string(), "cannot resolve \"no.example\": there is no such name");
+/// let error = std::io::Error::from(error);
+/// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+/// assert!(error.get_ref().is_some_and(|inner| inner.is::<Error>()));
+/// ```
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    asked: String,
+    why: String,
+    timed_out: bool,
+}
+
+impl Error {
+    /// Says that `asked` gave nothing, and why.
+    pub fn new(kind: ErrorKind, asked: &str, why: impl fmt::Display) -> Error {
+        Error {
+            kind,
+            asked: asked.to_owned(),
+            why: why.to_string(),
+            timed_out: false,
+        }
+    }
+
+    /// Says that the time of the lookup of `asked` was up: of kind `TryAgain`, and as an `io::Error` of kind `TimedOut`.
+    pub fn timed_out(asked: &str, why: impl fmt::Display) -> Error {
+        Error {
+            timed_out: true,
+            ..Error::new(ErrorKind::TryAgain, asked, why)
+        }
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What was looked up.
+    pub fn asked(&self) -> &str {
+        &self.asked
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot resolve {:?}: {}", self.asked, self.why)
+    }
+}
+
+impl error::Error for Error {}
+
+/// The error stays inside, for `downcast_ref`.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        let kind = match error.kind {
+            _ if error.timed_out => io::ErrorKind::TimedOut,
+            ErrorKind::NotFound | ErrorKind::NoService | ErrorKind::NoData => {
+                io::ErrorKind::NotFound
+            }
+            ErrorKind::Invalid | ErrorKind::Family | ErrorKind::SockType => {
+                io::ErrorKind::InvalidInput
+            }
+            ErrorKind::TryAgain | ErrorKind::Failed | ErrorKind::System => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}

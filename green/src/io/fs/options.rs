@@ -1,0 +1,87 @@
+//! How to open a file.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::{File, fifo, run};
+use crate::runtime::Runtime;
+
+/// How to open a file: `std::fs::OpenOptions`, whose `open` runs on the thread pool.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    options: fs::OpenOptions,
+    read: bool,
+    write: bool,
+}
+
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(&mut self, $name: $type) -> &mut OpenOptions {
+            self.options.$name($name);
+            self
+        }
+    )*};
+}
+
+impl OpenOptions {
+    /// Nothing is chosen.
+    #[expect(
+        clippy::new_without_default,
+        reason = "std has none: what opens nothing is no default"
+    )]
+    pub fn new() -> OpenOptions {
+        OpenOptions {
+            options: fs::OpenOptions::new(),
+            read: false,
+            write: false,
+        }
+    }
+
+    /// For reading.
+    pub fn read(&mut self, read: bool) -> &mut OpenOptions {
+        self.options.read(read);
+        self.read = read;
+        self
+    }
+
+    /// For writing.
+    pub fn write(&mut self, write: bool) -> &mut OpenOptions {
+        self.options.write(write);
+        self.write = write;
+        self
+    }
+
+    options! {
+        /// For writing at the end.
+        append: bool;
+        /// Emptied.
+        truncate: bool;
+        /// Made if it does not exist.
+        create: bool;
+        /// Made; an error if it exists.
+        create_new: bool;
+        /// The permissions of a file that is made. As std's `OpenOptionsExt`.
+        mode: u32;
+        /// Further flags of the system. As std's `OpenOptionsExt`.
+        custom_flags: i32;
+    }
+
+    /// Opens the file. A named pipe is opened when somebody has it open for the other direction.
+    ///
+    /// # Errors
+    /// As std.
+    pub fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
+        let (options, path) = (self.options.clone(), path.as_ref().to_owned());
+        if Runtime::with(Runtime::cannot_switch) {
+            return options.open(path).map(File::from);
+        }
+        match self.read {
+            true if self.write => run(move || options.open(path)).map(File::from),
+            true => fifo::open_reader(options, path),
+            false => fifo::open_writer(options, path),
+        }
+    }
+}
