@@ -25,6 +25,10 @@ pub const ALLOWED: &[(&str, &str)] = &[
         "of an HTTP answer, as the field has it; in greenlet what a switch carries",
     ),
     (
+        "Error",
+        "as in std::io and std::fmt: each is that of its crate or module",
+    ),
+    (
         "Event",
         "what greenthreads wait for, the same between threads, and what a hub reports",
     ),
@@ -32,7 +36,15 @@ pub const ALLOWED: &[(&str, &str)] = &[
         "Hub",
         "hub-c's is the `struct hub` of hub.h: the name of C for the same thing",
     ),
+    (
+        "Identity",
+        "what TLS calls a certificate with its key; hub-c's nobody sees",
+    ),
     ("LifoQueue", "in `sync` it is the same between threads"),
+    (
+        "Message",
+        "RFC 6455's word for what a WebSocket carries; the others nobody sees",
+    ),
     (
         "Poll",
         "`select.poll` of Python, and the hub that is named after the system call",
@@ -43,6 +55,10 @@ pub const ALLOWED: &[(&str, &str)] = &[
     (
         "Transport",
         "what HTTP is spoken over; of names, the one of TCP and UDP that a query goes by",
+    ),
+    (
+        "Stream",
+        "green-tls and green-ws ask the same of it, and neither needs the other",
     ),
 ];
 
