@@ -10,6 +10,9 @@ use super::TlsStream;
 use crate::Stream;
 use crate::error::{TlsError, truncated, unwinding};
 
+/// How often a stream that is dropped looks for what nobody has read.
+const MOST_UNREAD: usize = 16;
+
 /// The first bytes that came: of a peer that does not speak TLS they tell what it speaks.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Opening {
@@ -279,6 +282,13 @@ impl<S: Stream> TlsStream<S> {
         if !self.has_ciphertext() {
             self.encrypt_close_notify();
             self.push_quietly();
+        }
+        // What is unread when a socket is closed, as tickets that nobody asked for, would destroy what is on its way.
+        for _ in 0..MOST_UNREAD {
+            match self.pull() {
+                Ok(1..) => {}
+                _ => break,
+            }
         }
     }
 

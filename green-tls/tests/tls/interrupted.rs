@@ -106,7 +106,8 @@ fn a_write_that_is_cut_short_ends_the_writing() {
         for kill in [false, true] {
             let (near, far) = open_pair();
             let near = Rc::new(near);
-            let sent = pattern(8 << 20);
+            // More than the system takes.
+            let sent = pattern(24 << 20);
             let mut at = 0;
             fill(&near, &sent, &mut at);
             let (writes, data) = (Rc::clone(&near), sent.clone());
