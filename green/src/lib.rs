@@ -144,3 +144,8 @@ struct Guide;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the readme of the repository.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct FrontPage;
