@@ -136,7 +136,7 @@ pub(crate) struct Runtime {
     allow_many: Cell<bool>,
     /// What sockets start with: see `net::set_default_timeout`.
     pub(crate) default_timeout: Cell<Option<Duration>>,
-    /// Who waits for a descriptor to be closed because there were none left.
+    /// Those that wait for a descriptor to be closed because there were none left.
     pub(crate) lacking: RefCell<WaitList>,
     /// See `simulate`.
     simulated: Cell<bool>,
@@ -292,7 +292,7 @@ impl Runtime {
         result
     }
 
-    /// Who calls after the end of the thread.
+    /// The greenthread that stands for a caller after the end of the thread.
     // Not inline: the frames of all who switch would be larger by a task, and with them the part of each stack that is hot.
     #[cold]
     #[inline(never)]
