@@ -68,9 +68,8 @@
 //! # Panics
 //!
 //! A panic ends its greenthread; [`GreenThread::join`] gives it as [`Exit::Panicked`]. Kills and timeouts travel by unwinding
-//! as well, so code that catches panics around blocking calls hands the payload to [`resume_if_control`] first, and this
-//! crate does not compile in a profile with `panic = "abort"`. While a thread unwinds nothing switches: the documentation of
-//! each call says what it does instead.
+//! as well, so code that catches panics around blocking calls hands the payload to [`resume_if_control`] first, and a
+//! profile with `panic = "abort"` is refused. While a thread unwinds nothing switches: each call says what it does instead.
 //!
 //! # Platforms
 //!
