@@ -174,7 +174,7 @@ pub fn get_hub() -> &'static str {
     Runtime::with(|runtime| runtime.reactor(|reactor| reactor.hub_name()))
 }
 
-/// A handle to this thread's hub that other threads may use.
+/// A handle to this thread for other threads, which spawn into it and wake it.
 ///
 /// # Errors
 /// If the system has no descriptors left for its wake-up channel.

@@ -47,18 +47,18 @@
 //!
 //! # Environment variables
 //!
-//! | variable | says |
+//! | variable | sets |
 //! |---|---|
-//! | `GREEN_HUB` | which hub threads have that have not chosen one: see [`hubs`] |
-//! | `GREEN_DNS` | which resolver: see [`dns`] |
-//! | `GREEN_THREADPOOL_SIZE` | how many threads [`tpool`] has |
-//! | `GREEN_SEED` | which run [`sim::check`] replays |
+//! | `GREEN_HUB` | the hub of threads that have not chosen one: see [`hubs`] |
+//! | `GREEN_DNS` | the resolver of threads that have not chosen one: see [`dns`] |
+//! | `GREEN_THREADPOOL_SIZE` | the number of threads of [`tpool`] |
+//! | `GREEN_SEED` | the one run that [`sim::check`] replays |
 //! | `GREENLET_STACK_SIZE` | the size of stacks in bytes, of which only touched pages cost memory |
 //!
 //! # Threads
 //!
 //! A greenthread lives and dies on the OS thread that spawned it, so its closure need not be `Send`, and `Rc` and `Cell`
-//! are shared freely. Each OS thread has a hub of its own. What is `Send`: [`hubs::ThreadHandle`], which spawns into another
+//! are shared freely. Each OS thread has a hub of its own. These are `Send`: [`hubs::ThreadHandle`], which spawns into another
 //! thread, everything in [`sync`], the handles of [`future`], [`Exit`]. Sockets are not; they convert to std's and back.
 //!
 //! A value of `thread_local!` is shared by all greenthreads of its thread. Its initialiser, and what runs in
@@ -73,8 +73,9 @@
 //!
 //! # Platforms
 //!
-//! Linux on x86-64 is tested in every respect. Other Unix systems have the hubs poll, select and polling (kqueue, event
-//! ports); processors other than x86-64 and aarch64 switch by the crate `context`.
+//! Linux on x86-64 is tested in every respect; on aarch64 the switch of stacks was run in an emulator. Other Unix systems,
+//! which have not been tried, have the hubs poll, select and polling (kqueue, event ports); other processors switch by the
+//! crate `context`. Rust 1.91 or later is needed.
 #![forbid(unsafe_code)]
 
 #[cfg(panic = "abort")]
@@ -154,3 +155,8 @@ struct Guide;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the readme of the repository.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct FrontPage;

@@ -146,7 +146,7 @@ fn is_silent() -> bool {
 /// Of the jobs of all thread pools.
 static SILENT_JOBS: AtomicBool = AtomicBool::new(false);
 
-/// With `false`, panics of this thread's greenthreads are not printed; who waits for one still gets it. The panics of
+/// With `false`, panics of this thread's greenthreads are not printed; a `join` still returns them. The panics of
 /// the thread's own greenthread (`main`) are always printed.
 ///
 /// The first call puts a panic hook in front of the one that is set.
@@ -155,8 +155,8 @@ pub fn hub_exceptions(print: bool) {
     hook();
 }
 
-/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; who waits for one still gets it. For
-/// all threads of the process.
+/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; the wait for the job still returns
+/// them. For all threads of the process.
 ///
 /// The first call puts a panic hook in front of the one that is set.
 pub fn tpool_exceptions(print: bool) {

@@ -198,7 +198,7 @@ impl fmt::Debug for Signals {
     }
 }
 
-/// Waits until somebody presses Ctrl-C, that is, for SIGINT.
+/// Waits for Ctrl-C, that is, for SIGINT.
 ///
 /// It may be called again for the next one. From the first call of a thread on a press between two calls is kept
 /// for the second. A program that also wants SIGTERM makes a [`Signals`].

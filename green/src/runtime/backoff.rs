@@ -1,4 +1,4 @@
-//! Pauses between tries of what no hub reports.
+//! Growing pauses between tries, for events that no hub reports.
 
 use std::time::Duration;
 

@@ -64,7 +64,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Nobody but the caller runs again, and nothing of the others is run to that end, neither a destructor nor a
+    /// Only the caller runs again, and nothing of the others is run to that end, neither a destructor nor a
     /// link: all of it would happen once more in the parent. Their memory is given up.
     fn abandon_others(&self) {
         let me = self.current();

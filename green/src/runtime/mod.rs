@@ -133,7 +133,7 @@ pub(crate) struct Runtime {
     closed_but_lent: RefCell<Vec<RawFd>>,
     watched: RefCell<HashMap<RawFd, Vec<Weak<Watched>>>>,
     allow_many: Cell<bool>,
-    /// Who waits for a descriptor to be closed because there were none left.
+    /// Those that wait for a descriptor to be closed because there were none left.
     lacking: RefCell<WaitList>,
     /// See `simulate`.
     simulated: Cell<bool>,
@@ -283,7 +283,7 @@ impl Runtime {
         result
     }
 
-    /// Who calls after the end of the thread.
+    /// The greenthread that stands for a caller after the end of the thread.
     // Not inline: the frames of all who switch would be larger by a task, and with them the part of each stack that is hot.
     #[cold]
     #[inline(never)]

@@ -1,4 +1,4 @@
-//! Who may watch the scheduler at work, and what it counts.
+//! What the scheduler counts, and the observer that it tells of every switch.
 //!
 //! Off by default; a switch then costs one look at a flag.
 

@@ -1,4 +1,4 @@
-//! Waiting for descriptors: whatever in green waits for one waits here.
+//! Waiting for descriptors: every wait of green for one goes through here.
 //!
 //! [`registered`] is for one that the reactor knows for the whole of its life, as it does green's sockets and pipes;
 //! [`leave_waker`] is the same for async code. All others are registered for the time of one wait: see

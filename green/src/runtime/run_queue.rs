@@ -1,4 +1,4 @@
-//! Who runs next.
+//! The run queue: the order in which greenthreads run.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Who waits, in the order of arrival.
+//! Lists of waiters, in the order of their arrival.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ pub(crate) trait Waiting {
     fn wake(&self);
 }
 
-/// Nobody waits where nobody stands.
+/// `None` is a waiter that is never parked, and that nothing wakes.
 impl<W: Waiting> Waiting for Option<W> {
     #[inline]
     fn is_parked(&self) -> bool {

@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 enum Opened {
     Ordinary(fs::File),
     Fifo(fs::File),
-    /// Nobody reads there: the system opens no named pipe for writing then.
+    /// No process has the pipe open for reading: the system does not open it for writing then.
     NoReader,
 }
 

@@ -1,4 +1,4 @@
-//! Accepting for ever: what to do when an accept fails.
+//! Accepting for ever: which errors of an accept pass, and how long to wait for that.
 
 use std::io;
 use std::iter::FusedIterator;

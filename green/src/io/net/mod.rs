@@ -1,4 +1,4 @@
-//! Sockets with std's names and signatures: who knows [`std::net`] knows these.
+//! Sockets with the names and signatures of [`std::net`].
 //!
 //! Every call that would wait parks the calling greenthread and lets the others run. The descriptors are always
 //! non-blocking, each call is tried before anything waits, and a descriptor is registered with the hub once in its

@@ -1,5 +1,5 @@
-//! Descriptors that are no sockets: pipes, the standard streams, whatever another library holds; and child
-//! processes by number.
+//! Descriptors that are no sockets: pipes, the standard streams, those of other libraries; and child processes by
+//! number.
 //!
 //! [`read`] and [`write()`] take any descriptor and leave its mode alone: they wait until it is ready, then make one
 //! system call. [`pipe`] makes pipes that are cheaper than that. For child processes

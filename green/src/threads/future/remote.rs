@@ -162,7 +162,7 @@ impl<T: Send + 'static> GreenThread<T> {
 }
 
 impl ThreadHandle {
-    /// Spawns `f` as a greenthread of the hub's thread, as [`ThreadHandle::spawn`], with a handle to wait for its value.
+    /// Spawns `f` as a greenthread of that thread, as [`ThreadHandle::spawn`], with a handle to wait for its value.
     ///
     /// For a future: `hub.submit(|| green::future::block_on(async { .. }))`.
     ///

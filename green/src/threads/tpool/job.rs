@@ -1,4 +1,4 @@
-//! One job: where its result is left, and who waits for that.
+//! One job: its result, and the waiter for that.
 
 use std::any::Any;
 use std::error::Error;
@@ -223,7 +223,7 @@ impl<T> Job<T> {
         Arc::clone(&self.deserted)
     }
 
-    /// Whoever waited for it was killed or timed out: its thread is not waited for either.
+    /// Its waiter was killed or timed out: its thread is not waited for either.
     fn desert(&self) {
         if let Some(pool) = &self.pool
             && !self.is_gone()

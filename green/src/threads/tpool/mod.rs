@@ -204,7 +204,7 @@ pub fn set_num_threads(threads: usize) -> io::Result<()> {
 }
 
 /// Ends the process' pool, and those for files and names: jobs that were handed to it run to their end and deliver their results, then its
-/// threads end. Waits for that, for at most `timeout`, and says whether it has happened.
+/// threads end. Waits for that, for at most `timeout`. True if it has happened.
 ///
 /// The next use of the module sets up a new pool, and [`set_num_threads`] may be called before. If the time was
 /// too short, or the caller is killed or a thread of the pool itself, the old pool ends when it has done its work.

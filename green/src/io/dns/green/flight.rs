@@ -77,7 +77,7 @@ impl Flight {
     }
 }
 
-/// Who has this must ask the question. Dropping it lets another one lead.
+/// The duty to ask the question. Dropping it lets another one lead.
 pub(super) struct Lead<'a> {
     flights: &'a Flights,
     question: Question,

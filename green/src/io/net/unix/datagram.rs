@@ -52,7 +52,7 @@ impl UnixDatagram {
         Ok(UnixDatagram::from_nonblocking(socket))
     }
 
-    /// A socket with no address: it can send, but nobody can answer.
+    /// A socket with no address: it can send, but has no address to which a receiver could answer.
     ///
     /// # Errors
     /// If the process has no descriptors left.
