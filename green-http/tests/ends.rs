@@ -12,7 +12,7 @@ use common::{
 };
 use green::AnyGreenThread;
 use green::net::{Shutdown, TcpStream};
-use green::server::State;
+use green::server::ServerState;
 use green_http::{Body, Content, Request, Response, Server};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -305,7 +305,7 @@ fn a_drain_lets_what_is_under_way_finish() {
             assert_eq!(read_all(idle), "");
             assert_eq!(read_all(fresh), "");
             assert!(green::connect(server.address).is_err());
-            assert_eq!(server.life.state(), State::Waiting);
+            assert_eq!(server.life.state(), ServerState::Waiting);
             assert_eq!(server.life.counters().open, 1);
             // What is under way goes on to its end.
             go_on.set();

@@ -21,10 +21,6 @@ pub const ALLOWED: &[(&str, &str)] = &[
         "one of a server, and one of the system's as `sim` sees it",
     ),
     (
-        "Content",
-        "of an HTTP answer, as the field has it; in greenlet what a switch carries",
-    ),
-    (
         "Error",
         "as in std::io and std::fmt: each is that of its crate or module",
     ),
@@ -59,6 +55,39 @@ pub const ALLOWED: &[(&str, &str)] = &[
     (
         "Stream",
         "green-tls and green-ws ask the same of it, and neither needs the other",
+    ),
+    (
+        "Acceptor",
+        "what takes TLS handshakes, as rustls has it; in green's server nobody sees it",
+    ),
+    (
+        "Answer",
+        "of a name server, as the field has it; in green-ws nobody sees it",
+    ),
+    (
+        "Change",
+        "what a watched file has undergone; of a registration, for authors of hubs only",
+    ),
+    ("Config", "as rustls has it; green-http's nobody sees"),
+    (
+        "Host",
+        "where a name leads to, and whose name a certificate bears",
+    ),
+    (
+        "Peer",
+        "who is at the other end; in green-tls what its certificates say",
+    ),
+    (
+        "Question",
+        "to a name server, as the field has it; in green-ws nobody sees it",
+    ),
+    (
+        "Refusal",
+        "why a handshake is refused; green-http's nobody sees",
+    ),
+    (
+        "Turn",
+        "of the reactor; in green-ws one sender's, which nobody sees",
     ),
 ];
 

@@ -1,7 +1,6 @@
 //! Lists of greenthreads, of what they wait for and where they were spawned; of listeners and timers.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
@@ -12,10 +11,11 @@ use std::time::Duration;
 use hub_core::Direction;
 
 use super::observe::Account;
+use super::shown::stacks;
 use crate::Builder;
 use crate::GreenThread;
 use crate::os::Stderr;
-use crate::runtime::{Alarm, Runtime, Task, ThreadState};
+use crate::runtime::{Alarm, Runtime, Task};
 use crate::signal::Signals;
 
 /// One greenthread, as it was when [`greenthreads`] looked.
@@ -239,30 +239,6 @@ pub fn format_hub_timers() -> String {
     timers.sort_by(|(at, text, _), (other_at, other, _)| (at, text).cmp(&(other_at, other)));
     let lines = timers.iter().map(|(_, text, task)| (text, task.as_ref()));
     with_stacks(lines, stacks().timers.get())
-}
-
-/// Whose stacks a thread's dumps show.
-#[derive(Default)]
-struct Stacks {
-    listeners: Cell<bool>,
-    timers: Cell<bool>,
-}
-
-impl ThreadState for Stacks {}
-
-fn stacks() -> Rc<Stacks> {
-    Runtime::with(Runtime::state)
-}
-
-/// With `true`, [`format_hub_listeners`] shows stacks: those of the greenthreads that wait, as they are at that
-/// moment. So it costs nothing before, and shows also the waits that began before it was turned on.
-pub fn hub_listener_stacks(on: bool) {
-    stacks().listeners.set(on);
-}
-
-/// With `true`, [`format_hub_timers`] shows stacks, as [`hub_listener_stacks`] does.
-pub fn hub_timer_stacks(on: bool) {
-    stacks().timers.set(on);
 }
 
 fn with_stacks<'a>(

@@ -16,6 +16,7 @@ mod dump;
 mod memory;
 mod observe;
 mod profile;
+mod shown;
 
 use std::cell::Cell;
 use std::panic;
@@ -28,11 +29,12 @@ use blocking::Heartbeat;
 pub use blocking::{assert_switches, blocking_detection};
 pub use dump::{
     GreenthreadInfo, dump_all, dump_on_signal, format_greenthreads, format_hub_listeners,
-    format_hub_timers, format_spawn_tree, greenthreads, hub_listener_stacks, hub_timer_stacks,
+    format_hub_timers, format_spawn_tree, greenthreads,
 };
 pub use memory::{MemoryWatch, memory_threshold, resident_memory};
 use observe::Watch;
 pub use profile::{Profile, profile, spew, unspew};
+pub use shown::{hub_listener_stacks, hub_timer_stacks};
 
 /// What a thread's scheduler and hub have done, and what they hold: plain numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use greenlet::ThreadEnd;
 
-use super::{Runtime, WaitList, contain};
+use super::{Runtime, contain};
 
 impl Runtime {
     /// What greenlet calls when the thread ends.
@@ -60,7 +60,6 @@ impl Runtime {
         drop(self.remote_parks.take());
         self.end_rooms();
         self.watched.take();
-        drop(self.lacking.replace(WaitList::new()));
         drop(self.woken.take());
         let reactor = self.reactor.take();
         drop(reactor);

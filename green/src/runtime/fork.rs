@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use hub_core::{Hub, Removed, Token};
 
-use super::{Alarm, Reason, Runtime, State, WaitList};
+use super::{Alarm, Reason, Runtime, State};
 
 /// What the first wait says.
 const POISONED: &str = "this process is the child of a fork, and its hub is still the parent's: \
@@ -98,7 +98,6 @@ impl Runtime {
         mem::forget(theirs);
         mem::forget(self.remote_parks.take());
         mem::forget(self.sent.take());
-        mem::forget(self.lacking.replace(WaitList::new()));
         self.background.set(0);
     }
 }

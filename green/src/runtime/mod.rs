@@ -133,8 +133,6 @@ pub(crate) struct Runtime {
     closed_but_lent: RefCell<Vec<RawFd>>,
     watched: RefCell<HashMap<RawFd, Vec<Weak<Watched>>>>,
     allow_many: Cell<bool>,
-    /// Those that wait for a descriptor to be closed because there were none left.
-    lacking: RefCell<WaitList>,
     /// See `simulate`.
     simulated: Cell<bool>,
     /// What the order of the run queue is drawn from; zero if it is first in, first out.
@@ -235,7 +233,6 @@ impl Runtime {
             closed_but_lent: RefCell::default(),
             watched: RefCell::default(),
             allow_many: Cell::new(false),
-            lacking: RefCell::new(WaitList::new()),
             simulated: Cell::new(false),
             seed: Cell::new(0),
             pace: Pace::new(now),

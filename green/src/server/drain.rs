@@ -8,12 +8,12 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::connection::OpenConnection;
-use super::state::{Drained, State};
+use super::state::{Drained, ServerState};
 use crate::killall;
 use crate::runtime::{Reason, Runtime, WaitList, Why};
 
 pub(super) struct Life {
-    pub(super) state: Cell<State>,
+    pub(super) state: Cell<ServerState>,
     /// The earliest that a `drain` has asked for.
     pub(super) deadline: Cell<Option<Instant>>,
     killed: Cell<usize>,
@@ -33,7 +33,7 @@ pub(super) struct Life {
 impl Life {
     pub(super) fn new() -> Life {
         Life {
-            state: Cell::new(State::Running),
+            state: Cell::new(ServerState::Running),
             deadline: Cell::new(None),
             killed: Cell::new(0),
             connections: RefCell::default(),
@@ -49,17 +49,17 @@ impl Life {
 
     /// Something has ended, or the time has changed.
     pub(super) fn changed(&self) {
-        if self.state.get() > State::Running {
+        if self.state.get() > ServerState::Running {
             self.waiters.borrow_mut().wake_all();
         }
     }
 
     pub(super) fn is_draining(&self) -> bool {
-        self.state.get() > State::Running
+        self.state.get() > ServerState::Running
     }
 
     pub(super) fn is_serving(&self) -> bool {
-        self.state.get() < State::Killing
+        self.state.get() < ServerState::Killing
     }
 
     pub(super) fn count_status(&self, status: u16) {
@@ -74,10 +74,10 @@ impl Life {
     }
 
     pub(super) fn begin(&self) {
-        if self.state.get() > State::Running {
+        if self.state.get() > ServerState::Running {
             return;
         }
-        self.state.set(State::Draining);
+        self.state.set(ServerState::Draining);
         let closers: Vec<_> = {
             let closers = self.closers.borrow();
             closers.iter().map(|(_, close)| Rc::clone(close)).collect()
@@ -96,8 +96,8 @@ impl Life {
         for cut in wake {
             cut.cut();
         }
-        if self.state.get() == State::Draining {
-            self.state.set(State::Waiting);
+        if self.state.get() == ServerState::Draining {
+            self.state.set(ServerState::Waiting);
         }
     }
 
@@ -105,8 +105,8 @@ impl Life {
     pub(super) fn finish(&self) -> Drained {
         let _inside = self.inside();
         let reason = Reason::Primitive("the end of a server's connections", self.address());
-        while self.state.get() != State::Stopped {
-            if self.state.get() != State::Killing {
+        while self.state.get() != ServerState::Stopped {
+            if self.state.get() != ServerState::Killing {
                 if self.others() == 0 {
                     self.stopped();
                     break;
@@ -144,7 +144,7 @@ impl Life {
     }
 
     fn kill(&self) {
-        self.state.set(State::Killing);
+        self.state.set(ServerState::Killing);
         self.killed.set(self.others());
         let victims: Vec<_> = {
             let connections = self.connections.borrow();
@@ -158,7 +158,7 @@ impl Life {
     }
 
     fn stopped(&self) {
-        self.state.set(State::Stopped);
+        self.state.set(ServerState::Stopped);
         self.changed();
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::accept::{Acceptor, accept_all};
 use super::connection::Connection;
 use super::drain::{Closer, Life};
-use super::state::{Drained, ServerCounters, State};
+use super::state::{Drained, ServerCounters, ServerState};
 use super::{Listener, Outcome, StopServe};
 use crate::GreenPool;
 use crate::greenthread::timeout::stoppable;
@@ -20,7 +20,7 @@ use crate::signal::Signals;
 /// The life of a server in one handle: for [`serve`](Lifecycle::serve), for a
 /// [`StreamServer`](super::StreamServer), and for the protocols that other crates serve.
 ///
-/// [`drain`](Lifecycle::drain) takes it through its [states](State): the listeners are closed, so that new connections
+/// [`drain`](Lifecycle::drain) takes it through its [states](ServerState): the listeners are closed, so that new connections
 /// are refused; idle connections are cut; what is under way is waited for; what has not ended in time is killed.
 ///
 /// Clones are handles of the same life. Several listeners may be served under one.
@@ -60,7 +60,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A life that has just begun: [`State::Running`].
+    /// A life that has just begun: [`ServerState::Running`].
     pub fn new() -> Lifecycle {
         Lifecycle {
             shared: Rc::new(Life::new()),
@@ -68,7 +68,7 @@ impl Lifecycle {
     }
 
     /// Where it is.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ServerState {
         self.shared.state.get()
     }
 

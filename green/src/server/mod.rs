@@ -29,7 +29,7 @@ pub use connection::Connection;
 pub use datagrams::Datagrams;
 pub use lifecycle::Lifecycle;
 pub use serve::{Outcome, ServeError, StopServe, serve};
-pub use state::{Drained, ServerCounters, State};
+pub use state::{Drained, ServerCounters, ServerState};
 pub use stream_server::StreamServer;
 
 use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};

@@ -2,7 +2,7 @@
 
 /// Where a server is in its life. A later one is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub enum ServerState {
     /// It accepts connections.
     Running,
     /// It is closing its listeners and cutting the idle connections.

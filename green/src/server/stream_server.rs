@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::lifecycle::{Lifecycle, logging};
-use super::{Listener, Outcome, State, StopServe};
+use super::{Listener, Outcome, ServerState, StopServe};
 use crate::runtime::{Runtime, Why};
 use crate::{AnyGreenThread, GreenPool};
 
@@ -158,7 +158,7 @@ impl<L: Listener + 'static> StreamServer<L> {
     pub fn stop(&self, timeout: impl Into<Option<Duration>>) -> usize {
         self.close();
         match self.life.state() {
-            State::Stopped => 0,
+            ServerState::Stopped => 0,
             _ => self.life.drain(timeout).killed,
         }
     }

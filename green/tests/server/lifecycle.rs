@@ -10,7 +10,7 @@ use crate::common::again::alone;
 use crate::common::{SHORT, bounded, settle, sleep_idle};
 use crate::logged::{keep_log, logged};
 use green::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use green::server::{Lifecycle, Listener, State, StreamServer};
+use green::server::{Lifecycle, Listener, ServerState, StreamServer};
 use green::signal::{SIGUSR1, raise};
 use green::{GreenThread, StopServe};
 
@@ -92,7 +92,7 @@ fn until(condition: impl Fn() -> bool) {
 fn a_drain_refuses_cuts_and_waits() {
     bounded(|| {
         let life = Lifecycle::new();
-        assert_eq!(life.state(), State::Running);
+        assert_eq!(life.state(), ServerState::Running);
         let (address, server) = serve(&life);
         let mut idle = client(address, "word");
         idle.read_exact(&mut [0; 4]).unwrap();
@@ -102,7 +102,7 @@ fn a_drain_refuses_cuts_and_waits() {
         let draining = life.clone();
         let draining = green::spawn(move || draining.drain(LONG));
         settle();
-        assert_eq!(life.state(), State::Waiting);
+        assert_eq!(life.state(), ServerState::Waiting);
         assert!(life.is_draining());
         assert_eq!(
             green::connect(address).unwrap_err().kind(),
@@ -113,7 +113,7 @@ fn a_drain_refuses_cuts_and_waits() {
         assert_eq!(read_all(busy), "slow");
         assert_eq!(draining.join().unwrap().killed, 0);
         assert_eq!(server.join().unwrap().unwrap(), 0);
-        assert_eq!(life.state(), State::Stopped);
+        assert_eq!(life.state(), ServerState::Stopped);
         let counters = life.counters();
         assert_eq!((counters.open, counters.idle), (0, 0));
         assert_eq!((counters.accepted, counters.served), (3, 3));
@@ -154,7 +154,7 @@ fn a_second_drain_brings_the_end_forward() {
         let first = life.clone();
         let first = green::spawn(move || first.drain(None));
         settle();
-        assert_eq!(life.state(), State::Waiting);
+        assert_eq!(life.state(), ServerState::Waiting);
         assert_eq!(life.drain(SHORT).killed, 1);
         assert_eq!(first.join().unwrap().killed, 1);
         assert_eq!(server.join().unwrap().unwrap(), 1);
@@ -175,7 +175,7 @@ fn a_killed_drain_leaves_the_end_to_the_others() {
         assert!(first.is_dead());
         assert_eq!(read_all(busy), "slow");
         assert_eq!(server.join().unwrap().unwrap(), 0);
-        assert_eq!(life.state(), State::Stopped);
+        assert_eq!(life.state(), ServerState::Stopped);
     });
 }
 
@@ -190,7 +190,7 @@ fn a_signal_drains_and_the_next_one_kills() {
         until(|| BUSY.get() == 1 && life.counters().idle == 1);
         raise(SIGUSR1).unwrap();
         assert_eq!(read_all(idle), "");
-        until(|| life.state() == State::Waiting);
+        until(|| life.state() == ServerState::Waiting);
         raise(SIGUSR1).unwrap();
         assert_eq!(server.join().unwrap().unwrap(), 1);
         assert!(Lifecycle::new().drain_on([0], None).is_err());
@@ -259,7 +259,7 @@ fn one_life_for_several_servers() {
         server.serve_forever().unwrap();
         assert_eq!(read_all(stays), "");
         assert!(server.is_closed());
-        until(|| server.lifecycle().state() == State::Stopped);
+        until(|| server.lifecycle().state() == ServerState::Stopped);
     });
 }
 
@@ -295,7 +295,7 @@ fn a_kill_of_the_caller_ends_the_accepting_alone() {
         assert!(server.is_dead());
         let mut busy = busy;
         busy.read_exact(&mut [0; 4]).unwrap();
-        assert_eq!(life.state(), State::Running);
+        assert_eq!(life.state(), ServerState::Running);
         assert_eq!(life.drain(LONG).killed, 0);
         assert_eq!(read_all(busy), "");
     });
