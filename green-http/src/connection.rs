@@ -54,7 +54,7 @@ pub(crate) fn serve<T: Transport>(
         Ok(shaken) => shaken?,
         Err(elapsed) => return Err(io::Error::new(ErrorKind::TimedOut, elapsed)),
     }
-    let http2 = transport.protocol() == Some(b"h2");
+    let http2 = transport.protocol().as_deref() == Some(b"h2");
     let security = transport.security();
     let watched = clock.watch(Rc::new(Deadlines::default()));
     let wire = Wire::new(transport, Rc::clone(&config.rules), watched);

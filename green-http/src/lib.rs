@@ -40,6 +40,8 @@ mod server;
 mod service;
 mod settings;
 mod slot;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
@@ -57,6 +59,8 @@ pub use http::{self, HeaderMap, Method, Request, StatusCode, Version, header};
 pub use request::RequestExt;
 pub use response::{Content, Response};
 pub use server::{Server, serve};
+#[cfg(feature = "tls")]
+pub use tls::TlsFacts;
 pub use transport::{Peer, Transport};
 pub use upgrade::Upgraded;
 pub use writer::Writer;

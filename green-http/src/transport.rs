@@ -24,7 +24,7 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
     }
 
     /// The protocol that the handshake has agreed upon (ALPN), as `h2`.
-    fn protocol(&self) -> Option<&[u8]> {
+    fn protocol(&self) -> Option<Vec<u8>> {
         None
     }
 

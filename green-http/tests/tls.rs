@@ -1,0 +1,110 @@
+//! HTTP over TLS: the same server, behind a listener of green-tls.
+
+mod common;
+
+use std::io::{Read, Write};
+
+use common::{LONG, bounded};
+use green::net::{Shutdown, TcpStream};
+use green_http::{Body, Request, RequestExt, Response, Server, TlsFacts};
+use green_tls::{Acceptor, Connector, Identity, TlsListener, TlsStream, wrap};
+
+fn secret(request: Request<Body>) -> Response {
+    let facts = request.security().unwrap().downcast::<TlsFacts>().unwrap();
+    let (version, name) = (request.version(), facts.server_name.clone());
+    assert!(request.is_secure() && facts.version.is_some() && facts.peer_certificates.is_none());
+    Response::new(format!("{version:?} for {}", name.unwrap_or_default()))
+}
+
+/// Runs `test` with a client that trusts the server and offers these protocols.
+fn with_server(protocols: &[&str], test: impl FnOnce(TcpStream, &Connector)) {
+    bounded(|| {
+        let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+        let text = made.cert.pem();
+        let identity = Identity::from_pem(&text, made.signing_key.serialize_pem()).unwrap();
+        let acceptor = Acceptor::builder(identity)
+            .alpn(["h2", "http/1.1"])
+            .build()
+            .unwrap();
+        let listener = green::listen("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::new(secret);
+        let life = server.lifecycle().clone();
+        let serving = green::spawn(move || server.serve(TlsListener::new(listener, acceptor)));
+        let connector = Connector::builder()
+            .roots_from_pem(&text)
+            .unwrap()
+            .alpn(protocols.to_vec())
+            .build()
+            .unwrap();
+        test(green::connect(address).unwrap(), &connector);
+        assert_eq!(life.drain(LONG).killed, 0);
+        serving.join().unwrap().unwrap();
+    });
+}
+
+fn open(stream: TcpStream, connector: &Connector) -> TlsStream<TcpStream> {
+    let stream = wrap(stream, (connector, "localhost")).unwrap();
+    stream.handshake().unwrap();
+    stream
+}
+
+#[test]
+fn pages_are_served_over_tls() {
+    with_server(&["http/1.1"], |stream, connector| {
+        let mut stream = open(stream, connector);
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        // The end comes with a close_notify, or this is an error.
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with("HTTP/1.1 for localhost"), "{answer}");
+    });
+}
+
+#[test]
+fn plain_http_on_the_port_of_tls_harms_nobody() {
+    with_server(&["http/1.1"], |mut stream, connector| {
+        let another = green::connect(stream.peer_addr().unwrap()).unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        let mut good = open(another, connector);
+        good.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .unwrap();
+        let mut start = [0; 12];
+        good.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200");
+        good.shutdown(Shutdown::Write).unwrap();
+    });
+}
+
+#[cfg(feature = "http2")]
+#[test]
+fn what_alpn_has_agreed_upon_is_spoken() {
+    use green::future::{Executor, block_on, spawn};
+    use green_http::Bytes;
+    use http_body_util::{BodyExt, Empty};
+
+    with_server(&["h2"], |stream, connector| {
+        let stream = open(stream, connector);
+        assert_eq!(stream.alpn_protocol().as_deref(), Some(&b"h2"[..]));
+        let text = block_on(async {
+            let (mut client, connection) = hyper::client::conn::http2::handshake(Executor, stream)
+                .await
+                .unwrap();
+            let connection = spawn(connection);
+            let request = Request::get("https://localhost/").body(Empty::<Bytes>::new());
+            let answer = client.send_request(request.unwrap()).await.unwrap();
+            let text = answer.into_body().collect().await.unwrap().to_bytes();
+            drop(client);
+            drop(connection);
+            text
+        });
+        assert_eq!(text, "HTTP/2.0 for localhost");
+    });
+}
