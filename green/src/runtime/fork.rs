@@ -99,7 +99,7 @@ impl Runtime {
         mem::forget(self.remote_parks.take());
         mem::forget(self.sent.take());
         mem::forget(self.lacking.replace(WaitList::new()));
-        self.trampolines.borrow_mut().clear();
+        mem::forget(self.trampolines.take());
         self.background.set(0);
     }
 }

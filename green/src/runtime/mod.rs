@@ -126,8 +126,8 @@ pub(crate) struct Runtime {
     /// What is read for hyper. Not a thread-local of its own: greenthreads that run at the end of the thread read too.
     #[cfg(feature = "hyper")]
     pub(crate) scratch: Cell<Vec<u8>>,
-    /// Descriptors that `trampoline` waits for.
-    pub(crate) trampolines: RefCell<Vec<(RawFd, Direction)>>,
+    /// Descriptors that somebody waits for with `trampoline`, and those who stand behind.
+    pub(crate) trampolines: RefCell<HashMap<(RawFd, Direction), Rc<RefCell<WaitList>>>>,
     /// Waits that could wake nobody else.
     background: Cell<usize>,
     /// Numbers that are open for those only who were lent them.
@@ -238,7 +238,7 @@ impl Runtime {
             remote_parks: RefCell::new(Slab::new()),
             #[cfg(feature = "hyper")]
             scratch: Cell::new(Vec::new()),
-            trampolines: RefCell::new(Vec::new()),
+            trampolines: RefCell::default(),
             background: Cell::new(0),
             closed_but_lent: RefCell::default(),
             watched: RefCell::default(),
