@@ -122,7 +122,10 @@ fn pass_on(runtime: &Runtime, line: &Rc<Line>, key: (RawFd, Direction)) {
     }
     let mut claims = runtime.trampolines.borrow_mut();
     // After a fork it may be another one.
-    if claims.get(&key).is_some_and(|known| Rc::ptr_eq(known, line)) {
+    if claims
+        .get(&key)
+        .is_some_and(|known| Rc::ptr_eq(known, line))
+    {
         claims.remove(&key);
     }
 }

@@ -1,11 +1,13 @@
 //! The system's resolver, in a thread of the pool.
 
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind};
 
 use super::{AddrInfo, Error, ErrorKind, Family, Hints, HostEntry, NameFlags, SockType};
+use crate::error::is_shortage;
 use crate::tpool::{self, Lane};
 
 pub(super) fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
@@ -87,11 +89,28 @@ fn run<T: Send + 'static>(
     asked: &str,
     ask: impl FnOnce() -> Result<T, LookupError> + Send + 'static,
 ) -> Result<T, Error> {
+    let ask = move || ask().map_err(|error| (lack(&error), error));
     match tpool::execute_in(Lane::Names, ask) {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(translate(asked, error)),
+        Ok(Err((Some(lack), _))) => Err(Error::new(ErrorKind::System, asked, lack)),
+        Ok(Err((None, error))) => Err(translate(asked, error)),
         Err(job) => Err(Error::new(ErrorKind::System, asked, job)),
     }
+}
+
+/// The lack of a descriptor that `said` may come from: a C library that cannot open its files says that there is no
+/// such name.
+fn lack(said: &LookupError) -> Option<io::Error> {
+    let hides_it = matches!(
+        said.kind(),
+        LookupErrorKind::NoName
+            | LookupErrorKind::NoData
+            | LookupErrorKind::Again
+            | LookupErrorKind::Fail
+            | LookupErrorKind::System
+    );
+    let error = hides_it.then(|| File::open("/dev/null").err())??;
+    is_shortage(&error).then_some(error)
 }
 
 fn translate_hints(hints: Hints, asked: &str) -> Result<AddrInfoHints, Error> {
