@@ -44,6 +44,11 @@ pub struct GreenthreadInfo {
     pub waited: Duration,
     /// How often it was switched to, since accounting was turned on.
     pub switches: u64,
+    /// How many bytes it has read since then from streams, pipes and with [`os::read`](crate::os::read). Datagrams and
+    /// files are not counted.
+    pub bytes_read: u64,
+    /// As `bytes_read`, for what it has written.
+    pub bytes_written: u64,
     /// Its stack, if asked for: where it waits. `None` for one that never ran.
     pub stack: Option<Backtrace>,
 }
@@ -67,6 +72,13 @@ impl fmt::Display for GreenthreadInfo {
                 f,
                 ", ran {:?} in {} turns, waited {:?}",
                 self.ran, self.switches, self.waited
+            )?;
+        }
+        if self.bytes_read + self.bytes_written > 0 {
+            write!(
+                f,
+                ", read {} and wrote {} bytes",
+                self.bytes_read, self.bytes_written
             )?;
         }
         if !self.locals.is_empty() {
@@ -106,6 +118,10 @@ fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
     let state = task.state();
     let extra = task.has_extra();
     let account = task.existing_state_of::<Account>();
+    let (bytes_read, bytes_written) = account
+        .as_ref()
+        .map(|account| account.bytes())
+        .unwrap_or_default();
     let (ran, waited, switches) = account.map(|account| account.read()).unwrap_or_default();
     GreenthreadInfo {
         id: task.id,
@@ -119,6 +135,8 @@ fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
         ran,
         waited,
         switches,
+        bytes_read,
+        bytes_written,
         stack: if stack { runtime.stack(task) } else { None },
     }
 }

@@ -92,7 +92,8 @@ pub fn counters() -> Counters {
     })
 }
 
-/// Starts or stops counting how long each greenthread of this thread runs and waits: see [`GreenthreadInfo`].
+/// Starts or stops counting how long each greenthread of this thread runs and waits, and how many bytes it reads and
+/// writes: see [`GreenthreadInfo`].
 ///
 /// While it is on, a switch costs two looks at the clock.
 pub fn accounting(on: bool) {

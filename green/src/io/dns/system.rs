@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind};
 
 use super::{AddrInfo, Error, ErrorKind, Family, Hints, HostEntry, NameFlags, SockType};
-use crate::error::is_shortage;
-use crate::tpool::{self, Lane};
+use crate::error::{is_shortage, raw_os_error};
+use crate::tpool::{self, JobError, Lane};
 
 pub(super) fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     let hints = Hints::new().socktype(SockType::Stream);
@@ -92,9 +92,20 @@ fn run<T: Send + 'static>(
     let ask = move || ask().map_err(|error| (lack(&error), error));
     match tpool::execute_in(Lane::Names, ask) {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err((Some(lack), _))) => Err(Error::new(ErrorKind::System, asked, lack)),
+        Ok(Err((Some(lack), _))) => {
+            Err(Error::new(ErrorKind::System, asked, &lack).caused_by(lack))
+        }
         Ok(Err((None, error))) => Err(translate(asked, error)),
-        Err(job) => Err(Error::new(ErrorKind::System, asked, job)),
+        Err(job) => Err(refused(asked, job)),
+    }
+}
+
+/// The job could not be run.
+fn refused(asked: &str, job: JobError) -> Error {
+    let error = Error::new(ErrorKind::System, asked, &job);
+    match raw_os_error(&job) {
+        Some(number) => error.caused_by(io::Error::from_raw_os_error(number)),
+        None => error,
     }
 }
 
@@ -216,7 +227,13 @@ fn translate(asked: &str, error: LookupError) -> Error {
         LookupErrorKind::Socktype => ErrorKind::SockType,
         _ => ErrorKind::System,
     };
-    Error::new(kind, asked, io::Error::from(error))
+    let error = io::Error::from(error);
+    let translated = Error::new(kind, asked, &error);
+    // `EAI_SYSTEM` comes with a number of the system.
+    match error.raw_os_error() {
+        Some(_) => translated.caused_by(error),
+        None => translated,
+    }
 }
 
 /// glibc's `EAI_ADDRFAMILY`: addresses, but none of the wanted family.

@@ -133,7 +133,11 @@ fn retry(
                 match op() {
                     Err(Errno::INTR) => continue,
                     Err(Errno::AGAIN) if !runtime.cannot_switch() => {}
-                    result => return Ok(result?),
+                    result => {
+                        let done = result?;
+                        runtime.transferred(direction, done);
+                        return Ok(done);
+                    }
                 }
             }
             let now = runtime.now();
