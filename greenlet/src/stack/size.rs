@@ -38,12 +38,13 @@ fn ask_page() -> usize {
 /// 256 KiB, unless the environment variable `GREENLET_STACK_SIZE` (bytes, or with `K` or `M` behind the number) or
 /// [`set_default_stack_size`] say otherwise. That is address space: a stack costs the pages that it has touched.
 ///
-/// A stack does not grow beyond that. What lies on it is borrowed by its address, so nobody can move it to a larger one;
-/// and to go on elsewhere when it is full, each function would have to look first how much is left, which the compiler
-/// does not do. So ask for as much address space as the deepest calls need: untouched, it costs nothing.
-///
 /// # Errors
 /// `InvalidInput` if `GREENLET_STACK_SIZE` is set and is no size.
+///
+/// # Stacks do not grow
+/// What lies on a stack is borrowed by its address, so nobody can move it to a larger one; and to go on elsewhere when it
+/// is full, each function would have to look first how much is left, which the compiler does not do. So ask for as much
+/// address space as the deepest calls need: untouched, it costs nothing.
 pub fn default_stack_size() -> io::Result<usize> {
     match DEFAULT_SIZE.load(Relaxed) {
         0 => {
