@@ -152,6 +152,36 @@ fn servers_go_on_when_they_have_no_descriptors() {
     }
 }
 
+/// Those that spawn with a `Builder`, which gives an error: a pool's `spawn_n` panics.
+#[test]
+fn servers_go_on_when_no_stack_can_be_had() {
+    const KIBIBYTES: usize = 256 * 1024;
+    let with_builder = ["echo_server", "chat_server", "port_forwarder"];
+    let mut servers = servers();
+    servers.retain(|(name, ..)| with_builder.contains(name));
+    for (name, arguments, talk) in servers {
+        let example = program(name);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -v {KIBIBYTES}; exec \"$0\" \"$@\"")])
+            .arg(example.get_program())
+            .args(arguments())
+            .env("GREENLET_STACK_SIZE", "16M")
+            .env_remove("RUST_BACKTRACE")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut server = Running::start(command);
+        let address = server.address();
+        let crowd: Vec<_> = (0..40).map(|_| client(&address)).collect();
+        // The last is given up, as all that came when there was no stack.
+        let mut last = crowd.last().unwrap();
+        let closed = last.read(&mut [0]).map_or(0, |read| read);
+        assert_eq!(closed, 0, "{name} has a stack for each");
+        drop(crowd);
+        answers_again(name, &mut server, &address, talk);
+    }
+}
+
 /// The library that makes accepts fail. `None` without a C compiler.
 fn failing_accept() -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/failing_accept.c");
