@@ -140,29 +140,33 @@ fn stand_in(
     let (number, direction) = key;
     let reason = reason(number, direction);
     let watched = runtime.watch(number);
-    let ended = runtime.wait::<Here, _, ()>(Wait {
-        reason,
-        deadline,
-        enter: |waiter| {
-            watched.enter(&waiter);
-            Some((waiter.clone(), line.borrow_mut().push(waiter, ())))
-        },
-        leave: |(waiter, place)| {
-            watched.leave(&waiter);
-            line.borrow_mut().leave(place)
-        },
-        pass_on: || pass_on(runtime, line, key),
-    });
-    let refused = match ended.served() {
-        Ok(()) if watched.is_closed() => {
-            pass_on(runtime, line, key);
-            readiness::Ended::Refused(readiness::closed())
+    let why = loop {
+        let ended = runtime.wait::<Here, _, ()>(Wait {
+            reason,
+            deadline,
+            enter: |waiter| {
+                watched.enter(&waiter);
+                Some((waiter.clone(), line.borrow_mut().push(waiter, ())))
+            },
+            leave: |(waiter, place)| {
+                watched.leave(&waiter);
+                line.borrow_mut().leave(place)
+            },
+            pass_on: || pass_on(runtime, line, key),
+        });
+        match ended.served() {
+            Ok(()) if !watched.is_closed() => return Ok(()),
+            Ok(()) => {
+                pass_on(runtime, line, key);
+                break readiness::Ended::Refused(readiness::closed());
+            }
+            Err(_) if watched.is_closed() => {
+                break readiness::Ended::Refused(readiness::closed());
+            }
+            Err(Why::Again) => {}
+            Err(Why::Expired) => break readiness::Ended::Expired,
+            Err(Why::Unwinding) => break readiness::Ended::Unwinding,
         }
-        Ok(()) => return Ok(()),
-        // Only a close wakes somebody who stands in line.
-        Err(Why::Again) => readiness::Ended::Refused(readiness::closed()),
-        Err(Why::Expired) => readiness::Ended::Expired,
-        Err(Why::Unwinding) => readiness::Ended::Unwinding,
     };
-    refused.or_raise(reason)
+    why.or_raise(reason)
 }
