@@ -1,4 +1,4 @@
-//! What is known of a host, and why nothing is.
+//! The outcome of a lookup: what is known of a host, or why nothing is.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -36,7 +36,7 @@ pub struct Unanswered {
     pub kind: ErrorKind,
     /// Its text.
     pub why: String,
-    /// True if it was only that nobody said anything in time.
+    /// True if no server answered in time.
     pub timed_out: bool,
     /// The number of the system's error that it comes from, if it comes from one.
     pub os_error: Option<i32>,
@@ -53,7 +53,7 @@ impl Unanswered {
         }
     }
 
-    /// Says if it was only that nobody said anything in time.
+    /// With `true`, says that no server answered in time.
     #[must_use]
     pub fn timed_out(mut self, yes: bool) -> Unanswered {
         self.timed_out = yes;
@@ -67,7 +67,7 @@ impl Unanswered {
         self
     }
 
-    /// The error of whoever looked up `asked`.
+    /// The error of one lookup, that of `asked`.
     pub fn error(&self, asked: &str) -> Error {
         let error = match self.timed_out {
             true => Error::timed_out(asked, &self.why),

@@ -1,16 +1,18 @@
 //! Waiting for a descriptor that is not one of green's sockets.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hub_core::Direction;
 
-use super::once;
-use super::readiness::{self, reason};
-use crate::runtime::{Here, Runtime, Wait, WaitList, Why};
+use crate::runtime::once;
+use crate::runtime::readiness::{self, reason};
+use crate::runtime::{Here, Runtime, ThreadState, Wait, WaitList, Why};
 
 /// Waits until `fd` is ready for `direction`, for at most `timeout`.
 ///
@@ -56,7 +58,20 @@ fn until(
 }
 
 /// Those who wait for their turn with one direction of a descriptor that somebody has claimed.
-pub(crate) type Line = RefCell<WaitList>;
+type Line = RefCell<WaitList>;
+
+/// What is claimed in this thread, and who stands behind.
+#[derive(Default)]
+struct Claims(RefCell<HashMap<(RawFd, Direction), Rc<Line>>>);
+
+impl ThreadState for Claims {
+    fn after_fork(&self, alone: bool) {
+        if alone {
+            // Who stands there is never run to its end here.
+            mem::forget(self.0.take());
+        }
+    }
+}
 
 /// One direction of a descriptor, which one greenthread has at a time. Where many may wait, the others stand in line,
 /// and it goes from one to the next: so nobody overtakes who waits, not even one who comes when it is ready.
@@ -74,7 +89,8 @@ impl<'a> Claim<'a> {
         deadline: Option<Instant>,
     ) -> io::Result<Claim<'a>> {
         let key = (fd.as_raw_fd(), direction);
-        let mut claims = runtime.trampolines.borrow_mut();
+        let all = runtime.state::<Claims>();
+        let mut claims = all.0.borrow_mut();
         let Some(line) = claims.get(&key).map(Rc::clone) else {
             let line = Rc::new(RefCell::new(WaitList::new()));
             claims.insert(key, Rc::clone(&line));
@@ -94,7 +110,8 @@ impl<'a> Claim<'a> {
     /// True if who wants it now must stand in line, since many may.
     pub(crate) fn is_taken(runtime: &Runtime, fd: BorrowedFd<'_>, direction: Direction) -> bool {
         runtime.allows_many() && {
-            let claims = runtime.trampolines.borrow();
+            let all = runtime.state::<Claims>();
+            let claims = all.0.borrow();
             claims.contains_key(&(fd.as_raw_fd(), direction))
         }
     }
@@ -120,7 +137,8 @@ fn pass_on(runtime: &Runtime, line: &Rc<Line>, key: (RawFd, Direction)) {
         waiter.wake();
         return;
     }
-    let mut claims = runtime.trampolines.borrow_mut();
+    let all = runtime.state::<Claims>();
+    let mut claims = all.0.borrow_mut();
     // After a fork it may be another one.
     if claims
         .get(&key)
@@ -158,14 +176,14 @@ fn stand_in(
             Ok(()) if !watched.is_closed() => return Ok(()),
             Ok(()) => {
                 pass_on(runtime, line, key);
-                break readiness::Ended::Refused(readiness::closed());
+                break readiness::Waited::Refused(readiness::closed());
             }
             Err(_) if watched.is_closed() => {
-                break readiness::Ended::Refused(readiness::closed());
+                break readiness::Waited::Refused(readiness::closed());
             }
             Err(Why::Again) => {}
-            Err(Why::Expired) => break readiness::Ended::Expired,
-            Err(Why::Unwinding) => break readiness::Ended::Unwinding,
+            Err(Why::Expired) => break readiness::Waited::Expired,
+            Err(Why::Unwinding) => break readiness::Waited::Unwinding,
         }
     };
     why.or_raise(reason)
