@@ -13,6 +13,7 @@
 
 mod blocking;
 mod dump;
+mod info;
 mod memory;
 mod observe;
 mod profile;
@@ -27,9 +28,10 @@ use crate::runtime::{Runtime, ThreadState};
 use blocking::Heartbeat;
 pub use blocking::{assert_switches, blocking_detection};
 pub use dump::{
-    GreenthreadInfo, dump_all, dump_on_signal, format_greenthreads, format_hub_listeners,
-    format_hub_timers, format_spawn_tree, greenthreads, hub_listener_stacks, hub_timer_stacks,
+    dump_all, dump_on_signal, format_greenthreads, format_hub_listeners, format_hub_timers,
+    format_spawn_tree, greenthreads, hub_listener_stacks, hub_timer_stacks,
 };
+pub use info::GreenthreadInfo;
 pub use memory::{MemoryWatch, memory_threshold, resident_memory};
 use observe::Watch;
 pub use profile::{Profile, profile, spew, unspew};

@@ -172,9 +172,7 @@ fn no_name_is_called_unknown_for_want_of_a_descriptor() {
         for name in ["localhost", "no-such-name.invalid"] {
             // A system may know the first without a file.
             let asked = [
-                green::dns::lookup(name, 1)
-                    .map(drop)
-                    .map_err(io::Error::from),
+                green::dns::lookup(name, 1).map(drop),
                 green::dns::gethostbyname(name)
                     .map(drop)
                     .map_err(io::Error::from),
@@ -204,7 +202,7 @@ fn the_green_resolver_says_that_there_is_no_descriptor() {
                 .nameservers([nobody])
                 .build();
             let taken = no_descriptors();
-            let error = io::Error::from(resolver.lookup("www.example.com", 1).unwrap_err());
+            let error = resolver.lookup("www.example.com", 1).unwrap_err();
             assert_eq!(raw_os_error(&error), Some(libc::EMFILE), "{error}");
             drop(taken);
         },
