@@ -66,14 +66,17 @@ fn main() -> Result<(), Box<dyn Error>> {
             continue;
         };
         let room = Rc::clone(&room);
-        green::spawn_n(move || {
+        let visit = move || {
             let end = room.serve(stream, peer);
             room.members.borrow_mut().remove(&peer);
             let why = end
                 .err()
                 .map_or(String::new(), |error| format!(": {error}"));
             room.say(peer, &format!("{peer} has gone{why}\n"));
-        });
+        };
+        if let Err(error) = green::Builder::new().spawn_n(visit) {
+            eprintln!("{peer} is given up: {error}");
+        }
     }
     Ok(())
 }

@@ -24,12 +24,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = GreenPool::new(10_000);
     for stream in server.incoming() {
         let stream = stream?;
-        pool.spawn_n(move || {
+        let echo = move || {
             let peer = stream.peer_addr();
             if let Err(error) = handle(stream) {
                 eprintln!("{peer:?}: {error}");
             }
-        });
+        };
+        if let Err(error) = green::Builder::new().spawn_n_in(&pool, echo) {
+            eprintln!("a connection is given up: {error}");
+        }
     }
     Ok(())
 }

@@ -31,10 +31,13 @@ fn accept(listener: &TcpListener) -> io::Result<()> {
             continue;
         };
         println!("client connected {peer}");
-        pool.spawn_n(move || match handle(stream) {
+        let echo = move || match handle(stream) {
             Ok(()) => println!("client disconnected {peer}"),
             Err(error) => println!("client lost {peer}: {error}"),
-        });
+        };
+        if let Err(error) = green::Builder::new().spawn_n_in(&pool, echo) {
+            eprintln!("{peer} is given up: {error}");
+        }
     }
     Ok(())
 }

@@ -69,7 +69,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                     accepting.connections.set(accepting.connections.get() + 1);
                     let server = Rc::clone(&accepting);
                     // A client that breaks off is its own affair.
-                    green::spawn_n(move || drop(server.echo(stream)));
+                    let echo = move || drop(server.echo(stream));
+                    if let Err(error) = green::Builder::new().spawn_n(echo) {
+                        eprintln!("a connection is given up: {error}");
+                    }
                 }
                 Err(error) => eprintln!("accept: {error}"),
             }

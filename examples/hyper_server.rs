@@ -138,11 +138,14 @@ fn main() -> Result<(), Box<dyn Error>> {
                 match stream {
                     Ok(stream) => {
                         let stop = Rc::clone(&stop);
-                        pool.spawn_n(move || {
+                        let serving = move || {
                             if let Err(error) = serve(stream, &stop) {
                                 eprintln!("connection: {error}");
                             }
-                        });
+                        };
+                        if let Err(error) = green::Builder::new().spawn_n_in(&pool, serving) {
+                            eprintln!("a connection is given up: {error}");
+                        }
                     }
                     Err(error) => {
                         eprintln!("accept: {error}");

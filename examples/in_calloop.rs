@@ -17,7 +17,7 @@ const CLIENTS: usize = 10;
 
 /// Answers each line; plain blocking style.
 fn serve(listener: &TcpListener) {
-    while let Ok((stream, _)) = listener.accept() {
+    for stream in listener.incoming().flatten() {
         green::spawn_n(move || {
             for line in BufReader::new(&stream).lines() {
                 let answer = line.and_then(|line| writeln!(&stream, "you said {line}"));

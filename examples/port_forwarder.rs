@@ -20,8 +20,12 @@ fn forward(mut from: TcpStream, mut to: TcpStream) {
 fn join(near: TcpStream, target: &str) -> io::Result<()> {
     let far = TcpStream::connect(target)?;
     let (near_too, far_too) = (near.try_clone()?, far.try_clone()?);
-    green::spawn_n(move || forward(near, far));
-    green::spawn_n(move || forward(far_too, near_too));
+    // Both have a stack, or neither has: what is given up is closed.
+    let there = green::Builder::new().spawn_n(move || forward(near, far))?;
+    if let Err(error) = green::Builder::new().spawn_n(move || forward(far_too, near_too)) {
+        there.kill();
+        return Err(error);
+    }
     Ok(())
 }
 
@@ -35,12 +39,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     for near in listener.incoming() {
         let near = near?;
         let target = target.clone();
-        green::spawn_n(move || {
+        let joining = move || {
             let peer = near.peer_addr();
             if let Err(error) = join(near, &target) {
                 eprintln!("{peer:?} to {target}: {error}");
             }
-        });
+        };
+        if let Err(error) = green::Builder::new().spawn_n(joining) {
+            eprintln!("a connection is given up: {error}");
+        }
     }
     Ok(())
 }

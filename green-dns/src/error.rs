@@ -66,6 +66,7 @@ pub struct Error {
     asked: String,
     why: String,
     timed_out: bool,
+    cause: Option<io::Error>,
 }
 
 impl Error {
@@ -76,6 +77,7 @@ impl Error {
             asked: asked.to_owned(),
             why: why.to_string(),
             timed_out: false,
+            cause: None,
         }
     }
 
@@ -85,6 +87,23 @@ impl Error {
             timed_out: true,
             ..Error::new(ErrorKind::TryAgain, asked, why)
         }
+    }
+
+    /// The same, with the system's error that it comes from as its [`source`](error::Error::source). As an `io::Error` it
+    /// then has the kind of that one.
+    ///
+    /// ```
+    /// use green_dns::{Error, ErrorKind};
+    /// use std::io;
+    ///
+    /// let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+    /// let error = Error::new(ErrorKind::System, "www.example", &denied).caused_by(denied);
+    /// assert_eq!(io::Error::from(error).kind(), io::ErrorKind::PermissionDenied);
+    /// ```
+    #[must_use]
+    pub fn caused_by(mut self, cause: io::Error) -> Error {
+        self.cause = Some(cause);
+        self
     }
 
     /// The kind.
@@ -104,20 +123,28 @@ impl fmt::Display for Error {
     }
 }
 
-impl error::Error for Error {}
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        let cause = self.cause.as_ref()?;
+        Some(cause)
+    }
+}
 
 /// The error stays inside, for `downcast_ref`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
-        let kind = match error.kind {
+        let kind = match (error.kind, &error.cause) {
             _ if error.timed_out => io::ErrorKind::TimedOut,
-            ErrorKind::NotFound | ErrorKind::NoService | ErrorKind::NoData => {
+            (_, Some(cause)) => cause.kind(),
+            (ErrorKind::NotFound | ErrorKind::NoService | ErrorKind::NoData, None) => {
                 io::ErrorKind::NotFound
             }
-            ErrorKind::Invalid | ErrorKind::Family | ErrorKind::SockType => {
+            (ErrorKind::Invalid | ErrorKind::Family | ErrorKind::SockType, None) => {
                 io::ErrorKind::InvalidInput
             }
-            ErrorKind::TryAgain | ErrorKind::Failed | ErrorKind::System => io::ErrorKind::Other,
+            (ErrorKind::TryAgain | ErrorKind::Failed | ErrorKind::System, None) => {
+                io::ErrorKind::Other
+            }
         };
         io::Error::new(kind, error)
     }

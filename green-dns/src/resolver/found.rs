@@ -1,5 +1,6 @@
 //! The outcome of a lookup: what is known of a host, or why nothing is.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ pub struct Unanswered {
     pub why: String,
     /// True if no server answered in time.
     pub timed_out: bool,
+    /// The number of the system's error that it comes from, if it comes from one.
+    pub os_error: Option<i32>,
 }
 
 impl Unanswered {
@@ -46,6 +49,7 @@ impl Unanswered {
             kind,
             why: why.into(),
             timed_out: false,
+            os_error: None,
         }
     }
 
@@ -56,12 +60,22 @@ impl Unanswered {
         self
     }
 
+    /// Says which error of the system it comes from.
+    #[must_use]
+    pub fn os_error(mut self, number: Option<i32>) -> Unanswered {
+        self.os_error = number;
+        self
+    }
+
     /// The error of one lookup, that of `asked`.
     pub fn error(&self, asked: &str) -> Error {
-        if self.timed_out {
-            Error::timed_out(asked, &self.why)
-        } else {
-            Error::new(self.kind, asked, &self.why)
+        let error = match self.timed_out {
+            true => Error::timed_out(asked, &self.why),
+            false => Error::new(self.kind, asked, &self.why),
+        };
+        match self.os_error {
+            Some(number) => error.caused_by(io::Error::from_raw_os_error(number)),
+            None => error,
         }
     }
 

@@ -1,15 +1,13 @@
 //! Lists of greenthreads, of what they wait for and where they were spawned; of listeners and timers.
 
-use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
-use std::panic::Location;
 use std::rc::Rc;
-use std::time::Duration;
 
 use hub_core::Direction;
 
+use super::info::GreenthreadInfo;
 use super::observe::Account;
 use super::shown::stacks;
 use crate::Builder;
@@ -17,71 +15,6 @@ use crate::GreenThread;
 use crate::os::Stderr;
 use crate::runtime::{Alarm, Runtime, Task};
 use crate::signal::Signals;
-
-/// One greenthread, as it was when [`greenthreads`] looked.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct GreenthreadInfo {
-    /// Its id; 0 is the thread's own.
-    pub id: u64,
-    /// Its name, if it has one.
-    pub name: Option<Rc<str>>,
-    /// `ready`, `running`, `parked`, `fresh` (never ran) or `delayed`.
-    pub state: String,
-    /// What it waits for, if it is parked.
-    pub waits_for: Option<String>,
-    /// The id of the greenthread that spawned it, which may have ended since.
-    pub spawned_by: Option<u64>,
-    /// Where it was spawned.
-    pub spawned_at: &'static Location<'static>,
-    /// The time since its spawn, to about a millisecond.
-    pub age: Duration,
-    /// The names of the greenthread-local values that it has.
-    pub locals: Vec<&'static str>,
-    /// How long it has run, and how long it has waited, since [`accounting`](super::accounting) was turned on.
-    pub ran: Duration,
-    /// See `ran`.
-    pub waited: Duration,
-    /// How often it was switched to, since accounting was turned on.
-    pub switches: u64,
-    /// Its stack, if asked for: where it waits. `None` for one that never ran.
-    pub stack: Option<Backtrace>,
-}
-
-impl fmt::Display for GreenthreadInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.id {
-            0 => write!(f, "the thread's own greenthread")?,
-            id => write!(f, "greenthread {id} (spawned at {})", self.spawned_at)?,
-        }
-        if let Some(name) = &self.name {
-            write!(f, " \"{name}\"")?;
-        }
-        match &self.waits_for {
-            Some(what) => write!(f, " waits for {what}")?,
-            None => write!(f, " is {}", self.state)?,
-        }
-        write!(f, ", age {:?}", self.age)?;
-        if self.switches > 0 {
-            write!(
-                f,
-                ", ran {:?} in {} turns, waited {:?}",
-                self.ran, self.switches, self.waited
-            )?;
-        }
-        if !self.locals.is_empty() {
-            write!(f, ", locals {}", self.locals.join(" "))?;
-        }
-        if let Some(stack) = &self.stack
-            && stack.status() == BacktraceStatus::Captured
-        {
-            for line in stack.to_string().lines() {
-                write!(f, "\n    {line}")?;
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Every greenthread of this thread that is not dead, in the order of spawn, without stacks.
 ///
@@ -106,6 +39,10 @@ fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
     let state = task.state();
     let extra = task.has_extra();
     let account = task.existing_state_of::<Account>();
+    let (bytes_read, bytes_written) = account
+        .as_ref()
+        .map(|account| account.bytes())
+        .unwrap_or_default();
     let (ran, waited, switches) = account.map(|account| account.read()).unwrap_or_default();
     GreenthreadInfo {
         id: task.id,
@@ -119,6 +56,8 @@ fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
         ran,
         waited,
         switches,
+        bytes_read,
+        bytes_written,
         stack: if stack { runtime.stack(task) } else { None },
     }
 }

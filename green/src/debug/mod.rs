@@ -13,6 +13,7 @@
 
 mod blocking;
 mod dump;
+mod info;
 mod memory;
 mod observe;
 mod profile;
@@ -28,9 +29,10 @@ use crate::runtime::{Runtime, ThreadState};
 use blocking::Heartbeat;
 pub use blocking::{assert_switches, blocking_detection};
 pub use dump::{
-    GreenthreadInfo, dump_all, dump_on_signal, format_greenthreads, format_hub_listeners,
-    format_hub_timers, format_spawn_tree, greenthreads,
+    dump_all, dump_on_signal, format_greenthreads, format_hub_listeners, format_hub_timers,
+    format_spawn_tree, greenthreads,
 };
+pub use info::GreenthreadInfo;
 pub use memory::{MemoryWatch, memory_threshold, resident_memory};
 use observe::Watch;
 pub use profile::{Profile, profile, spew, unspew};
@@ -94,7 +96,8 @@ pub fn counters() -> Counters {
     })
 }
 
-/// Starts or stops counting how long each greenthread of this thread runs and waits: see [`GreenthreadInfo`].
+/// Starts or stops counting how long each greenthread of this thread runs and waits, and how many bytes it reads and
+/// writes: see [`GreenthreadInfo`].
 ///
 /// While it is on, a switch costs two looks at the clock.
 pub fn accounting(on: bool) {

@@ -9,16 +9,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hub_core::Direction;
+
 use super::{Heartbeat, Profile};
 use crate::runtime::{Observer, Runtime, Task, TaskState, ThreadState};
 
-/// How long one greenthread has run and waited.
+/// How long one greenthread has run and waited, and what it has transferred.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     ran: Cell<Duration>,
     waited: Cell<Duration>,
     switches: Cell<u64>,
     longest: Cell<Duration>,
+    bytes_read: Cell<u64>,
+    bytes_written: Cell<u64>,
     /// When it last stopped running.
     stopped: Cell<Option<Instant>>,
 }
@@ -31,12 +35,19 @@ impl Account {
         (self.ran.get(), self.waited.get(), self.switches.get())
     }
 
+    /// Read, written.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (self.bytes_read.get(), self.bytes_written.get())
+    }
+
     /// Adds this to what others of the same place have used.
     fn add_to(&self, profile: &mut Profile) {
         profile.greenthreads += 1;
         profile.switches += self.switches.get();
         profile.ran += self.ran.get();
         profile.waited += self.waited.get();
+        profile.bytes_read += self.bytes_read.get();
+        profile.bytes_written += self.bytes_written.get();
         profile.longest = profile.longest.max(self.longest.get());
     }
 
@@ -114,6 +125,17 @@ impl Observer for Watch {
         }
         if let Some(heartbeat) = &*self.heartbeat.borrow() {
             heartbeat.runs(task.id, task.spawned_at);
+        }
+    }
+
+    fn transfers(&self, task: &Rc<Task>, direction: Direction, bytes: usize) {
+        if self.accounting.get() > 0 {
+            let account = task.state_of::<Account>();
+            let sum = match direction {
+                Direction::Read => &account.bytes_read,
+                Direction::Write => &account.bytes_written,
+            };
+            sum.set(sum.get() + bytes as u64);
         }
     }
 }

@@ -23,6 +23,10 @@ pub struct Profile {
     pub waited: Duration,
     /// The longest time for which one of them kept the others from running.
     pub longest: Duration,
+    /// How many bytes they read from streams, pipes and with [`os::read`](crate::os::read).
+    pub bytes_read: u64,
+    /// How many bytes they wrote there.
+    pub bytes_written: u64,
 }
 
 impl Profile {
@@ -34,6 +38,8 @@ impl Profile {
             ran: Duration::ZERO,
             waited: Duration::ZERO,
             longest: Duration::ZERO,
+            bytes_read: 0,
+            bytes_written: 0,
         }
     }
 }
@@ -42,8 +48,16 @@ impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "ran {:?} (at most {:?} at once), waited {:?} in {} turns of {} greenthreads spawned at {}",
-            self.ran, self.longest, self.waited, self.switches, self.greenthreads, self.spawned_at
+            "ran {:?} (at most {:?} at once), waited {:?} in {} turns, read {} and wrote {} bytes: {} greenthreads \
+             spawned at {}",
+            self.ran,
+            self.longest,
+            self.waited,
+            self.switches,
+            self.bytes_read,
+            self.bytes_written,
+            self.greenthreads,
+            self.spawned_at
         )
     }
 }

@@ -1,15 +1,18 @@
 //! Waiting for a descriptor that is not one of green's sockets.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hub_core::Direction;
 
 use crate::runtime::once;
-use crate::runtime::readiness::reason;
-use crate::runtime::{Runtime, ThreadState};
+use crate::runtime::readiness::{self, reason};
+use crate::runtime::{Here, Runtime, ThreadState, Wait, WaitList, Why};
 
 /// Waits until `fd` is ready for `direction`, for at most `timeout`.
 ///
@@ -19,7 +22,7 @@ use crate::runtime::{Runtime, ThreadState};
 ///
 /// # Errors
 /// `TimedOut` after `timeout`; `ResourceBusy` if another greenthread waits in here for the same direction of the same
-/// descriptor; `NotConnected` if it is a socket or pipe of green and is closed meanwhile; whatever the hub says of
+/// descriptor, unless [many may](crate::debug::allow_multiple_waiters), which are served in the order of their arrival; `NotConnected` if it is a socket or pipe of green and is closed meanwhile; whatever the hub says of
 /// the descriptor.
 ///
 /// ```
@@ -45,60 +48,143 @@ pub fn trampoline(
 }
 
 /// As `trampoline`, until `deadline`.
-pub(crate) fn until(
+fn until(
     runtime: &Runtime,
     fd: BorrowedFd<'_>,
     direction: Direction,
     deadline: Option<Instant>,
 ) -> io::Result<()> {
-    let number = fd.as_raw_fd();
-    let claim = Claim::new(runtime, number, direction)?;
-    let ended = once::one(runtime, fd, direction, deadline);
-    drop(claim);
-    ended.or_raise(reason(number, direction))
+    Claim::new(runtime, fd, direction, deadline)?.wait(fd, deadline)
 }
 
-/// Descriptors that are waited for here.
+/// Those who wait for their turn with one direction of a descriptor that somebody has claimed.
+type Line = RefCell<WaitList>;
+
+/// What is claimed in this thread, and who stands behind.
 #[derive(Default)]
-struct Claims(RefCell<Vec<(RawFd, Direction)>>);
+struct Claims(RefCell<HashMap<(RawFd, Direction), Rc<Line>>>);
 
 impl ThreadState for Claims {
     fn after_fork(&self, alone: bool) {
         if alone {
-            self.0.borrow_mut().clear();
+            // Who stands there is never run to its end here.
+            mem::forget(self.0.take());
         }
     }
 }
 
-/// One greenthread a direction of a descriptor.
-struct Claim<'a> {
+/// One direction of a descriptor, which one greenthread has at a time. Where many may wait, the others stand in line,
+/// and it goes from one to the next: so nobody overtakes who waits, not even one who comes when it is ready.
+pub(crate) struct Claim<'a> {
     runtime: &'a Runtime,
-    key: (i32, Direction),
+    key: (RawFd, Direction),
+    line: Rc<Line>,
 }
 
 impl<'a> Claim<'a> {
-    fn new(runtime: &'a Runtime, number: i32, direction: Direction) -> io::Result<Claim<'a>> {
-        let key = (number, direction);
+    pub(crate) fn new(
+        runtime: &'a Runtime,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+        deadline: Option<Instant>,
+    ) -> io::Result<Claim<'a>> {
+        let key = (fd.as_raw_fd(), direction);
         let all = runtime.state::<Claims>();
         let mut claims = all.0.borrow_mut();
-        if claims.contains(&key) && !runtime.allows_many() {
+        let Some(line) = claims.get(&key).map(Rc::clone) else {
+            let line = Rc::new(RefCell::new(WaitList::new()));
+            claims.insert(key, Rc::clone(&line));
+            return Ok(Claim { runtime, key, line });
+        };
+        drop(claims);
+        if !runtime.allows_many() {
             return Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
-                format!("another greenthread waits for descriptor {number} already"),
+                format!("another greenthread waits for descriptor {} already", key.0),
             ));
         }
-        claims.push(key);
-        drop(claims);
-        Ok(Claim { runtime, key })
+        stand_in(runtime, &line, key, deadline)?;
+        Ok(Claim { runtime, key, line })
+    }
+
+    /// True if who wants it now must stand in line, since many may.
+    pub(crate) fn is_taken(runtime: &Runtime, fd: BorrowedFd<'_>, direction: Direction) -> bool {
+        runtime.allows_many() && {
+            let all = runtime.state::<Claims>();
+            let claims = all.0.borrow();
+            claims.contains_key(&(fd.as_raw_fd(), direction))
+        }
+    }
+
+    /// Waits until the descriptor is ready.
+    pub(crate) fn wait(&self, fd: BorrowedFd<'_>, deadline: Option<Instant>) -> io::Result<()> {
+        let (number, direction) = self.key;
+        let ended = once::one(self.runtime, fd, direction, deadline);
+        ended.or_raise(reason(number, direction))
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        let all = self.runtime.state::<Claims>();
-        let mut claims = all.0.borrow_mut();
-        if let Some(at) = claims.iter().position(|claim| *claim == self.key) {
-            claims.swap_remove(at);
-        }
+        pass_on(self.runtime, &self.line, self.key);
     }
+}
+
+/// Gives the claim to who has waited longest.
+fn pass_on(runtime: &Runtime, line: &Rc<Line>, key: (RawFd, Direction)) {
+    let next = line.borrow_mut().pop();
+    if let Some((waiter, ())) = next {
+        waiter.wake();
+        return;
+    }
+    let all = runtime.state::<Claims>();
+    let mut claims = all.0.borrow_mut();
+    // After a fork it may be another one.
+    if claims
+        .get(&key)
+        .is_some_and(|known| Rc::ptr_eq(known, line))
+    {
+        claims.remove(&key);
+    }
+}
+
+/// Waits until the claim is the caller's.
+fn stand_in(
+    runtime: &Runtime,
+    line: &Rc<Line>,
+    key: (RawFd, Direction),
+    deadline: Option<Instant>,
+) -> io::Result<()> {
+    let (number, direction) = key;
+    let reason = reason(number, direction);
+    let watched = runtime.watch(number);
+    let why = loop {
+        let ended = runtime.wait::<Here, _, ()>(Wait {
+            reason,
+            deadline,
+            enter: |waiter| {
+                watched.enter(&waiter);
+                Some((waiter.clone(), line.borrow_mut().push(waiter, ())))
+            },
+            leave: |(waiter, place)| {
+                watched.leave(&waiter);
+                line.borrow_mut().leave(place)
+            },
+            pass_on: || pass_on(runtime, line, key),
+        });
+        match ended.served() {
+            Ok(()) if !watched.is_closed() => return Ok(()),
+            Ok(()) => {
+                pass_on(runtime, line, key);
+                break readiness::Waited::Refused(readiness::closed());
+            }
+            Err(_) if watched.is_closed() => {
+                break readiness::Waited::Refused(readiness::closed());
+            }
+            Err(Why::Again) => {}
+            Err(Why::Expired) => break readiness::Waited::Expired,
+            Err(Why::Unwinding) => break readiness::Waited::Unwinding,
+        }
+    };
+    why.or_raise(reason)
 }

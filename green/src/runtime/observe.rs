@@ -5,9 +5,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use hub_core::Direction;
+
 use super::{Runtime, Task};
 
-/// Told of every switch. It must not wait.
+/// Told of every switch and every transfer. It must not wait.
 pub(crate) trait Observer {
     /// The current greenthread stops running: it is about to wait, or has ended. Told once more if it is the one that turns
     /// the reactor.
@@ -15,6 +17,9 @@ pub(crate) trait Observer {
 
     /// The current greenthread begins to run.
     fn starts(&self, runtime: &Runtime, task: &Rc<Task>);
+
+    /// The current greenthread has read or written so many bytes.
+    fn transfers(&self, task: &Rc<Task>, direction: Direction, bytes: usize);
 }
 
 /// What the scheduler has done, and what it holds.
@@ -47,6 +52,23 @@ impl Runtime {
         let observer = self.observer.borrow().clone();
         if let Some(observer) = observer {
             observer.starts(self, &self.current());
+        }
+    }
+
+    /// The current greenthread has read or written so many bytes.
+    #[inline]
+    pub(crate) fn transferred(&self, direction: Direction, bytes: usize) {
+        if self.observed.get() {
+            self.observe_transfer(direction, bytes);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn observe_transfer(&self, direction: Direction, bytes: usize) {
+        let observer = self.observer.borrow().clone();
+        if let Some(observer) = observer {
+            observer.transfers(&self.current(), direction, bytes);
         }
     }
 

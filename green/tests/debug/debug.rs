@@ -120,6 +120,51 @@ fn accounts_add_up() {
 }
 
 #[test]
+fn accounts_have_the_bytes_of_each_greenthread() {
+    use std::io::{Read, Write};
+    let (mut near, mut far) = crate::common::tcp_pair();
+    let (from, to) = std::io::pipe().unwrap();
+    debug::accounting(true);
+    let gt = green::spawn(move || {
+        let mut bytes = [0; 100];
+        far.read_exact(&mut bytes).unwrap();
+        far.write_all(&bytes[..30]).unwrap();
+        assert_eq!(green::os::read(&from, &mut bytes).unwrap(), 7);
+        green::sleep(Duration::from_secs(60));
+    });
+    // In two pieces, and another greenthread's.
+    near.write_all(&[0; 60]).unwrap();
+    green::yield_now();
+    near.write_all(&[0; 40]).unwrap();
+    near.read_exact(&mut [0; 30]).unwrap();
+    green::os::write(&to, b"through").unwrap();
+    let used = || {
+        let infos = debug::greenthreads();
+        let info = infos.into_iter().find(|info| info.id == gt.id()).unwrap();
+        (info.bytes_read, info.bytes_written)
+    };
+    for _ in 0..1000 {
+        if used().0 >= 107 {
+            break;
+        }
+        green::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(used(), (107, 30));
+    assert!(debug::format_greenthreads(false).contains(", read 107 and wrote 30 bytes"));
+    let place = debug::greenthreads()
+        .into_iter()
+        .find(|info| info.id == gt.id())
+        .unwrap()
+        .spawned_at;
+    gt.kill();
+    let profile = debug::profile();
+    let of_it = profile.iter().find(|profile| profile.spawned_at == place);
+    let of_it = of_it.expect("it has an account");
+    assert_eq!((of_it.bytes_read, of_it.bytes_written), (107, 30));
+    debug::accounting(false);
+}
+
+#[test]
 fn nothing_turns_while_nothing_happens() {
     green::sleep(Duration::from_millis(1));
     let before = debug::counters().turns;

@@ -8,6 +8,7 @@ mod dns;
 #[cfg(feature = "dns")]
 mod dns_green;
 mod idle;
+mod many_waiters;
 mod net_tcp;
 mod net_udp;
 mod net_unix;

@@ -5,6 +5,7 @@ mod common;
 
 mod children;
 mod descriptors;
+mod failing_hub;
 mod fifo;
 mod fork;
 mod fs;

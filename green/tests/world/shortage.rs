@@ -158,12 +158,55 @@ fn a_job_that_has_run_is_not_called_refused() {
         assert!(fs::metadata("/proc").unwrap().is_dir());
         let error = fs::File::open("/proc/self/comm").unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
-        let asked = green::dns::lookup("localhost", 1);
-        assert!(asked.is_ok() || !asked.unwrap_err().to_string().is_empty());
         assert!(tpool::killall(LONG));
         drop(taken);
         assert!(fs::File::open("/proc/self/comm").is_ok());
     });
+}
+
+#[test]
+fn no_name_is_called_unknown_for_want_of_a_descriptor() {
+    let test = "no_name_is_called_unknown_for_want_of_a_descriptor";
+    alone(test, || {
+        let taken = no_descriptors();
+        for name in ["localhost", "no-such-name.invalid"] {
+            // A system may know the first without a file.
+            let asked = [
+                green::dns::lookup(name, 1).map(drop),
+                green::dns::gethostbyname(name)
+                    .map(drop)
+                    .map_err(io::Error::from),
+            ];
+            for error in asked.into_iter().filter_map(Result::err) {
+                assert_eq!(raw_os_error(&error), Some(libc::EMFILE), "{error}");
+                assert!(error.to_string().contains(name), "{error}");
+            }
+            let error = green::net::TcpStream::connect((name, 1)).unwrap_err();
+            assert_eq!(raw_os_error(&error), Some(libc::EMFILE), "{error}");
+        }
+        drop(taken);
+        let error = green::dns::lookup("no-such-name.invalid", 1).unwrap_err();
+        assert_eq!(raw_os_error(&error), None, "{error}");
+    });
+}
+
+#[test]
+#[cfg(feature = "dns")]
+fn the_green_resolver_says_that_there_is_no_descriptor() {
+    alone(
+        "the_green_resolver_says_that_there_is_no_descriptor",
+        || {
+            let nobody = "127.0.0.1:9".parse().unwrap();
+            let resolver = green::dns::Resolver::green()
+                .hosts_file("/no/such/file")
+                .nameservers([nobody])
+                .build();
+            let taken = no_descriptors();
+            let error = resolver.lookup("www.example.com", 1).unwrap_err();
+            assert_eq!(raw_os_error(&error), Some(libc::EMFILE), "{error}");
+            drop(taken);
+        },
+    );
 }
 
 #[test]

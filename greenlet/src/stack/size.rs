@@ -55,6 +55,11 @@ fn ask_page() -> usize {
 ///
 /// # Errors
 /// `InvalidInput` if `GREENLET_STACK_SIZE` is set and is no size.
+///
+/// # Stacks do not grow
+/// What lies on a stack is borrowed by its address, so nobody can move it to a larger one; and to go on elsewhere when
+/// it is full, each function would have to look first how much is left, which the compiler does not do. So ask for as
+/// much address space as the deepest calls need: untouched, it costs nothing.
 pub fn default_stack_size() -> io::Result<usize> {
     match DEFAULT_SIZE.load(Relaxed) {
         0 => {

@@ -1,12 +1,14 @@
 //! The system's resolver, in a thread of the pool.
 
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind};
 
 use super::{AddrInfo, Error, ErrorKind, Family, Hints, HostEntry, NameFlags, SockType};
-use crate::tpool::{self, Lane};
+use crate::error::{is_shortage, raw_os_error};
+use crate::tpool::{self, JobError, Lane};
 
 pub(super) fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     let hints = Hints::new().socktype(SockType::Stream);
@@ -87,11 +89,39 @@ fn run<T: Send + 'static>(
     asked: &str,
     ask: impl FnOnce() -> Result<T, LookupError> + Send + 'static,
 ) -> Result<T, Error> {
+    let ask = move || ask().map_err(|error| (lack(&error), error));
     match tpool::execute_in(Lane::Names, ask) {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(translate(asked, error)),
-        Err(job) => Err(Error::new(ErrorKind::System, asked, job)),
+        Ok(Err((Some(lack), _))) => {
+            Err(Error::new(ErrorKind::System, asked, &lack).caused_by(lack))
+        }
+        Ok(Err((None, error))) => Err(translate(asked, error)),
+        Err(job) => Err(refused(asked, job)),
     }
+}
+
+/// The job could not be run.
+fn refused(asked: &str, job: JobError) -> Error {
+    let error = Error::new(ErrorKind::System, asked, &job);
+    match raw_os_error(&job) {
+        Some(number) => error.caused_by(io::Error::from_raw_os_error(number)),
+        None => error,
+    }
+}
+
+/// The lack of a descriptor that `said` may come from: a C library that cannot open its files says that there is no
+/// such name.
+fn lack(said: &LookupError) -> Option<io::Error> {
+    let hides_it = matches!(
+        said.kind(),
+        LookupErrorKind::NoName
+            | LookupErrorKind::NoData
+            | LookupErrorKind::Again
+            | LookupErrorKind::Fail
+            | LookupErrorKind::System
+    );
+    let error = hides_it.then(|| File::open("/dev/null").err())??;
+    is_shortage(&error).then_some(error)
 }
 
 fn translate_hints(hints: Hints, asked: &str) -> Result<AddrInfoHints, Error> {
@@ -197,7 +227,13 @@ fn translate(asked: &str, error: LookupError) -> Error {
         LookupErrorKind::Socktype => ErrorKind::SockType,
         _ => ErrorKind::System,
     };
-    Error::new(kind, asked, io::Error::from(error))
+    let error = io::Error::from(error);
+    let translated = Error::new(kind, asked, &error);
+    // `EAI_SYSTEM` comes with a number of the system.
+    match error.raw_os_error() {
+        Some(_) => translated.caused_by(error),
+        None => translated,
+    }
 }
 
 /// glibc's `EAI_ADDRFAMILY`: addresses, but none of the wanted family.

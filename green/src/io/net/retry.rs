@@ -282,6 +282,7 @@ where
         if self.is_plain() && transfer.is_short(done) {
             self.note(transfer.direction(), NotReady::ShortTransfer);
         }
+        Runtime::with(|runtime| runtime.transferred(transfer.direction(), done));
         Ok(done)
     }
 }

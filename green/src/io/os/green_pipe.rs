@@ -13,6 +13,7 @@ use super::pipe::own;
 use crate::error::failed;
 use crate::fs::File;
 use crate::net::io::Io;
+use crate::runtime::Runtime;
 
 /// What is read at once.
 const CAPACITY: usize = 64 * 1024;
@@ -181,9 +182,10 @@ impl Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::File(file) => file.read(buffer),
-            Stream::Other(io) => io.retry(Direction::Read, |fd| {
-                Ok(rustix::io::read(fd, &mut *buffer)?)
-            }),
+            Stream::Other(io) => {
+                let read = |fd: &fs::File| Ok(rustix::io::read(fd, &mut *buffer)?);
+                count(Direction::Read, io.retry(Direction::Read, read)?)
+            }
         }
     }
 
@@ -191,10 +193,17 @@ impl Stream {
         match self {
             Stream::File(file) => file.write(buffer),
             Stream::Other(io) => {
-                io.retry(Direction::Write, |fd| Ok(rustix::io::write(fd, buffer)?))
+                let write = |fd: &fs::File| Ok(rustix::io::write(fd, buffer)?);
+                count(Direction::Write, io.retry(Direction::Write, write)?)
             }
         }
     }
+}
+
+/// Accounts for what was transferred.
+fn count(direction: Direction, done: usize) -> io::Result<usize> {
+    Runtime::with(|runtime| runtime.transferred(direction, done));
+    Ok(done)
 }
 
 impl Read for GreenPipe {

@@ -19,7 +19,7 @@ use hub_core::Direction;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use crate::io::trampoline;
+use crate::io::trampoline::Claim;
 use crate::runtime::Runtime;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::once::is_ready;
@@ -122,16 +122,22 @@ fn retry(
     Runtime::with(|runtime| {
         runtime.spend();
         let mut backoff = Backoff::new(Duration::from_micros(100), Duration::from_millis(100));
+        let mut claim: Option<Claim<'_>> = None;
         loop {
+            let overtakes = claim.is_none() && Claim::is_taken(runtime, fd, direction);
             // Asked again after each wait, since another reader may have been faster: of a descriptor in blocking
             // mode the call itself must not find out. One that was opened for the other direction never is ready:
             // there the call finds the error.
-            let ready = is_ready(fd, direction)? || !is_open_for(fd, direction)?;
+            let ready = !overtakes && (is_ready(fd, direction)? || !is_open_for(fd, direction)?);
             if ready {
                 match op() {
                     Err(Errno::INTR) => continue,
                     Err(Errno::AGAIN) if !runtime.cannot_switch() => {}
-                    result => return Ok(result?),
+                    result => {
+                        let done = result?;
+                        runtime.transferred(direction, done);
+                        return Ok(done);
+                    }
                 }
             }
             let now = runtime.now();
@@ -143,7 +149,12 @@ fn retry(
                 let pause = now + backoff.next();
                 crate::sleep_until(deadline.map_or(pause, |deadline| deadline.min(pause)));
             } else {
-                trampoline::until(runtime, fd, direction, deadline)?;
+                // It is kept until the call is made: who was woken in vain keeps the first place.
+                let mine = match claim.take() {
+                    Some(mine) => mine,
+                    None => Claim::new(runtime, fd, direction, deadline)?,
+                };
+                claim.insert(mine).wait(fd, deadline)?;
             }
         }
     })

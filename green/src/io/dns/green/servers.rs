@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use green_dns::{Answer, ErrorKind, LONGEST_CHAIN, Question, ResolvConf, Says, Unanswered};
 
 use super::transport::{self, Failure};
+use crate::error::raw_os_error;
 
 /// Asks the servers, the `first` of them first. A server that does not follow other names itself leaves it to us.
 pub(super) async fn ask(
@@ -62,7 +63,16 @@ fn unanswered(failures: &[(SocketAddr, Failure)]) -> Unanswered {
     let silent = failures
         .iter()
         .all(|(_, failure)| matches!(failure, Failure::TimedOut));
-    Unanswered::new(kind, texts.collect::<Vec<_>>().join("; ")).timed_out(silent)
+    let number = failures
+        .iter()
+        .rev()
+        .find_map(|(_, failure)| match failure {
+            Failure::Unasked(error) => raw_os_error(error),
+            _ => None,
+        });
+    Unanswered::new(kind, texts.collect::<Vec<_>>().join("; "))
+        .timed_out(silent)
+        .os_error(number)
 }
 
 fn kind(failure: &Failure) -> ErrorKind {

@@ -22,7 +22,7 @@ const LONGEST_DATAGRAM: usize = 4096;
 #[derive(Debug)]
 pub(super) enum Failure {
     /// This machine could not ask.
-    Unasked(String),
+    Unasked(io::Error),
     TimedOut,
     /// It cannot be reached, or does not keep up the connection.
     Unreachable(io::Error),
@@ -74,13 +74,15 @@ pub(super) async fn ask(
 /// From a new socket, and so from a port that the system draws, with a number that the system draws too: what a process
 /// draws by itself, a child draws alike after a fork.
 async fn send(server: SocketAddr, question: &Question) -> Result<(UdpSocket, Query), Failure> {
-    let number = getrandom::u32().map_err(|error| Failure::Unasked(error.to_string()))?;
-    let query = question.query(number as u16).map_err(Failure::Unasked)?;
+    let number = getrandom::u32().map_err(|error| Failure::Unasked(io::Error::other(error)))?;
+    let query = question
+        .query(number as u16)
+        .map_err(|why| Failure::Unasked(io::Error::other(why)))?;
     let local = match server {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
     };
-    let socket = UdpSocket::bind(local).map_err(|error| Failure::Unasked(error.to_string()))?;
+    let socket = UdpSocket::bind(local).map_err(Failure::Unasked)?;
     // The system then passes on nothing from others, and says if nobody listens there.
     socket.connect(server).map_err(Failure::Unreachable)?;
     // At once, so that the questions of a lookup go out in their order.
