@@ -15,6 +15,7 @@ mod blocking;
 mod dump;
 mod memory;
 mod observe;
+mod one;
 mod profile;
 
 use std::cell::Cell;
@@ -32,6 +33,7 @@ pub use dump::{
 };
 pub use memory::{MemoryWatch, memory_threshold, resident_memory};
 use observe::Watch;
+pub use one::{greenthread, inspect};
 pub use profile::{Profile, profile, spew, unspew};
 
 /// What a thread's scheduler and hub have done, and what they hold: plain numbers.
