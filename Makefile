@@ -14,23 +14,27 @@ demo: tools      ## 1,000 echo connections and 300 slow pages on each hub in tur
 	cargo build --release -p examples --example demo --example echo_server --example crawler
 	cargo run --release -p examples --example demo
 
-test: tools      ## every test; those of green and of the examples once on each hub (one of yours: docs/hubs.md)
+test: tools      ## every test; those of green, of the crates on it and of the examples once on each hub (one of yours: docs/hubs.md)
 ifndef HUB_CRATE
-	cargo test --workspace --exclude green --exclude examples
+	cargo test --workspace --exclude green --exclude green-http --exclude green-tls --exclude green-ws --exclude examples
 	cargo test -p greenlet --features context
-	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green -p examples --all-features || exit 1; done
+	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green -p green-http -p green-tls -p green-ws -p examples --all-features || exit 1; done
 else
 	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
 endif
 
-test-long: frames ## what takes longer: frames, and ten million events without growth of memory
+test-long: frames ## what takes longer: frames, random programs, ten million events and ten thousand TLS handshakes without growth
+	PROPTEST_CASES=100000 cargo test --release -p greenlet --test fuzz
 	cargo test --release -p hub-c --test memory -- --ignored
+	cargo test --release -p green-tls --test leaks -- --ignored
 
 frames: tools    ## the stack frames that every wait goes through are small (x86-64, objdump)
 	cargo build --release -p examples --example echo_server
 	cargo run -p tidy --bin frames -- $(TARGET)/release/examples/echo_server
 
-sanitize: tools  ## the C interface under AddressSanitizer and ThreadSanitizer, and under valgrind
+sanitize: tools  ## greenlet and the C interface under AddressSanitizer and ThreadSanitizer, and under valgrind
+	greenlet/sanitize.sh address $(TARGET)
+	greenlet/sanitize.sh thread $(TARGET)
 	hub-c/sanitize.sh address $(TARGET)
 	hub-c/sanitize.sh thread $(TARGET)
 	hub-c/valgrind.sh $(TARGET)

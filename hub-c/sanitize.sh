@@ -12,6 +12,8 @@ export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target"
 export RUSTFLAGS="-Zsanitizer=$kind -Cunsafe-allow-abi-mismatch=sanitizer"
 # Optimised, so that atomics are inlined into what is instrumented; without what hides lines.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=1
+# Printing a backtrace is one more thing that the standard library does behind locks that are not seen.
+export RUST_BACKTRACE=0
 export TSAN_OPTIONS="suppressions=$here/tests/c/tsan.supp"
 cargo test --release -p hub-c --lib --test it --target "$host"
 

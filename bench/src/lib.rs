@@ -7,7 +7,7 @@
 //! use hub_bench::{HUBS, Plan, run};
 //! use hub_poll::Poll as MyHub;
 //!
-//! let alone = run(&[("mine", || Ok(Box::new(MyHub::new()?)))], &Plan::quick())?;
+//! let alone = run(&[("mine", &|| Ok(Box::new(MyHub::new()?)))], &Plan::quick())?;
 //! println!("{}", alone.table());
 //! # Ok::<(), std::io::Error>(())
 //! ```

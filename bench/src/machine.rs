@@ -26,9 +26,9 @@ pub struct Machine {
     pub descriptors_before: u64,
     /// The load average of the last minute when the run began: what else the machine did.
     pub load: Option<f64>,
-    /// Whether server and load generator ran on processors of their own.
+    /// True if server and load generator ran on processors of their own.
     pub pinned: bool,
-    /// Whether this was built without optimisation: then no figure is worth anything.
+    /// True if this was built without optimisation: then no figure is worth anything.
     pub debug_build: bool,
     /// Why system calls were not counted, if they were not.
     pub uncounted_syscalls: Option<String>,

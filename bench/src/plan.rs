@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How much of the stack a figure is of.
+/// The layers that a figure includes: the hub alone, or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
@@ -179,7 +179,7 @@ pub struct Plan {
     pub window: Duration,
     /// How long a sample may take beyond its warm-up and twice its window until it has failed.
     pub patience: Duration,
-    /// Whether to show on the standard error how far it is.
+    /// True if the run is to show on the standard error how far it is.
     pub progress: bool,
 }
 
@@ -201,7 +201,8 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// Every workload in less than forty seconds for four hubs: whether everything works, and orders of magnitude.
+    /// Every workload in less than forty seconds for four hubs: it shows if everything works, and
+    /// orders of magnitude.
     pub fn quick() -> Plan {
         Plan {
             connections: vec![1, 100, 1_000],

@@ -18,7 +18,7 @@ impl Samples {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -79,9 +79,9 @@ pub const CHANCE: f64 = 0.01;
 /// A smaller difference of the medians than this share is none: the machine's own mood is of that size.
 pub const WORTH_A_WORD: f64 = 0.02;
 
-/// Decides whether two sets of samples differ: by the exact two-sided test of Mann and Whitney, which asks only how
-/// often a sample of the one lies below a sample of the other, so one wild round decides nothing. Five rounds against
-/// five are the fewest that can reach [`CHANCE`].
+/// Compares two sets of samples and says if they differ: by the exact two-sided test of Mann and
+/// Whitney, which asks only how often a sample of the one lies below a sample of the other, so one
+/// wild round decides nothing. Five rounds against five are the fewest that can reach [`CHANCE`].
 ///
 /// ```
 /// use hub_bench::stats::{Samples, Verdict, compare};

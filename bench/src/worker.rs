@@ -23,7 +23,7 @@ const VARIABLE: &str = "HUB_BENCH_WORKER";
 /// What a line of a worker begins with; the program may print others before.
 const PREFIX: &str = "hub-bench: ";
 
-/// How often whoever waits for a worker looks whether it is to stop.
+/// How often a wait for a worker looks if it is to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What a worker is told.

@@ -1,6 +1,5 @@
 //! Where clients come from, and who can be one.
 
-use std::fmt;
 use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +18,7 @@ const BACKLOG: i32 = 16;
 const OWNER: u32 = 0o600;
 
 /// A listener that consoles can be served on: green's TCP and Unix listeners.
-pub trait Endpoint: Listener<Stream: Sized, Addr: fmt::Debug> + private::Sealed {}
+pub trait Endpoint: Listener + private::Sealed + 'static {}
 
 impl Endpoint for TcpListener {}
 impl Endpoint for UnixListener {}

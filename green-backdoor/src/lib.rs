@@ -65,7 +65,6 @@ mod builtin;
 mod commands;
 mod endpoint;
 mod input;
-mod life;
 mod output;
 #[cfg(feature = "rhai")]
 mod script;

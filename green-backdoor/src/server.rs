@@ -2,15 +2,14 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
 use std::rc::Rc;
-use std::time::Duration;
 
-use green::signal::Signals;
-use green::{Builder, Exit};
+use green::server::{Connection, Drained, Lifecycle};
+use green::{Builder, Exit, GreenPool};
 
 use crate::commands::Commands;
 use crate::endpoint::Endpoint;
-use crate::life::{self, Life};
 use crate::session::Session;
 
 /// The stack of a session. Only what is touched of it costs memory.
@@ -36,7 +35,7 @@ pub(crate) struct Settings {
     pub(crate) operations: u64,
 }
 
-/// Serves a console for each client of `listener`, until the program ends or the listener does.
+/// Serves a console for each client of `listener`: see [`Server::serve`].
 ///
 /// # Errors
 /// As [`Server::serve`].
@@ -53,7 +52,7 @@ pub(crate) struct Settings {
 /// // What the program is for goes on here.
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn serve<L: Endpoint + 'static>(listener: L, commands: Commands) -> io::Result<()> {
+pub fn serve<L: Endpoint>(listener: L, commands: Commands) -> io::Result<Drained> {
     Server::new(commands).serve(listener)
 }
 
@@ -74,7 +73,7 @@ pub fn serve<L: Endpoint + 'static>(listener: L, commands: Commands) -> io::Resu
 /// let mut text = [0; 13];
 /// client.read_exact(&mut text)?;
 /// assert_eq!(&text, b"the shop\n>>> ");
-/// server.drain(Duration::from_secs(1));
+/// server.lifecycle().drain(Duration::from_secs(1));
 /// served.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -84,7 +83,7 @@ pub struct Server {
     banner: Rc<str>,
     open: bool,
     clients: usize,
-    life: Rc<Life>,
+    life: Lifecycle,
 }
 
 impl Server {
@@ -106,7 +105,7 @@ impl Server {
             .into(),
             open: false,
             clients: CLIENTS,
-            life: Rc::new(Life::new()),
+            life: Lifecycle::new(),
         }
     }
 
@@ -173,30 +172,23 @@ impl Server {
         self
     }
 
-    /// Serves a console for each client of `listener`, until it has been [drained](Server::drain). Several listeners
-    /// may be served at once.
+    /// Serves a console for each client of `listener`, until the server is [drained](Lifecycle::drain): a session that
+    /// waits for its client ends then, and a command that runs is waited for. Several listeners may be served, each by a
+    /// greenthread.
     ///
     /// # Errors
-    /// Of kind `PermissionDenied` if others could connect, and not [`open_to_others`](Server::open_to_others); what the
-    /// system says of the listener's address; what ends the accepting.
-    pub fn serve<L: Endpoint + 'static>(&self, listener: L) -> io::Result<()> {
+    /// Of kind `PermissionDenied` if others could connect, and the server is not
+    /// [open to them](Server::open_to_others); what the system says of the listener's address; what ends the accepting.
+    pub fn serve<L: Endpoint>(&self, listener: L) -> io::Result<Drained> {
         listener.restrict(self.open)?;
-        let listener = Rc::new(listener);
-        if self.life.is_draining() {
-            return Ok(());
-        }
-        let closed = Rc::clone(&listener);
-        self.life.on_drain(Rc::new(move || closed.close()));
         let server = self.clone();
-        let served = green::serve(&*listener, self.clients, move |stream, peer| {
-            let (reader, writer) = L::split(stream);
-            server.client(format!("{peer:?}"), reader, writer);
-        });
-        if self.life.is_draining() {
-            self.life.wait();
-            return Ok(());
-        }
-        Ok(served?)
+        let pool = GreenPool::new(self.clients);
+        self.life
+            .serve_in(&listener, &pool, 100, move |stream, peer, connection| {
+                let (reader, writer) = L::split(stream);
+                server.client(connection, &format!("{peer:?}"), reader, writer);
+                ControlFlow::Continue(())
+            })
     }
 
     /// A console for one client, on any pair of streams: a connection that was accepted elsewhere, or the terminal. It
@@ -204,23 +196,37 @@ impl Server {
     ///
     /// # Errors
     /// Of the streams.
-    pub fn console(
-        &self,
-        reader: impl Read + 'static,
-        writer: impl Write + 'static,
-    ) -> io::Result<()> {
-        self.run(&self.life.session(), "a console".to_owned(), reader, writer)
+    pub fn console(&self, reader: impl Read, writer: impl Write + 'static) -> io::Result<()> {
+        let connection = self.life.connection();
+        let ended = self.run("a console", reader, writer);
+        connection.count_served(None);
+        ended
     }
 
-    /// Serves one client of a listener: nothing that becomes of it is of interest to others.
-    fn client(&self, peer: String, reader: impl Read, writer: impl Write + 'static) {
+    /// The life of its sessions: to drain it, by a signal or at once, and to see what it does.
+    ///
+    /// A command may drain its own server: its session ends when the command has returned.
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.life
+    }
+
+    /// Serves one client of a listener, on a stack of its own: nothing that becomes of it is of interest to others.
+    fn client(
+        &self,
+        accepted: Connection,
+        peer: &str,
+        reader: impl Read,
+        writer: impl Write + 'static,
+    ) {
         let ended = green::scope(|scope| {
-            let session = Builder::new()
-                .name(format!("console of {peer}"))
-                .stack_size(STACK);
-            let peer = peer.clone();
-            let session = session.spawn_scoped(scope, move || {
-                self.run(&self.life.session(), peer, reader, writer)
+            let session = Builder::new().name(format!("console of {peer}"));
+            let session = session.stack_size(STACK).spawn_scoped(scope, move || {
+                // From here on the life knows the greenthread that a command runs in.
+                let connection = self.life.connection();
+                drop(accepted);
+                let ended = self.run(peer, reader, writer);
+                connection.count_served(None);
+                ended
             })?;
             session.join().unwrap_or(Ok(()))
         });
@@ -231,45 +237,11 @@ impl Server {
         }
     }
 
-    fn run(
-        &self,
-        life: &life::Session,
-        peer: String,
-        reader: impl Read,
-        writer: impl Write + 'static,
-    ) -> io::Result<()> {
-        let session = Session::new(&self.settings, peer, reader, writer);
-        session.run(&self.banner, |reader, buf| life.idle(|| reader.read(buf)))
-    }
-
-    /// Ends it: closes the listeners, ends the sessions that wait for their clients, waits for what runs, and after
-    /// `timeout` kills that (`None` waits for ever). Gives how many it has killed.
-    ///
-    /// A command may call it: its own session ends when the command has returned.
-    pub fn drain(&self, timeout: impl Into<Option<Duration>>) -> usize {
-        self.life.drain(timeout.into())
-    }
-
-    /// Drains it when one of `signals` arrives. The next of them kills what is left at once.
-    ///
-    /// # Errors
-    /// As [`Signals::new`].
-    pub fn drain_on(
-        &self,
-        signals: impl IntoIterator<Item = i32>,
-        timeout: impl Into<Option<Duration>>,
-    ) -> io::Result<()> {
-        let (signals, mut timeout) = (Signals::new(signals)?, timeout.into());
-        let server = self.clone();
-        green::spawn_n(move || {
-            while signals.wait().is_ok() {
-                let (draining, within) = (server.clone(), timeout.replace(Duration::ZERO));
-                green::spawn_n(move || {
-                    draining.drain(within);
-                });
-            }
-        });
-        Ok(())
+    fn run(&self, peer: &str, reader: impl Read, writer: impl Write + 'static) -> io::Result<()> {
+        let session = Session::new(&self.settings, peer.to_owned(), reader, writer);
+        session.run(&self.banner, |reader, buf| {
+            self.life.idle(|| reader.read(buf))
+        })
     }
 }
 
@@ -277,7 +249,7 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("commands", &self.settings.commands)
-            .field("sessions", &self.life.sessions())
+            .field("life", &self.life)
             .finish_non_exhaustive()
     }
 }

@@ -1,10 +1,10 @@
-//! What a lookup that gave nothing says.
+//! Errors of lookups.
 
 use std::error;
 use std::fmt;
 use std::io;
 
-/// What kind of answer a lookup has come to when it is not an address: the cases of `getaddrinfo`.
+/// Why a lookup has found no address, as a kind: the cases of `getaddrinfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -14,7 +14,7 @@ pub enum ErrorKind {
     NoService,
     /// The name exists, but has no address of the wanted family (`EAI_NODATA`).
     NoData,
-    /// Nobody could say just now: a server failed or did not answer in time (`EAI_AGAIN`).
+    /// No answer could be had just now: a server failed or did not answer in time (`EAI_AGAIN`).
     TryAgain,
     /// The servers have answered, and what they said cannot be used (`EAI_FAIL`).
     Failed,

@@ -1,4 +1,4 @@
-//! What a lookup is asked and what it gives.
+//! The options of a lookup and its results.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -8,9 +8,7 @@
 //! A hub of one's own gets a name by [`register`]. A thread whose loop is another library's runs its greenthreads by
 //! [`run_once`].
 
-mod error;
 mod foreign;
-mod registry;
 
 use std::io;
 
@@ -19,16 +17,11 @@ use hub_core::Reactor;
 
 use crate::runtime::{Alarm, Runtime};
 pub use crate::runtime::{ThreadClosed, ThreadHandle, idle};
-pub use error::HubError;
-use error::Problem;
 pub use foreign::{descriptor, run_once};
 pub use hub_core::{Direction, Hub};
-pub(crate) use registry::check;
-use registry::{default, make};
-pub use registry::{hub_names, register};
 
-/// The environment variable that names the hub of threads that have not chosen one.
-pub const GREEN_HUB: &str = "GREEN_HUB";
+pub use crate::registry::{GREEN_HUB, HubError, hub_names, register};
+use crate::registry::{Problem, default, make};
 
 /// Makes the hub of this name the hub of this thread.
 ///
@@ -170,8 +163,6 @@ fn restart(
                 problem: Problem::Swap { name, source },
             })
     })?;
-    crate::tpool::after_fork();
-    crate::signal::after_fork();
     Ok(())
 }
 
@@ -183,7 +174,7 @@ pub fn get_hub() -> &'static str {
     Runtime::with(|runtime| runtime.reactor(|reactor| reactor.hub_name()))
 }
 
-/// A handle to this thread's hub that other threads may use.
+/// A handle to this thread for other threads, which spawn into it and wake it.
 ///
 /// # Errors
 /// If the system has no descriptors left for its wake-up channel.
@@ -196,12 +187,4 @@ fn replace(hub: Box<dyn Hub>) -> Result<(), HubError> {
     Runtime::with_chosen_hub(|runtime| runtime.replace_hub(hub)).map_err(|source| HubError {
         problem: Problem::Swap { name, source },
     })
-}
-
-/// Checks and applies the default in a thread that has chosen nothing.
-pub(crate) fn first() -> Box<dyn Hub> {
-    match default() {
-        Ok(hub) => hub,
-        Err(error) => panic!("{error}"),
-    }
 }

@@ -47,18 +47,18 @@
 //!
 //! # Environment variables
 //!
-//! | variable | says |
+//! | variable | sets |
 //! |---|---|
-//! | `GREEN_HUB` | which hub threads have that have not chosen one: see [`hubs`] |
-//! | `GREEN_DNS` | which resolver: see [`dns`] |
-//! | `GREEN_THREADPOOL_SIZE` | how many threads [`tpool`] has |
-//! | `GREEN_SEED` | which run [`sim::check`] replays |
+//! | `GREEN_HUB` | the hub of threads that have not chosen one: see [`hubs`] |
+//! | `GREEN_DNS` | the resolver of threads that have not chosen one: see [`dns`] |
+//! | `GREEN_THREADPOOL_SIZE` | the number of threads of [`tpool`] |
+//! | `GREEN_SEED` | the one run that [`sim::check`] replays |
 //! | `GREENLET_STACK_SIZE` | the size of stacks in bytes, of which only touched pages cost memory |
 //!
 //! # Threads
 //!
 //! A greenthread lives and dies on the OS thread that spawned it, so its closure need not be `Send`, and `Rc` and `Cell`
-//! are shared freely. Each OS thread has a hub of its own. What is `Send`: [`hubs::ThreadHandle`], which spawns into another
+//! are shared freely. Each OS thread has a hub of its own. These are `Send`: [`hubs::ThreadHandle`], which spawns into another
 //! thread, everything in [`sync`], the handles of [`future`], [`Exit`]. Sockets are not; they convert to std's and back.
 //!
 //! A value of `thread_local!` is shared by all greenthreads of its thread. Its initialiser, and what runs in
@@ -68,13 +68,14 @@
 //! # Panics
 //!
 //! A panic ends its greenthread; [`GreenThread::join`] gives it as [`Exit::Panicked`]. Kills and timeouts travel by unwinding
-//! as well, so code that catches panics around blocking calls hands the payload to [`resume_if_control`] first, and a
+//! as well, so code that catches panics around blocking calls hands the payload to [`resume_interrupt`] first, and a
 //! profile with `panic = "abort"` is refused. While a thread unwinds nothing switches: each call says what it does instead.
 //!
 //! # Platforms
 //!
-//! Linux on x86-64 is tested in every respect. Other Unix systems have the hubs poll, select and polling (kqueue, event
-//! ports); processors other than x86-64 and aarch64 switch by the crate `context`.
+//! Linux on x86-64 is tested in every respect; on aarch64 the switch of stacks was run in an emulator. Other Unix systems,
+//! which have not been tried, have the hubs poll, select and polling (kqueue, event ports); other processors switch by the
+//! crate `context`. Rust 1.91 or later is needed.
 #![forbid(unsafe_code)]
 
 #[cfg(panic = "abort")]
@@ -89,6 +90,7 @@ mod groups;
 pub mod hubs;
 mod io;
 mod primitives;
+mod registry;
 mod runtime;
 pub mod server;
 pub mod sim;
@@ -96,25 +98,34 @@ mod threads;
 
 pub use error::{OsError, raw_os_error};
 pub use greenthread::{
-    AnyGreenThread, Builder, Deadline, Elapsed, Exit, GreenThread, Iwait, LinkId, LocalKey, Panic,
-    Scope, ScopedGreenThread, Timeout, current, exit, get_ident, is_timeout, iwait, joinall,
-    joinall_timeout, killall, killall_wait, scope, sleep, sleep_until, spawn, spawn_after,
-    spawn_after_local, spawn_n, time, try_joinall, wait_any, with_timeout, yield_now,
+    AnyGreenThread, Builder, Deadline, Elapsed, EndOrder, Exit, GreenThread, KillOnDrop, LinkId,
+    LocalKey, Panic, Scope, ScopedGreenThread, Timeout, current, current_id, exit, is_timeout,
+    iwait, joinall, joinall_timeout, killall, killall_wait, scope, sleep, sleep_until, spawn,
+    spawn_after, spawn_after_local, spawn_n, time, try_joinall, wait_any, with_timeout, yield_now,
 };
 pub use groups::{
-    GreenPile, GreenPool, Imap, ImapUnordered, InsidePool, PileResults, Star, dagpool, pools,
+    CallWith, GreenPile, GreenPool, Imap, ImapUnordered, PileResults, WaitsForItself, dagpool,
+    pools,
 };
 #[cfg(feature = "ureq")]
 pub use io::ureq;
 pub use io::{connect, connect_from, dns, fs, listen, net, os, process, select, signal};
 pub use primitives::{
     AsyncResult, Barrier, BarrierWaitResult, BoundedSemaphore, CappedSemaphore, Condition, Event,
-    Flag, LifoQueue, LightQueue, Lock, Member, Permit, PriorityQueue, Queue, RLock, Semaphore,
-    Unwinding, WaitGroup, event, lock, queue, semaphore, sync,
+    Flag, LifoQueue, LightQueue, Lock, Permit, PriorityQueue, Queue, RLock, Semaphore, Unwinding,
+    WaitGroup, WaitGroupGuard, event, lock, queue, semaphore, sync,
 };
-pub use runtime::resume_if_control;
+pub use runtime::resume_interrupt;
 pub use server::{StopServe, serve};
 pub use threads::{future, tpool};
+/// The names that these had before.
+#[doc(hidden)]
+pub use {
+    greenthread::{EndOrder as Iwait, current_id as get_ident},
+    groups::{CallWith as Star, WaitsForItself as InsidePool},
+    primitives::WaitGroupGuard as Member,
+    runtime::resume_interrupt as resume_if_control,
+};
 
 /// Runs `f` with kills and deadlines held back: they arrive at the first wait after it.
 ///
@@ -144,3 +155,8 @@ struct Guide;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the readme of the repository.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct FrontPage;

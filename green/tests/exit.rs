@@ -156,7 +156,7 @@ const SCENARIOS: &[Scenario] = &[
             green::spawn_n(|| green::exit(15));
             let caught = catch_unwind(AssertUnwindSafe(|| green::sleep(LONG)));
             println!("caught");
-            green::resume_if_control(caught.unwrap_err());
+            green::resume_interrupt(caught.unwrap_err());
         },
         15,
         "caught main",

@@ -1,24 +1,26 @@
 //! The control block of a greenlet.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 use crate::arch::Entry;
-use crate::local::Values;
+use crate::contain::contain;
 use crate::message::Type;
+use crate::sanitizer::Fiber;
 use crate::stack::Stack;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum State {
-    /// The stack has no greenlet. Zero, as in a page that was never touched.
-    Free = 0,
     Unstarted,
     /// Started and not dead: running or suspended.
     Active,
+    /// It never runs again, and its closure is gone or going, unless its thread has abandoned it.
     Dead,
 }
 
@@ -49,16 +51,20 @@ pub(crate) struct Block {
     pub(crate) id: u64,
     pub(crate) location: &'static Location<'static>,
     pub(crate) label: &'static str,
-    /// The next one in the graveyard, or among those that refuse to end.
+    /// The next one among those whose end was postponed, or among those that refuse to end.
     pub(crate) next: Cell<Option<Ptr>>,
-    /// While this one waits for the end of a child whose last handle it has dropped: that child.
-    pub(crate) reaping: Cell<Option<Ptr>>,
-    pub(crate) locals: Cell<Option<Values>>,
+    /// While this one waits for the end of a greenlet that it has told to exit: that greenlet.
+    pub(crate) awaits_end: Cell<Option<Ptr>>,
+    pub(crate) values: Cell<Option<Values>>,
+    pub(crate) fiber: Fiber,
 }
 
-// Two cache lines.
+/// The values of a greenlet, by the addresses of their statics. See [`Local`](crate::Local).
+pub(crate) type Values = Vec<(usize, Rc<dyn Any>)>;
+
+// Two cache lines, but for what the sanitizers need.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Block>() == 128);
+const _: () = assert!(size_of::<Block>() == 128 || size_of::<Fiber>() > 0);
 
 /// A pointer to the control block of a greenlet of this thread that is not freed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,13 +79,15 @@ impl Ptr {
     }
 
     #[inline(always)]
-    pub(crate) fn as_non_null(self) -> NonNull<Block> {
-        self.0
-    }
-
-    #[inline(always)]
     pub(crate) fn as_ptr(self) -> *mut Block {
         self.0.as_ptr()
+    }
+
+    /// The end of its stack, where the block lies.
+    #[inline(always)]
+    pub(crate) fn top(self) -> NonNull<u8> {
+        // SAFETY: one past the block.
+        unsafe { self.0.add(1).cast() }
     }
 
     /// Counts one more handle.
@@ -103,9 +111,52 @@ impl Ptr {
 
 impl Block {
     #[inline(always)]
-    pub(crate) fn has_locals(&self) -> bool {
+    pub(crate) fn has_values(&self) -> bool {
         // SAFETY: nothing else looks at the cell meanwhile.
-        unsafe { (*self.locals.as_ptr()).is_some() }
+        unsafe { (*self.values.as_ptr()).is_some() }
+    }
+
+    /// Drops the values of a greenlet that ends, and those that their destructors have made, the last first.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn drop_values(&self) {
+        for _ in 0..8 {
+            let Some(mut values) = self.values.take() else {
+                return;
+            };
+            while let Some(value) = values.pop() {
+                contain(|| drop(value));
+            }
+        }
+    }
+
+    /// The nearest ancestor that is not dead. The main greenlet never is.
+    #[inline]
+    pub(crate) fn living_ancestor(&self) -> Ptr {
+        let Some(mut block) = self.parent.get() else {
+            unreachable!("the main greenlet was asked for an ancestor");
+        };
+        while block.state.get() == State::Dead {
+            match block.parent.get() {
+                Some(parent) => block = parent,
+                None => break,
+            }
+        }
+        block
+    }
+
+    /// True if it is `ancestor` or has it among its ancestors.
+    pub(crate) fn descends_from(&self, ancestor: Ptr) -> bool {
+        let mut block = self;
+        let mut next;
+        while !std::ptr::eq(block, ancestor.as_ptr()) {
+            next = block.parent.get();
+            match &next {
+                Some(parent) => block = parent,
+                None => return false,
+            }
+        }
+        true
     }
 }
 

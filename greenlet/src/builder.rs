@@ -6,13 +6,14 @@ use std::panic::Location;
 
 use crate::arch;
 use crate::block::{Block, Body, Ptr, State};
-use crate::death;
+use crate::body::{closure, drop_closure, entry};
+use crate::end::end_postponed;
 use crate::greenlet::Greenlet;
 use crate::handle::AnyGreenlet;
 use crate::message::Type;
+use crate::sanitizer::Fiber;
 use crate::stack;
-use crate::switch::{closure, entry};
-use crate::thread::enter;
+use crate::thread_end::{arm, enter};
 
 /// What the top of a stack must hold beside the closure: the control block and a few frames.
 const ROOM: usize = 4096;
@@ -54,7 +55,10 @@ impl Builder {
         }
     }
 
-    /// The bytes of the stack, rounded up to whole pages. A guard page comes on top.
+    /// The bytes of the stack, rounded up to whole pages. A guard of 64 KiB of address space comes below.
+    ///
+    /// A panic that prints a backtrace takes 24 KiB in a build without optimisation: see
+    /// [`MIN_STACK_SIZE`](crate::MIN_STACK_SIZE).
     #[inline]
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);
@@ -96,14 +100,15 @@ impl Builder {
     {
         let thread = enter();
         if thread.attention.get() != 0 && !std::thread::panicking() {
-            death::visit_graves(thread);
+            end_postponed(thread);
         }
         let size = stack::size_for(self.stack_size, size_of::<F>() + align_of::<F>() + ROOM)?;
-        let (block, stack) = if thread.closed.get() {
-            stack::Class::single(size)?
-        } else {
-            thread.pool.acquire(size)?
-        };
+        if !thread.end_is_next.get() && !arm(thread) {
+            return Err(ending());
+        }
+        let (top, stack) = thread.pool.acquire(size)?;
+        // SAFETY: the stack is ours alone, and far larger.
+        let block = unsafe { top.cast::<Block>().sub(1) };
         let functions: &'static Body = const {
             &Body {
                 run: entry::<F, In, Out>,
@@ -130,8 +135,9 @@ impl Builder {
                 location: self.location,
                 label: self.label,
                 next: Cell::new(None),
-                reaping: Cell::new(None),
-                locals: Cell::new(None),
+                awaits_end: Cell::new(None),
+                values: Cell::new(None),
+                fiber: Fiber::new(stack),
             });
             let ptr = Ptr::new(block);
             let place = closure::<F>(ptr);
@@ -143,9 +149,31 @@ impl Builder {
     }
 }
 
-/// # Safety
-/// The block has a closure of type `F` in its place, and it is not used again.
-unsafe fn drop_closure<F>(block: Ptr) {
-    // SAFETY: as promised by the caller.
-    unsafe { closure::<F>(block).drop_in_place() }
+#[cold]
+fn ending() -> io::Error {
+    io::Error::other("cannot make a greenlet: this thread is ending")
+}
+
+impl<In: 'static, Out: 'static> Greenlet<In, Out> {
+    /// Makes a greenlet that will run `body`, whose parent is the current one. Nothing runs yet: the first switch brings
+    /// the argument.
+    ///
+    /// ```
+    /// use greenlet::Greenlet;
+    ///
+    /// let double = Greenlet::new(|n: i32| 2 * n);
+    /// assert_eq!(double.switch(21), Ok(42));
+    /// assert!(double.is_dead());
+    /// ```
+    ///
+    /// # Panics
+    /// If no stack can be had. [`Builder::build`] returns that as an error.
+    #[inline]
+    #[track_caller]
+    pub fn new(body: impl FnOnce(In) -> Out + 'static) -> Greenlet<In, Out> {
+        match Builder::new().build(body) {
+            Ok(greenlet) => greenlet,
+            Err(error) => panic!("{error}"),
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub enum SwitchError {
     /// The standard library counts panics per thread: another greenlet that ran now would see `thread::panicking()`
     /// and its first own panic would abort the process.
     Unwinding,
+    /// The switch was refused because the process ends from inside the running greenlet: all others are abandoned.
+    Ending,
 }
 
 impl fmt::Display for SwitchError {
@@ -35,6 +37,7 @@ impl fmt::Display for SwitchError {
         match self {
             SwitchError::Exit(_) => f.write_str("the greenlet has exited without a value"),
             SwitchError::Unwinding => f.write_str("cannot switch greenlets while a panic unwinds"),
+            SwitchError::Ending => f.write_str("cannot switch greenlets while the process ends"),
         }
     }
 }

@@ -7,7 +7,8 @@ use std::marker::PhantomData;
 use crate::block::Ptr;
 use crate::greenlet::Greenlet;
 use crate::handle::AnyGreenlet;
-use crate::thread::{enter, thread};
+use crate::thread::thread;
+use crate::thread_end::enter;
 
 /// An iterator over what a function gives while it runs on a stack of its own.
 ///

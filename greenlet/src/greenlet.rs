@@ -6,10 +6,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 
-use crate::builder::Builder;
 use crate::error::{ParentError, SwitchError};
 use crate::handle::AnyGreenlet;
-use crate::switch;
 
 /// A stack with a body that runs until it switches away, and goes on from there when somebody switches back.
 ///
@@ -30,28 +28,6 @@ pub struct Greenlet<In, Out> {
 }
 
 impl<In: 'static, Out: 'static> Greenlet<In, Out> {
-    /// Makes a greenlet that will run `body`, whose parent is the current one. Nothing runs yet: the first switch brings
-    /// the argument.
-    ///
-    /// ```
-    /// use greenlet::Greenlet;
-    ///
-    /// let double = Greenlet::new(|n: i32| 2 * n);
-    /// assert_eq!(double.switch(21), Ok(42));
-    /// assert!(double.is_dead());
-    /// ```
-    ///
-    /// # Panics
-    /// If no stack can be had. [`Builder::build`] returns that as an error.
-    #[inline]
-    #[track_caller]
-    pub fn new(body: impl FnOnce(In) -> Out + 'static) -> Greenlet<In, Out> {
-        match Builder::new().build(body) {
-            Ok(greenlet) => greenlet,
-            Err(error) => panic!("{error}"),
-        }
-    }
-
     /// Switches to this greenlet: suspends the running one until somebody switches back to it, with an `Out`.
     ///
     /// The value is what the greenlet's pending switch returns, or its body's argument. A dead greenlet is stood in for
@@ -68,7 +44,7 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     #[inline]
     #[track_caller]
     pub fn switch(&self, value: In) -> Result<Out, SwitchError> {
-        switch::switch(&self.any, value)
+        self.any.switch(value)
     }
 
     /// Like [`switch`](Self::switch), for a caller that waits for something else than the greenlet's result.
@@ -81,7 +57,7 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     #[inline]
     #[track_caller]
     pub fn switch_as<R: 'static>(&self, value: In) -> Result<R, SwitchError> {
-        switch::switch(&self.any, value)
+        self.any.switch(value)
     }
 
     /// Like [`switch_as`](Self::switch_as), and lets this handle go before the switch, so that the suspended caller keeps
@@ -95,7 +71,7 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     #[inline]
     #[track_caller]
     pub fn switch_into<R: 'static>(self, value: In) -> Result<R, SwitchError> {
-        switch::switch_into(self.any, value)
+        self.any.switch_into(value)
     }
 
     /// Raises `payload` where this greenlet is suspended, as a panic without a message, and waits as
@@ -120,7 +96,7 @@ impl<In: 'static, Out: 'static> Greenlet<In, Out> {
     /// greenlet is dead; otherwise as for [`switch`](Self::switch).
     #[track_caller]
     pub fn throw<E: Any + Send>(&self, payload: E) -> Result<Out, SwitchError> {
-        switch::throw(&self.any, Box::new(payload))
+        self.any.throw(payload)
     }
 
     /// This handle without its types.
@@ -215,6 +191,23 @@ impl<In, Out> Greenlet<In, Out> {
     #[inline]
     pub fn prefetch(&self) {
         self.any.prefetch();
+    }
+}
+
+/// Typed handles of greenlets whose types are known otherwise.
+impl AnyGreenlet {
+    /// A typed handle of the same greenlet.
+    ///
+    /// Nothing is checked here: each switch checks its value against what the greenlet waits for at that time.
+    #[inline]
+    pub fn typed<In: 'static, Out: 'static>(&self) -> Greenlet<In, Out> {
+        self.clone().into_typed()
+    }
+
+    /// This handle as a typed one. See [`typed`](Self::typed).
+    #[inline]
+    pub fn into_typed<In: 'static, Out: 'static>(self) -> Greenlet<In, Out> {
+        Greenlet::from_any(self)
     }
 }
 

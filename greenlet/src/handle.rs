@@ -3,149 +3,172 @@
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::ptr::NonNull;
 use std::thread::panicking;
 
 use crate::block::{Ptr, State};
-use crate::death;
+use crate::call::call_on;
+use crate::end::Handle;
 use crate::error::{ParentError, SwitchError};
-use crate::greenlet::Greenlet;
+use crate::hint;
 use crate::switch;
-use crate::thread::{enter, thread};
+use crate::thread::thread;
+use crate::thread_end::enter;
 
 /// A greenlet of this thread whose types are not known: the current one, the main one, a parent.
 ///
 /// Clones are handles of the same greenlet, and compare equal. What a switch carries is checked when it is made.
+///
+/// ```
+/// use greenlet::{AnyGreenlet, Greenlet};
+///
+/// let g = AnyGreenlet::from(Greenlet::new(|n: u32| n.to_string()));
+/// assert_eq!(g.switch::<u32, String>(5), Ok("5".to_string()));
+/// assert!(g.is_dead() && g.parent().is_some_and(|parent| parent.is_current()));
+/// ```
 pub struct AnyGreenlet {
-    ptr: Ptr,
+    handle: Handle,
 }
 
 impl AnyGreenlet {
     /// One more handle.
     #[inline(always)]
     pub(crate) fn new(ptr: Ptr) -> AnyGreenlet {
-        ptr.retain();
-        AnyGreenlet { ptr }
+        AnyGreenlet {
+            handle: Handle::new(ptr),
+        }
     }
 
     /// A handle that has been counted already.
     #[inline(always)]
     pub(crate) fn adopt(ptr: Ptr) -> AnyGreenlet {
-        AnyGreenlet { ptr }
+        AnyGreenlet {
+            handle: Handle::adopt(ptr),
+        }
     }
 
     #[inline(always)]
     pub(crate) fn ptr(&self) -> Ptr {
-        self.ptr
+        self.handle.ptr()
     }
 
-    /// This greenlet if it is not dead, else its nearest ancestor that is not.
-    pub(crate) fn into_living(self) -> AnyGreenlet {
-        if self.ptr.state.get() != State::Dead {
-            return self;
-        }
-        AnyGreenlet::new(death::living_ancestor(self.ptr))
+    /// This handle as a pointer that says nothing but which greenlet it is, for those who cannot keep a handle, such as C.
+    /// Pointers of the same greenlet are equal. [`from_raw`](Self::from_raw) makes the handle again; without that the
+    /// greenlet is kept for good.
+    ///
+    /// ```
+    /// use greenlet::{AnyGreenlet, Greenlet};
+    ///
+    /// let g = AnyGreenlet::from(Greenlet::new(|n: u32| n + 1));
+    /// let raw = g.into_raw();
+    /// // SAFETY: it came from `into_raw`, on this thread, and is used once.
+    /// let g = unsafe { AnyGreenlet::from_raw(raw) };
+    /// assert_eq!(g.switch(1u32), Ok(2u32));
+    /// ```
+    pub fn into_raw(self) -> *const () {
+        ManuallyDrop::new(self).ptr().as_ptr().cast_const().cast()
     }
 
-    /// Switches to this greenlet. See [`Greenlet::switch`].
+    /// The handle that a pointer was made of.
+    ///
+    /// # Safety
+    /// The pointer came from [`into_raw`](Self::into_raw) on this thread, and no other handle is made of it.
+    pub unsafe fn from_raw(raw: *const ()) -> AnyGreenlet {
+        // SAFETY: promised by the caller: it is the address of a block, which lives while the handle is counted.
+        AnyGreenlet::adopt(unsafe { Ptr::new(NonNull::new_unchecked(raw.cast_mut().cast())) })
+    }
+
+    /// Switches to this greenlet. See [`Greenlet::switch`](crate::Greenlet::switch).
     ///
     /// # Errors
-    /// As for [`Greenlet::switch`].
+    /// As for [`Greenlet::switch`](crate::Greenlet::switch).
     ///
     /// # Panics
     /// If the greenlet does not wait for a `V`; also whatever is thrown into the running greenlet meanwhile.
     #[inline]
     #[track_caller]
     pub fn switch<V: 'static, R: 'static>(&self, value: V) -> Result<R, SwitchError> {
-        switch::switch(self, value)
+        switch::switch(&self.handle, value)
     }
 
     /// Like [`switch`](Self::switch), and lets this handle go before the switch.
     ///
     /// # Errors
-    /// As for [`Greenlet::switch`].
+    /// As for [`Greenlet::switch`](crate::Greenlet::switch).
     ///
     /// # Panics
     /// As for [`switch`](Self::switch).
     #[inline]
     #[track_caller]
     pub fn switch_into<V: 'static, R: 'static>(self, value: V) -> Result<R, SwitchError> {
-        switch::switch_into(self, value)
+        switch::switch_into(self.handle, value)
     }
 
-    /// Raises `payload` where this greenlet is suspended. See [`Greenlet::throw`].
+    /// Raises `payload` where this greenlet is suspended. See [`Greenlet::throw`](crate::Greenlet::throw).
     ///
     /// # Errors
-    /// As for [`Greenlet::throw`].
+    /// As for [`Greenlet::throw`](crate::Greenlet::throw).
     #[track_caller]
     pub fn throw<E: Any + Send, R: 'static>(&self, payload: E) -> Result<R, SwitchError> {
-        switch::throw(self, Box::new(payload))
-    }
-
-    /// A typed handle of the same greenlet.
-    ///
-    /// Nothing is checked here: each switch checks its value against what the greenlet waits for at that time.
-    #[inline]
-    pub fn typed<In: 'static, Out: 'static>(&self) -> Greenlet<In, Out> {
-        self.clone().into_typed()
-    }
-
-    /// This handle as a typed one. See [`typed`](Self::typed).
-    #[inline]
-    pub fn into_typed<In: 'static, Out: 'static>(self) -> Greenlet<In, Out> {
-        Greenlet::from_any(self)
+        switch::throw(&self.handle, Box::new(payload))
     }
 
     /// True once the body has returned or unwound, or will never run.
     #[inline]
     pub fn is_dead(&self) -> bool {
-        self.ptr.state.get() == State::Dead
+        self.ptr().state.get() == State::Dead
     }
 
     /// True once the body has been entered.
     #[inline]
     pub fn is_started(&self) -> bool {
-        self.ptr.state.get() != State::Unstarted
+        self.ptr().state.get() != State::Unstarted
     }
 
     /// True while the greenlet is started and not dead.
     #[inline]
     pub fn is_active(&self) -> bool {
-        self.ptr.state.get() == State::Active
+        self.ptr().state.get() == State::Active
     }
 
     /// True for the greenlet that is running.
     #[inline]
     pub fn is_current(&self) -> bool {
-        thread().current() == self.ptr
+        thread().current() == self.ptr()
     }
 
     /// The greenlet that gets the result or the panic of this one; none for the main greenlet.
     pub fn parent(&self) -> Option<AnyGreenlet> {
-        self.ptr.parent.get().map(AnyGreenlet::new)
+        self.ptr().parent.get().map(AnyGreenlet::new)
     }
 
     /// Makes `parent` the parent of this greenlet, at any time of its life.
     ///
     /// Takes as many steps as `parent` has ancestors.
     ///
+    /// ```
+    /// use greenlet::{Greenlet, ParentError};
+    ///
+    /// let (a, b) = (Greenlet::new(|()| ()), Greenlet::new(|()| ()));
+    /// assert_eq!(a.set_parent(b.as_any()), Ok(()));
+    /// assert_eq!(b.set_parent(a.as_any()), Err(ParentError::Cycle));
+    /// ```
+    ///
     /// # Errors
     /// [`ParentError::Cycle`] if `parent` is this greenlet or descends from it, [`ParentError::Main`] if this is the main
     /// greenlet. Nothing has changed then.
     pub fn set_parent(&self, parent: &AnyGreenlet) -> Result<(), ParentError> {
-        let Some(old) = self.ptr.parent.get() else {
+        let Some(old) = self.ptr().parent.get() else {
             return Err(ParentError::Main);
         };
-        let mut ancestor = Some(parent.ptr);
-        while let Some(block) = ancestor {
-            if block == self.ptr {
-                return Err(ParentError::Cycle);
-            }
-            ancestor = block.parent.get();
+        if parent.ptr().descends_from(self.ptr()) {
+            return Err(ParentError::Cycle);
         }
-        parent.ptr.retain();
-        self.ptr.parent.set(Some(parent.ptr));
-        drop(AnyGreenlet::adopt(old));
+        parent.ptr().retain();
+        self.ptr().parent.set(Some(parent.ptr()));
+        drop(Handle::adopt(old));
         Ok(())
     }
 
@@ -153,31 +176,31 @@ impl AnyGreenlet {
     /// [builder](crate::Builder::id) said otherwise.
     #[inline]
     pub fn id(&self) -> u64 {
-        self.ptr.id
+        self.ptr().id
     }
 
     /// What reports call it: `greenlet` unless the [builder](crate::Builder::label) said otherwise.
     #[inline]
     pub fn label(&self) -> &'static str {
-        self.ptr.label
+        self.ptr().label
     }
 
     /// Where the greenlet was made.
     #[inline]
     pub fn spawned_at(&self) -> &'static Location<'static> {
-        self.ptr.location
+        self.ptr().location
     }
 
     /// The bytes of its stack without the guard; 0 for the main greenlet, whose stack is the thread's own.
     pub fn stack_size(&self) -> usize {
-        self.ptr.stack.map_or(0, |stack| stack.size())
+        self.ptr().stack.map_or(0, |stack| stack.size())
     }
 
     /// The bytes of its stack that are backed by memory, counted in whole pages from the top: the deepest it has been.
     ///
     /// A stack that is used again remembers how deep the greenlets before went. 0 for the main greenlet.
     pub fn stack_high_water(&self) -> usize {
-        self.ptr.stack.map_or(0, |stack| stack.high_water())
+        self.ptr().stack.map_or(0, |stack| stack.high_water())
     }
 
     /// The frames of the greenlet, innermost first; none if it is unstarted or dead.
@@ -194,7 +217,7 @@ impl AnyGreenlet {
         if panicking() {
             return None;
         }
-        switch::run_there(self.ptr, Backtrace::force_capture)
+        call_on(self.ptr(), Backtrace::force_capture)
     }
 
     /// Starts to load the cache lines that the next switch to this greenlet touches.
@@ -202,30 +225,21 @@ impl AnyGreenlet {
     /// Helps where there are thousands of suspended greenlets and it is known in advance which one is next.
     #[inline]
     pub fn prefetch(&self) {
-        crate::prefetch::prefetch(self.ptr);
+        hint::prefetch_block(self.ptr());
     }
 }
 
 impl Clone for AnyGreenlet {
     #[inline]
     fn clone(&self) -> AnyGreenlet {
-        AnyGreenlet::new(self.ptr)
-    }
-}
-
-impl Drop for AnyGreenlet {
-    #[inline]
-    fn drop(&mut self) {
-        if self.ptr.release() {
-            death::unowned(self.ptr);
-        }
+        AnyGreenlet::new(self.ptr())
     }
 }
 
 impl PartialEq for AnyGreenlet {
     #[inline]
     fn eq(&self, other: &AnyGreenlet) -> bool {
-        self.ptr == other.ptr
+        self.ptr() == other.ptr()
     }
 }
 
@@ -239,7 +253,7 @@ impl fmt::Debug for AnyGreenlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnyGreenlet")
             .field("id", &self.id())
-            .field("state", &self.ptr.state.get())
+            .field("state", &self.ptr().state.get())
             .field("spawned_at", &format_args!("{}", self.spawned_at()))
             .finish()
     }
@@ -248,11 +262,19 @@ impl fmt::Debug for AnyGreenlet {
 /// "greenlet 3 (spawned at src/main.rs:4:20)"
 impl fmt::Display for AnyGreenlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.ptr.fmt(f)
+        self.ptr().fmt(f)
     }
 }
 
 /// The running greenlet: the main one of the thread, unless the caller runs inside another.
+///
+/// ```
+/// use greenlet::{Greenlet, current, main_greenlet};
+///
+/// assert_eq!(current(), main_greenlet());
+/// let inside = Greenlet::new(|()| current() == main_greenlet());
+/// assert_eq!(inside.switch(()), Ok(false));
+/// ```
 #[inline]
 pub fn current() -> AnyGreenlet {
     AnyGreenlet::new(enter().current())

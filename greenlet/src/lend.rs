@@ -11,10 +11,11 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::thread::panicking;
 
-use crate::death;
+use crate::contain::drop_payload;
+use crate::end::end_postponed;
 use crate::error::GreenletExit;
-use crate::switch;
-use crate::thread::enter;
+use crate::switch::suspend;
+use crate::thread_end::enter;
 
 /// Runs `f`, which may lend closures that borrow to those who take only what is `'static`, such as another greenlet.
 ///
@@ -75,21 +76,21 @@ pub fn lend<'env, R>(f: impl for<'scope> FnOnce(&'scope Lender<'scope, 'env>) ->
         env: PhantomData,
     };
     // Whatever way leads out of here, it leads through this one's destructor.
-    let way_out = WayOut {
+    let check = Check {
         lent: Rc::clone(&lender.lent),
         location: Location::caller(),
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| f(&lender)));
-    if way_out.lent.get() > 0 {
+    if check.lent.get() > 0 {
         if !panicking() {
             // Greenlets that lost their last handle while `f` unwound are still there.
-            death::visit_graves(enter());
+            end_postponed(enter());
         }
         if matches!(&outcome, Err(payload) if payload.is::<GreenletExit>()) {
-            way_out.linger();
+            check.wait();
         }
     }
-    drop(way_out);
+    drop(check);
     outcome.unwrap_or_else(|payload| resume_unwind(payload))
 }
 
@@ -223,27 +224,28 @@ impl Drop for Kept {
     }
 }
 
-struct WayOut {
+/// Ends the process if it is dropped while loans are out.
+struct Check {
     lent: Rc<Cell<usize>>,
     location: &'static Location<'static>,
 }
 
-impl WayOut {
+impl Check {
     /// The running greenlet was told to exit, and stays while loans are out.
     #[cold]
-    fn linger(&self) {
+    fn wait(&self) {
         while self.lent.get() > 0 {
-            match catch_unwind(switch::linger) {
-                Ok(true) => {}
-                Ok(false) => return,
+            match catch_unwind(suspend) {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
                 // Told again, or something thrown by one who took it for any other greenlet.
-                Err(payload) => drop(payload),
+                Err(payload) => drop_payload(payload),
             }
         }
     }
 }
 
-impl Drop for WayOut {
+impl Drop for Check {
     fn drop(&mut self) {
         let lent = self.lent.get();
         if lent > 0 {

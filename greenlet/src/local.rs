@@ -1,17 +1,21 @@
 //! Data of each greenlet's own.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use crate::block::Ptr;
-use crate::thread::enter;
+use crate::thread::thread;
+use crate::thread_end::{ThreadEnd, at_thread_end, enter};
 
 /// A static of which each greenlet has its own value.
 ///
 /// A greenlet begins without one: it is made when the greenlet first asks for it, and dropped when the greenlet ends, on
 /// its own stack. Nothing is inherited. Those of a main greenlet are dropped when its thread ends.
+///
+/// What makes the value may wait, and so may the closure of [`with`](Local::with), which keeps the value alive. Neither is
+/// true of a `thread_local!`: if two greenlets of one thread meet in its initialiser, std drops the value that the first
+/// of them borrows, which is undefined behaviour and cannot be caught. So an initialiser of a `thread_local!` that has a
+/// destructor must not switch.
 ///
 /// ```
 /// use std::cell::Cell;
@@ -28,9 +32,6 @@ pub struct Local<T: 'static> {
     make: fn() -> T,
 }
 
-/// The values of a greenlet, by the addresses of their statics.
-pub(crate) type Values = Vec<(usize, Rc<dyn Any>)>;
-
 impl<T: 'static> Local<T> {
     /// A static whose values are made by `make`.
     pub const fn new(make: fn() -> T) -> Local<T> {
@@ -46,13 +47,22 @@ impl<T: 'static> Local<T> {
             let value = Rc::new((self.make)());
             // Looked for again: `make` may have used this static.
             self.find(me).unwrap_or_else(|| {
-                let mut values = me.locals.take().unwrap_or_default();
-                values.push((self.key(), value.clone()));
-                me.locals.set(Some(values));
+                self.put(me, value.clone());
                 value
             })
         });
         f(&value)
+    }
+
+    #[cold]
+    fn put(&self, greenlet: Ptr, value: Rc<T>) {
+        let values = greenlet.values.take();
+        if values.is_none() && greenlet.stack.is_none() {
+            at_thread_end(drop_values_of_main);
+        }
+        let mut values = values.unwrap_or_default();
+        values.push((self.key(), value));
+        greenlet.values.set(Some(values));
     }
 
     fn key(&self) -> usize {
@@ -60,25 +70,18 @@ impl<T: 'static> Local<T> {
     }
 
     fn find(&self, greenlet: Ptr) -> Option<Rc<T>> {
-        let values = greenlet.locals.take()?;
+        let values = greenlet.values.take()?;
         let known = values.iter().find(|(key, _)| *key == self.key());
         let value = known.and_then(|(_, value)| value.clone().downcast().ok());
-        greenlet.locals.set(Some(values));
+        greenlet.values.set(Some(values));
         value
     }
 }
 
-/// Drops the values of a greenlet that ends, and those that their destructors have made, the last first.
-#[cold]
-pub(crate) fn clear(greenlet: Ptr) {
-    for _ in 0..8 {
-        let Some(mut values) = greenlet.locals.take() else {
-            return;
-        };
-        while let Some(value) = values.pop() {
-            // A panic has been reported, and the greenlet's outcome is known already.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
-        }
+/// Drops the values of the main greenlet, which has no end but that of its thread.
+fn drop_values_of_main(end: ThreadEnd) {
+    if end == ThreadEnd::Unwind {
+        thread().main().drop_values();
     }
 }
 

@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
+pub(crate) use crate::arch::Message;
 use crate::block::{Block, Ptr};
 
 /// A type as a pending switch remembers it: compared by address first, by id where two crates have a copy each.
@@ -34,21 +35,12 @@ impl Type {
     }
 }
 
-/// The two words that cross in registers.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Message {
-    /// The value, on the sender's stack: the receiver moves it out before it does anything else.
-    pub(crate) data: *mut (),
-    /// What there is to do beside taking the value; null for nothing. See [`Sign`].
-    pub(crate) sign: *mut (),
-}
-
 /// What there is to do beside taking the value.
-pub(crate) enum Sign {
+pub(crate) enum Tag {
     /// Look at the sender when the value is taken: it may be dead, or suspended without a handle, or somebody traces.
-    From(Ptr),
+    Sender(Ptr),
     /// Something else, instead of a value.
-    Notice(*mut Notice),
+    Control(*mut Control),
 }
 
 impl Message {
@@ -56,7 +48,7 @@ impl Message {
     pub(crate) fn value<T>(data: *mut T) -> Message {
         Message {
             data: data.cast(),
-            sign: ptr::null_mut(),
+            tag: ptr::null_mut(),
         }
     }
 
@@ -64,55 +56,55 @@ impl Message {
     pub(crate) fn value_from(data: *mut (), sender: Ptr) -> Message {
         Message {
             data,
-            sign: sender.as_ptr().cast::<()>().map_addr(|address| address | 1),
+            tag: sender.as_ptr().cast::<()>().map_addr(|address| address | 1),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn notice(data: *mut (), notice: *mut ManuallyDrop<Notice>) -> Message {
+    pub(crate) fn control(data: *mut (), control: *mut ManuallyDrop<Control>) -> Message {
         Message {
             data,
-            sign: notice.cast(),
+            tag: control.cast(),
         }
     }
 
     /// # Safety
-    /// The message has just arrived, and its sign is not null.
+    /// The message has just arrived, and its tag is not null.
     #[inline(always)]
-    pub(crate) unsafe fn sign(&self) -> Sign {
-        if self.sign.addr() & 1 == 0 {
-            return Sign::Notice(self.sign.cast());
+    pub(crate) unsafe fn tag(&self) -> Tag {
+        if self.tag.addr() & 1 == 0 {
+            return Tag::Control(self.tag.cast());
         }
-        let sender = self.sign.map_addr(|address| address & !1).cast::<Block>();
+        let sender = self.tag.map_addr(|address| address & !1).cast::<Block>();
         // SAFETY: made by `value_from`, and the sender's block lives for as long as the sender was not looked at.
-        Sign::From(unsafe { Ptr::new(NonNull::new_unchecked(sender)) })
+        Tag::Sender(unsafe { Ptr::new(NonNull::new_unchecked(sender)) })
     }
 }
 
 /// Something that the receiver does as ordinary Rust, after its switch has returned. It is left on the sender's stack for
 /// the receiver to move out.
-pub(crate) struct Notice {
-    pub(crate) origin: Ptr,
-    pub(crate) content: Content,
+pub(crate) struct Control {
+    pub(crate) sender: Ptr,
+    pub(crate) kind: Kind,
 }
 
-pub(crate) enum Content {
+pub(crate) enum Kind {
     /// The message's value is of another type: a finishing child could not check, as it has nobody to report to.
-    Foreign {
-        found: &'static Type,
-        drop: unsafe fn(*mut ()),
-    },
+    WrongType { found: &'static Type, take: Take },
     /// A child has ended by `GreenletExit`.
     Exit,
     /// Raise this.
     Throw(Box<dyn Any + Send>),
-    /// Run this on the receiver's stack with the message's data, switch back, and stay suspended.
-    Errand(unsafe fn(*mut ())),
+    /// Call this on the receiver's stack with the message's data, switch back, and stay suspended.
+    Call(unsafe fn(*mut ())),
 }
 
+/// Moves a value of a type that is not known here from where the sender has left it.
+pub(crate) type Take = unsafe fn(*mut ()) -> Box<dyn Any>;
+
 /// # Safety
-/// `data` points to a `T` that is dropped here and not used again.
-pub(crate) unsafe fn drop_at<T>(data: *mut ()) {
+/// `data` points to a `T` that is not used again where it is.
+pub(crate) unsafe fn take<T: 'static>(data: *mut ()) -> Box<dyn Any> {
     // SAFETY: as promised by the caller.
-    unsafe { data.cast::<T>().drop_in_place() }
+    Box::new(unsafe { data.cast::<T>().read() })
 }

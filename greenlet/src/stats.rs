@@ -1,6 +1,7 @@
 //! What the greenlets of a thread hold.
 
-use crate::thread::enter;
+use crate::stack::StackStats;
+use crate::thread_end::enter;
 
 /// What the greenlets of a thread hold right now. See [`stats`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +28,15 @@ pub struct Stats {
 /// ```
 pub fn stats() -> Stats {
     let thread = enter();
-    let mut stats = thread.pool.stats();
-    stats.greenlets = thread.living.get();
-    stats
+    let StackStats {
+        used,
+        free,
+        mapped_bytes,
+    } = thread.pool.stats();
+    Stats {
+        greenlets: thread.living.get(),
+        stacks: used,
+        free_stacks: free,
+        mapped_bytes,
+    }
 }

@@ -6,57 +6,86 @@ use std::panic::Location;
 use std::ptr::{self, NonNull};
 
 use crate::block::{Block, Body, Ptr, State};
-use crate::stack::Pool;
-use crate::stack::overflow::{self, SignalStack};
-use crate::trace::TraceHook;
+use crate::sanitizer::Fiber;
+use crate::stack::{Overflowed, Pool, SignalStack};
 
 /// A trace hook is set.
-pub(crate) const TRACE: u8 = 1;
-/// Somebody is in the graveyard.
-pub(crate) const GRAVES: u8 = 2;
+pub(crate) const TRACED: u8 = 1;
+/// The end of some greenlets was postponed.
+pub(crate) const POSTPONED: u8 = 2;
 
 #[repr(C)]
 pub(crate) struct Thread {
     /// `None` until the first use of this crate on the thread.
-    current: Cell<Option<Ptr>>,
-    /// Why the next switch must not take the short way: `TRACE`, `GRAVES`.
+    pub(crate) running: Cell<Option<Ptr>>,
+    /// Why the next switch must not take the short way: `TRACED`, `POSTPONED`.
     pub(crate) attention: Cell<u8>,
-    /// The thread is past its end: what dies now gives its memory back at once.
-    pub(crate) closed: Cell<bool>,
+    /// Nothing of the thread dies before its greenlets were ended once more: see `thread_end`.
+    pub(crate) end_is_next: Cell<bool>,
     next_id: Cell<u64>,
+    /// Greenlets that are not dead, without the main one.
+    pub(crate) living: Cell<usize>,
+    pub(crate) pool: Pool,
+    /// The process ends from inside a greenlet: no further one is made.
+    pub(crate) closed: Cell<bool>,
     /// Suspended greenlets that lost their last handle where a switch was not possible.
-    pub(crate) graves: Cell<Option<Ptr>>,
+    pub(crate) postponed: Cell<Option<Ptr>>,
     /// They are being unwound right now.
-    pub(crate) visiting: Cell<bool>,
+    pub(crate) ends_postponed: Cell<bool>,
     /// Those that caught every exit.
     pub(crate) refused: Cell<Option<Ptr>>,
     pub(crate) signal_stack: Cell<Option<SignalStack>>,
-    pub(crate) trace: ManuallyDrop<Cell<Option<TraceHook>>>,
-    /// Counts calls of `set_trace`: a hook that was replaced while it ran is not put back.
-    pub(crate) trace_version: Cell<u64>,
-    pub(crate) pool: Pool,
-    /// Greenlets that are not dead, without the main one.
-    pub(crate) living: Cell<usize>,
+    /// What runs in the target of each switch while `attention` has `TRACED`.
+    pub(crate) on_switch: Cell<Option<OnSwitch>>,
+    /// What runs when the thread ends, the last first.
+    pub(crate) at_end: ManuallyDrop<Cell<Vec<AtEnd>>>,
+    /// A thread-local with a destructor was registered since this was cleared.
+    pub(crate) registered: Cell<bool>,
     main: ManuallyDrop<Block>,
+}
+
+type OnSwitch = fn(TraceEvent, Ptr);
+
+pub(crate) type AtEnd = Box<dyn FnOnce(ThreadEnd)>;
+
+/// What becomes of the greenlets that are suspended when a thread ends. See [`at_thread_end`](crate::at_thread_end).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThreadEnd {
+    /// They are unwound. Greenlets can be switched to.
+    Unwind,
+    /// They are left as they are, and never run again: the process ends with this thread or from inside a greenlet, or
+    /// the system does not say in time that a thread ends. Nothing may be switched to.
+    Abandon,
+}
+
+/// What brought control to the greenlet in which a [`TraceHook`](crate::TraceHook) runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TraceEvent {
+    /// A value, or the end of a child.
+    Switch,
+    /// Something to raise.
+    Throw,
 }
 
 // Nothing in it is dropped by the thread: other thread-locals' destructors may still use greenlets.
 const _: () = assert!(!std::mem::needs_drop::<Thread>());
 
-thread_local! {
-    static THREAD: Thread = const { Thread {
-        current: Cell::new(None),
+crate::per_thread! {
+    static THREAD: Thread = Thread {
+        running: Cell::new(None),
         attention: Cell::new(0),
-        closed: Cell::new(false),
+        end_is_next: Cell::new(false),
         next_id: Cell::new(1),
-        graves: Cell::new(None),
-        visiting: Cell::new(false),
+        living: Cell::new(0),
+        pool: Pool::new(),
+        closed: Cell::new(false),
+        postponed: Cell::new(None),
+        ends_postponed: Cell::new(false),
         refused: Cell::new(None),
         signal_stack: Cell::new(None),
-        trace: ManuallyDrop::new(Cell::new(None)),
-        trace_version: Cell::new(0),
-        pool: Pool::new(),
-        living: Cell::new(0),
+        on_switch: Cell::new(None),
+        at_end: ManuallyDrop::new(Cell::new(Vec::new())),
+        registered: Cell::new(false),
         main: ManuallyDrop::new(Block {
             sp: Cell::new(ptr::null_mut()),
             expects: Cell::new(None),
@@ -69,13 +98,11 @@ thread_local! {
             location: Location::caller(),
             label: "main greenlet",
             next: Cell::new(None),
-            reaping: Cell::new(None),
-            locals: Cell::new(None),
+            awaits_end: Cell::new(None),
+            values: Cell::new(None),
+            fiber: Fiber::of_thread(),
         }),
-    } };
-
-    /// Ends the thread's greenlets. Made at first use, so that whoever registers a destructor later is destroyed before.
-    static GUARD: Guard = const { Guard };
+    };
 }
 
 static MAIN: Body = Body {
@@ -91,59 +118,63 @@ unsafe fn main_has_no_closure(_: Ptr) {}
 
 /// The state of this thread, for those who have to do with a greenlet of it.
 ///
-/// The reference is good for as long as the thread runs code at all: the thread-local has no destructor.
+/// The reference is good for as long as the thread runs code at all: the value has no destructor.
 #[inline(always)]
 pub(crate) fn thread() -> &'static Thread {
-    // SAFETY: see above; `Thread` is not `Sync`, so the reference stays on this thread.
-    THREAD.with(|thread| unsafe { &*ptr::from_ref(thread) })
+    let thread = THREAD.known();
+    debug_assert!(!thread.is_null());
+    // SAFETY: see above; `Thread` is not `Sync`, so the reference stays on this thread. It is known, as whoever has a
+    // greenlet has it from somebody who came by way of `first_use`.
+    unsafe { &*thread }
 }
 
-/// The state of this thread, where nobody can know yet that it has been used.
+/// The state of this thread, if it has been used.
 #[inline(always)]
-pub(crate) fn enter() -> &'static Thread {
+pub(crate) fn existing() -> Option<&'static Thread> {
+    // SAFETY: as for `thread`.
+    unsafe { THREAD.known().as_ref() }
+}
+
+/// The state of a thread that has none yet.
+#[cold]
+pub(crate) fn first_use() -> &'static Thread {
+    THREAD.with(|_| ());
     let thread = thread();
-    if thread.current.get().is_none() {
-        begin(thread);
-    }
+    thread.running.set(Some(thread.main()));
+    thread.main.fiber.begin_thread();
     thread
 }
 
-#[cold]
-#[inline(never)]
-fn begin(thread: &'static Thread) {
-    thread.current.set(Some(thread.main()));
-    overflow::install_handler();
-    thread.signal_stack.set(SignalStack::install());
-    // Fails where the thread-locals are being destroyed already: then nothing is kept for later.
-    if GUARD.try_with(|_| ()).is_err() {
-        thread.closed.set(true);
-    }
+/// The running greenlet, if `address` is in the guard of its stack. Called by a signal handler.
+pub(crate) fn overflowed(address: usize) -> Option<Overflowed> {
+    let running = existing()?.running.get()?;
+    let stack = running.stack?;
+    stack.is_guard(address).then(|| Overflowed {
+        label: running.label,
+        id: running.id,
+        location: running.location,
+        bytes: stack.size(),
+    })
 }
 
 impl Thread {
     /// The running greenlet.
     #[inline(always)]
     pub(crate) fn current(&self) -> Ptr {
-        debug_assert!(self.current.get().is_some());
-        // SAFETY: whoever comes by way of `thread` has a greenlet, which somebody made after `enter` had set this.
-        unsafe { self.current.get().unwrap_unchecked() }
+        debug_assert!(self.running.get().is_some());
+        // SAFETY: whoever comes by way of `thread` has a greenlet, which somebody made after `first_use` had set this.
+        unsafe { self.running.get().unwrap_unchecked() }
     }
 
     #[inline(always)]
     pub(crate) fn set_current(&self, current: Ptr) {
-        self.current.set(Some(current));
+        self.running.set(Some(current));
     }
 
     #[inline(always)]
     pub(crate) fn main(&'static self) -> Ptr {
-        // SAFETY: the main block lives in the thread-local, which has no destructor.
+        // SAFETY: the main block lives in the thread's value, which has no destructor.
         unsafe { Ptr::new(NonNull::from(&*self.main)) }
-    }
-
-    /// The running greenlet, if `address` is in the guard page of its stack.
-    pub(crate) fn overflowed(&self, address: usize) -> Option<Ptr> {
-        let running = self.current.get()?;
-        overflow::is_guard(running.stack?.low, address).then_some(running)
     }
 
     #[inline(always)]
@@ -151,13 +182,5 @@ impl Thread {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         id
-    }
-}
-
-struct Guard;
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        crate::death::end_of_thread(thread());
     }
 }

@@ -1,18 +1,15 @@
 //! A hook that sees every switch of the thread.
 
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::block::Ptr;
+use crate::contain::drop_payload;
 use crate::handle::{AnyGreenlet, current};
-use crate::thread::{TRACE, Thread, enter};
-
-/// What brought control to the greenlet in which the hook runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TraceEvent {
-    /// A value, or the end of a child.
-    Switch,
-    /// Something to raise.
-    Throw,
-}
+pub use crate::thread::TraceEvent;
+use crate::thread::{TRACED, Thread};
+use crate::thread_end::{ThreadEnd, at_thread_end, enter};
 
 /// Called with the event, the greenlet that control comes from, and the one that it has come to.
 pub type TraceHook = Box<dyn FnMut(TraceEvent, &AnyGreenlet, &AnyGreenlet)>;
@@ -35,40 +32,62 @@ pub type TraceHook = Box<dyn FnMut(TraceEvent, &AnyGreenlet, &AnyGreenlet)>;
 /// ```
 pub fn set_trace(hook: Option<TraceHook>) -> Option<TraceHook> {
     let thread = enter();
-    let attention = thread.attention.get();
-    thread.attention.set(if hook.is_some() {
-        attention | TRACE
-    } else {
-        attention & !TRACE
-    });
-    thread.trace_version.set(thread.trace_version.get() + 1);
-    thread.trace.replace(hook)
+    TRACE.with(|trace| {
+        if thread.on_switch.replace(Some(run)).is_none() {
+            at_thread_end(forget);
+        }
+        mark(thread, hook.is_some());
+        trace.version.set(trace.version.get() + 1);
+        trace.hook.replace(hook)
+    })
+}
+
+struct Trace {
+    hook: ManuallyDrop<Cell<Option<TraceHook>>>,
+    /// Counts calls of `set_trace`: a hook that was replaced while it ran is not put back.
+    version: Cell<u64>,
+}
+
+crate::per_thread! {
+    static TRACE: Trace = Trace {
+        hook: ManuallyDrop::new(Cell::new(None)),
+        version: Cell::new(0),
+    };
+}
+
+/// Says whether switches are to be traced.
+fn mark(thread: &Thread, traced: bool) {
+    let others = thread.attention.get() & !TRACED;
+    thread
+        .attention
+        .set(if traced { others | TRACED } else { others });
 }
 
 /// Removes the hook of a thread that ends.
-pub(crate) fn forget(thread: &Thread) {
-    thread.attention.set(thread.attention.get() & !TRACE);
-    drop(thread.trace.take());
-}
-
-/// Runs the hook, if there is one, in the greenlet that has just been resumed.
-#[inline]
-pub(crate) fn run(thread: &Thread, event: TraceEvent, origin: &AnyGreenlet) {
-    if thread.attention.get() & TRACE != 0 {
-        run_hook(thread, event, origin);
+fn forget(end: ThreadEnd) {
+    let thread = enter();
+    mark(thread, false);
+    thread.on_switch.set(None);
+    if end == ThreadEnd::Unwind {
+        drop(TRACE.with(|trace| trace.hook.take()));
     }
 }
 
+/// Runs the hook in the greenlet that has just been resumed.
 #[cold]
-fn run_hook(thread: &Thread, event: TraceEvent, origin: &AnyGreenlet) {
-    let version = thread.trace_version.get();
-    thread.attention.set(thread.attention.get() & !TRACE);
-    let Some(mut hook) = thread.trace.take() else {
+fn run(event: TraceEvent, sender: Ptr) {
+    let thread = enter();
+    mark(thread, false);
+    let (hook, version) = TRACE.with(|trace| (trace.hook.take(), trace.version.get()));
+    let Some(mut hook) = hook else {
         return;
     };
-    let outcome = catch_unwind(AssertUnwindSafe(|| hook(event, origin, &current())));
-    if outcome.is_ok() && thread.trace_version.get() == version {
-        thread.trace.set(Some(hook));
-        thread.attention.set(thread.attention.get() | TRACE);
+    let sender = AnyGreenlet::new(sender);
+    let outcome = catch_unwind(AssertUnwindSafe(|| hook(event, &sender, &current())));
+    if let Err(payload) = outcome {
+        drop_payload(payload);
+    } else if TRACE.with(|trace| trace.version.get()) == version {
+        TRACE.with(|trace| trace.hook.set(Some(hook)));
+        mark(thread, true);
     }
 }

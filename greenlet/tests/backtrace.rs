@@ -22,7 +22,7 @@ fn waits_here() {
 fn a_walk_ends_at_the_entry() {
     let frames = Greenlet::new(|()| the_innermost()).switch(()).unwrap();
     assert!(frames.contains("the_innermost"), "{frames}");
-    assert!(frames.contains("greenlet::switch::entry"), "{frames}");
+    assert!(frames.contains("greenlet::body::entry"), "{frames}");
     // Nothing of the caller, and no end of unknown frames.
     assert!(!frames.contains("a_walk_ends_at_the_entry\n"), "{frames}");
     let unknown = frames.matches("<unknown>").count();
@@ -69,11 +69,12 @@ fn main_can_be_looked_at_from_a_greenlet() {
 /// Where this test program begins again, with another environment.
 #[test]
 fn case() {
-    if std::env::var_os(CASE).is_none() {
-        return;
-    }
-    // On a stack of the default size.
-    let g = Greenlet::new(|()| {
+    let size = match std::env::var(CASE).as_deref() {
+        Ok("small") => 32 * 1024,
+        Ok(_) => greenlet::default_stack_size().unwrap(),
+        Err(_) => return,
+    };
+    let made = greenlet::Builder::new().stack_size(size).build(|()| {
         let caught = catch_unwind(|| {
             let list: Vec<Option<u32>> = vec![Some(1), None];
             list[1].unwrap_or_else(|| panic!("{list:#?}"))
@@ -81,16 +82,16 @@ fn case() {
         assert!(caught.is_err());
         panic!("twice");
     });
-    let g: Greenlet<(), ()> = g;
+    let g: Greenlet<(), ()> = made.unwrap();
     let caught = catch_unwind(std::panic::AssertUnwindSafe(|| g.switch(())));
     assert!(caught.is_err());
     println!("high water: {}", g.stack_high_water());
 }
 
 #[test]
-fn a_panic_with_a_backtrace_fits_the_default_stack() {
-    for setting in ["1", "full"] {
-        let output = this_program("panic")
+fn a_panic_with_a_backtrace_fits_the_default_stack_and_one_of_32_kib() {
+    for (case, setting) in [("panic", "1"), ("panic", "full"), ("small", "1")] {
+        let output = this_program(case)
             .env("RUST_BACKTRACE", setting)
             .output()
             .unwrap();

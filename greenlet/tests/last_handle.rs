@@ -233,3 +233,152 @@ fn a_long_row_of_parents_goes_without_recursion() {
     drop(last);
     assert_eq!(stats().stacks, 0);
 }
+
+/// A value that gives control back to the greenlet that it came from while it is dropped.
+struct GivesBack {
+    giver: Option<AnyGreenlet>,
+    text: String,
+    seen: Rc<RefCell<String>>,
+}
+
+impl Drop for GivesBack {
+    fn drop(&mut self) {
+        let giver = self.giver.take().expect("dropped once");
+        let _ = giver.switch_into::<(), ()>(());
+        self.seen.borrow_mut().push_str(&self.text);
+    }
+}
+
+#[inline(never)]
+fn use_the_stack(n: u64) -> u64 {
+    std::hint::black_box([n; 256]).iter().sum()
+}
+
+#[test]
+fn what_it_gives_is_moved_out_before_it_is_dropped() {
+    #[inline(never)]
+    fn give(seen: Rc<RefCell<String>>) {
+        let value = GivesBack {
+            giver: Some(current()),
+            text: "on the heap".repeat(2),
+            seen,
+        };
+        let _ = main_greenlet().switch::<GivesBack, ()>(value);
+    }
+    let seen: Rc<RefCell<String>> = Rc::default();
+    let s = seen.clone();
+    let g = Greenlet::new(move |()| {
+        let _ = catch_unwind(|| main_greenlet().switch::<(), ()>(()));
+        give(s);
+        std::hint::black_box(use_the_stack(0x4141));
+        let _ = main_greenlet().switch::<(), ()>(());
+    });
+    g.switch(()).unwrap();
+    drop(g);
+    assert_eq!(*seen.borrow(), "on the heapon the heap");
+    assert_eq!(stats().stacks, 0);
+}
+
+#[test]
+fn one_that_makes_its_old_parent_its_child_closes_no_circle() {
+    let all: Rc<RefCell<Vec<AnyGreenlet>>> = Rc::default();
+    let inside = all.clone();
+    let old_parent = Greenlet::new(move |()| {
+        let mine = inside.clone();
+        let child = Greenlet::new(move |()| {
+            let _ = catch_unwind(|| main_greenlet().switch::<(), ()>(()));
+            // Told to exit: its parent is main meanwhile.
+            let old_parent = mine.borrow()[0].clone();
+            old_parent.set_parent(&current()).unwrap();
+            mine.borrow_mut().push(current());
+            let _ = main_greenlet().switch::<(), ()>(());
+        });
+        let _ = main_greenlet().switch::<Greenlet<(), ()>, ()>(child);
+    });
+    all.borrow_mut().push(old_parent.as_any().clone());
+    let child = old_parent.switch_as::<Greenlet<(), ()>>(()).unwrap();
+    child.switch(()).unwrap();
+    drop(child);
+    let child = all.borrow()[1].clone();
+    assert_eq!(old_parent.parent(), Some(child.clone()));
+    assert_eq!(child.parent(), Some(main_greenlet()));
+    child.switch::<(), ()>(()).unwrap();
+    old_parent.switch(()).unwrap();
+    assert!(child.is_dead() && old_parent.is_dead());
+}
+
+#[test]
+fn one_that_waits_for_an_end_answers_a_call() {
+    let frames: Rc<Cell<usize>> = Rc::default();
+    let f = frames.clone();
+    let child = Greenlet::new(move |()| {
+        let _ = catch_unwind(|| main_greenlet().switch::<(), ()>(()));
+        for _ in 0..3 {
+            let parent = current().parent().unwrap();
+            f.set(f.get() + usize::from(parent.backtrace().is_some()));
+        }
+    });
+    let child: Greenlet<(), ()> = child;
+    child.switch(()).unwrap();
+    drop(child);
+    assert_eq!(frames.get(), 3, "each call is answered, and it still waits");
+    assert_eq!((stats().greenlets, stats().stacks), (0, 0));
+}
+
+/// Suspends the greenlet that drops it.
+struct Waits(Rc<Cell<u32>>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+        let _ = main_greenlet().switch::<(), ()>(());
+    }
+}
+
+#[test]
+fn an_exit_that_comes_into_the_destructor_of_another_is_for_the_one_that_runs_it() {
+    let dropped = Rc::new(Cell::new(0));
+    let never_run: Vec<Greenlet<(), ()>> = (0..20)
+        .map(|_| {
+            let waits = Waits(dropped.clone());
+            Greenlet::new(move |()| drop(waits))
+        })
+        .collect();
+    let g = Greenlet::new(move |()| drop(never_run));
+    g.switch(()).unwrap();
+    assert_eq!(dropped.get(), 1);
+    drop(g);
+    assert_eq!(dropped.get(), 20);
+    assert_eq!((stats().greenlets, stats().stacks), (0, 0));
+}
+
+/// A payload that panics when it is dropped.
+struct PanicsToo;
+
+impl Drop for PanicsToo {
+    fn drop(&mut self) {
+        panic!("the payload of a panic");
+    }
+}
+
+#[test]
+fn a_payload_that_panics_goes_no_further() {
+    let g = Greenlet::new(|()| {
+        let _ = catch_unwind(|| main_greenlet().switch::<(), ()>(()));
+        std::panic::panic_any(PanicsToo);
+    });
+    let g: Greenlet<(), ()> = g;
+    g.switch(()).unwrap();
+    drop(g);
+    assert_eq!((stats().greenlets, stats().stacks), (0, 0));
+}
+
+#[test]
+fn a_result_that_the_parent_does_not_wait_for_is_dropped() {
+    let told = Rc::new(Cell::new(0));
+    let tell = Tell(told.clone());
+    let g = Greenlet::new(move |()| tell);
+    let error = catch_unwind(AssertUnwindSafe(|| g.switch_as::<u32>(()))).unwrap_err();
+    assert!(error.is::<String>(), "a panic that names both types");
+    assert_eq!(told.get(), 1);
+}

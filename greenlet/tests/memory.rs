@@ -1,5 +1,8 @@
 //! What stacks cost. The figures are those of the whole process, so the tests run one at a time.
 
+// A sanitizer has memory of its own for each page.
+#![cfg(not(any(greenlet_sanitize = "address", greenlet_sanitize = "thread")))]
+
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::rc::Rc;

@@ -112,7 +112,9 @@ impl World {
         let came = match catch_unwind(AssertUnwindSafe(f)) {
             Ok(Ok(value)) => Came::Value(value),
             Ok(Err(SwitchError::Exit(_))) => Came::Exit,
-            Ok(Err(SwitchError::Unwinding)) => unreachable!("nobody unwinds here"),
+            Ok(Err(SwitchError::Unwinding | SwitchError::Ending)) => {
+                unreachable!("nobody unwinds here")
+            }
             Err(payload) => match payload.downcast_ref::<u32>() {
                 Some(&n) if catch => Came::Caught(Thrown::Number(n)),
                 None if me == 0 && payload.is::<GreenletExit>() => Came::Caught(Thrown::Exit),

@@ -1,6 +1,9 @@
 //! Stacks that are too small. Each case is a process of its own: this test program, run again with the name of the case
 //! in its environment.
 
+// A sanitizer has handlers of its own for faults.
+#![cfg(not(any(greenlet_sanitize = "address", greenlet_sanitize = "thread")))]
+
 mod common;
 
 use std::hint::black_box;

@@ -121,3 +121,19 @@ fn one_without_handles_is_traced_and_freed() {
     assert_eq!(stats().stacks, 0);
     assert!(log.borrow().len() >= 4);
 }
+
+/// A payload that panics when it is dropped.
+struct PanicsToo;
+
+impl Drop for PanicsToo {
+    fn drop(&mut self) {
+        panic!("the payload of a panic");
+    }
+}
+
+#[test]
+fn a_hook_whose_payload_panics_disturbs_no_switch() {
+    set_trace(Some(Box::new(|_, _, _| std::panic::panic_any(PanicsToo))));
+    assert_eq!(Greenlet::new(|n: i32| n + 1).switch(1), Ok(2));
+    assert!(set_trace(None).is_none(), "it was removed");
+}

@@ -77,7 +77,7 @@ hub_t *hub_create(const char *name);
 int hub_version(void);
 
 // Ends a hub and closes its own descriptors, not those it watches. A thread that waits in it
-// gets -EBADF, and so does whoever uses it later.
+// gets -EBADF, and so does every later call.
 int hub_destroy(hub_t *hub);
 
 // The name of a hub, also of one made with ""; a string that is never freed. NULL if it is none.

@@ -54,7 +54,7 @@ pub extern "C" fn hub_version() -> c_int {
 }
 
 /// Ends a hub and closes its own descriptors, not those it watches. A thread that waits in it
-/// gets -EBADF, and so does whoever uses it later.
+/// gets -EBADF, and so does every later call.
 #[unsafe(no_mangle)]
 pub extern "C" fn hub_destroy(hub: *mut Hub) -> c_int {
     answer(|| {

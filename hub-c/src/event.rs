@@ -1,4 +1,4 @@
-//! What goes between C and the library beside handles: interests and reports
+//! Interests and reports, as they pass between C and the library
 
 use std::ffi::c_int;
 

@@ -72,7 +72,7 @@ pub(crate) struct Slot {
     live: AtomicUsize,
     /// The generation of the last one.
     last: AtomicUsize,
-    /// Who is inside [`wake`](Slot::wake), which has no turn.
+    /// How many threads are inside [`wake`](Slot::wake), which has no turn.
     waking: AtomicUsize,
     /// True if the caller wants the wait to end.
     pub(crate) is_notified: AtomicBool,

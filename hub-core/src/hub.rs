@@ -62,7 +62,7 @@ pub struct Event {
 /// - **A passing shortage of the system is no error of a wait**: the hub tries again, as
 ///   [`backend::wait`](crate::backend::wait) does. (The suite cannot make one.)
 ///
-/// Nobody may recognise a hub by its name: what others want to know of it are methods with a
+/// Programs do not recognise a hub by its name: what others want to know of it are methods with a
 /// default body.
 pub trait Hub {
     /// A short lower-case name, for people to read: `epoll`, `poll`.

@@ -1,4 +1,4 @@
-//! What a reactor and who waits tell each other
+//! The words between a reactor and its users: why a waiter is back, why a call would find nothing
 
 use std::io;
 
@@ -50,13 +50,13 @@ pub enum Cause {
     Expired,
 }
 
-/// What a turn has to say beside who is due.
+/// What a turn returns beside the waiters that are due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     /// A [`Waker`](crate::Waker) has rung since the last turn, or the reactor itself to be given
     /// a turn (see [`Reactor::as_fd`](crate::Reactor::as_fd)): now look for what it was about.
     pub rang: bool,
-    /// How many reports the hub had, also those that nobody waits for. A reactor that is nested in
+    /// How many reports the hub had, also those without a waiter. A reactor that is nested in
     /// another loop may wait there when a turn without waiting had none and woke nobody.
     pub reports: usize,
 }

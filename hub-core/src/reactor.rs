@@ -1,4 +1,4 @@
-//! The reactor: who waits for what (here), time and turns, and what can be seen of it
+//! The reactor: waiters and what they wait for (here), time and turns, and what can be seen of it
 
 mod turn;
 mod view;
@@ -15,7 +15,7 @@ use crate::sources::{Removed, Sources};
 use crate::waker::WakeFd;
 use crate::{Clock, Direction, Event, Hub, Interest, Timers, Token, Trigger};
 
-/// A hub with what it lacks: who waits for which descriptor, timers, and a waker.
+/// A hub with what it lacks: the waiters of each descriptor, timers, and a waker.
 ///
 /// `W` is whatever waits: a greenthread, a task, a callback. The reactor keeps waiters and gives
 /// them back when they are due. It runs none of them, and drops none but with itself.
@@ -68,7 +68,7 @@ pub struct Reactor<W> {
     wake_token: Token,
     /// What [`Hub::reads_need_no_arm`] says.
     reads_need_no_arm: bool,
-    /// Who is to be armed later, since reports were in vain.
+    /// Directions to be armed later, since reports were in vain.
     paused: Timers<(Token, Direction)>,
     /// True if another loop sleeps on the hub's descriptor.
     is_nested: bool,
@@ -281,7 +281,7 @@ impl<W> Reactor<W> {
         self.sources.unpark(token, direction, matches)
     }
 
-    /// Who waits for this direction; the first, if there are many.
+    /// The waiter for this direction; the first, if there are many.
     pub fn waiter(&self, token: Token, direction: Direction) -> Option<&W> {
         self.sources.get(token)?.waiter(direction)
     }

@@ -34,7 +34,7 @@ pub(crate) struct Source<W> {
 pub struct Removed<W> {
     /// The descriptor.
     pub source: Rc<dyn AsFd>,
-    /// Who waited: those for reading, then those for writing, each in the order they came.
+    /// Its waiters: those for reading, then those for writing, each in the order they came.
     pub waiters: Vec<(Direction, W)>,
 }
 

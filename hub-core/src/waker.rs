@@ -98,7 +98,7 @@ impl fmt::Debug for Waker {
 }
 
 /// A descriptor that is readable when a [`Waker`] of it was called, to be registered like any
-/// other. A [`Reactor`](crate::Reactor) has its own; this is for who uses a hub without one.
+/// other. A [`Reactor`](crate::Reactor) has its own; this is for users of a hub without one.
 ///
 /// ```
 /// use hub_core::{WakeFd, Hub, Interest, Token, Trigger};

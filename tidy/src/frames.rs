@@ -15,7 +15,7 @@ pub struct Frame {
 
 /// The end of a function's name and the most bytes that its frame may take.
 pub const LIMITS: &[(&str, u64)] = &[
-    ("greenlet::switch::entry", 2816),
+    ("greenlet::body::entry", 2816),
     ("::switch_into", 128),
     ("Io<T>::note", 96),
     ("readiness::registered", 160),
@@ -118,7 +118,7 @@ Disassembly of section .text:
     1006:\tsub    $0x18,%rsp
     100d:\tpush   %rax
 
-0000000000002000 <greenlet::switch::entry>:
+0000000000002000 <greenlet::body::entry>:
     2000:\tpush   %rbp
     2001:\tmov    %rsp,%r11
     2004:\tsub    $0x3000,%r11
@@ -134,7 +134,7 @@ Disassembly of section .text:
         let found = frames(TEXT);
         let expected = [
             ("green::io::net::io::Io<T>::note", 8 + 16 + 0x18),
-            ("greenlet::switch::entry", 8 + 8 + 0x3000),
+            ("greenlet::body::entry", 8 + 8 + 0x3000),
             ("leaf", 8),
         ];
         let expected = expected.map(|(function, bytes)| Frame {
@@ -151,7 +151,7 @@ Disassembly of section .text:
             report
                 .findings
                 .iter()
-                .any(|line| line.contains("switch::entry"))
+                .any(|line| line.contains("body::entry"))
         );
         assert!(!report.findings.iter().any(|line| line.contains("::note")));
         assert!(

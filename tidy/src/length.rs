@@ -7,37 +7,13 @@ use crate::unneeded;
 pub const MOST: usize = 400;
 
 /// Longer files that stay, each with the reason.
-pub const LONGER: &[(&str, &str)] = &[
-    (
-        "green/src/greenthread/mod.rs",
-        "two fifths are documentation and examples of what every program calls",
-    ),
-    (
-        "green/src/greenthread/scope.rs",
-        "two fifths are documentation and examples of one type",
-    ),
-    (
-        "green/src/primitives/queue/mod.rs",
-        "two fifths are documentation and examples of one type",
-    ),
-    (
-        "green/src/primitives/sharing/model.rs",
-        "one model for loom, with the defects that it must find",
-    ),
-];
+pub const LONGER: &[(&str, &str)] = &[(
+    "green/src/primitives/local_or_shared/model.rs",
+    "one model for loom, with the defects that it must find",
+)];
 
 /// Longer files that are to be divided. Nothing may be added.
-pub const TO_GO: &[&str] = &[
-    "green/src/groups/dagpool.rs",
-    "green/src/groups/greenpool.rs",
-    "green/src/groups/imap.rs",
-    "green/src/groups/pools.rs",
-    "green/src/io/fs/file.rs",
-    "green/src/runtime/mod.rs",
-    "green/src/runtime/scheduler.rs",
-    "green/src/runtime/task.rs",
-    "greenlet/src/switch.rs",
-];
+pub const TO_GO: &[&str] = &["green/src/io/fs/file.rs"];
 
 /// Findings in the Rust of libraries and programs.
 pub fn check(sources: &[Source]) -> Vec<String> {

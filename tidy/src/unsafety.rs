@@ -5,6 +5,7 @@ use crate::source::Source;
 /// The crates that may have it: the switch, the system calls of the backends, the C interface.
 pub const FENCE: &[&str] = &[
     "greenlet",
+    "greenlet-c",
     "hub-epoll",
     "hub-poll",
     "hub-polling",

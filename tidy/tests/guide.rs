@@ -15,6 +15,8 @@ const OF_OTHERS: &[&str] = &[
     "zmq",
     "catch_unwind",
     "thread_local",
+    "zip",
+    "EVENTLET_HUB",
 ];
 
 fn words(line: &str) -> impl Iterator<Item = &str> {

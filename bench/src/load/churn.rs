@@ -68,7 +68,7 @@ pub struct Churn {
 }
 
 impl Churn {
-    /// Connects nobody yet. `size` is that of a message in bytes, at least 16.
+    /// Makes the load, without a connection yet. `size` is that of a message in bytes, at least 16.
     ///
     /// # Errors
     /// What the system says.

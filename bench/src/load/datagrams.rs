@@ -17,7 +17,7 @@ struct Peer {
     socket: UdpSocket,
     number: u64,
     sent: Instant,
-    /// Whether its answer would be the first to what was sent: the time of the others says nothing.
+    /// True if its answer would be the first to what was sent: the time of the others says nothing.
     timed: bool,
 }
 

@@ -7,8 +7,8 @@ use super::{Report, grouped, median, time};
 use crate::stats::{Verdict, compare};
 
 impl Report {
-    /// What has changed since an older report, as plain text: processor time for each operation, the ratio of the
-    /// medians, and whether it is beyond the noise (see [`compare`]).
+    /// What has changed since an older report, as plain text: processor time for each operation,
+    /// the ratio of the medians, and if it is beyond the noise (see [`compare`]).
     pub fn compare(&self, old: &Report) -> String {
         let mut text = String::new();
         if old.machine.processor != self.machine.processor

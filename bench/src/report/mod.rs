@@ -35,7 +35,7 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// What was done otherwise than asked.
     pub notes: Vec<String>,
-    /// Whether the run was interrupted.
+    /// True if the run was interrupted.
     pub partial: bool,
 }
 
@@ -132,7 +132,8 @@ impl Figure {
         self.cpu().median().unwrap_or(0.0)
     }
 
-    /// Whether a request cost the load generator more than the server: then the operations in a second are its own.
+    /// True if a request cost the load generator more than the server: then the operations in a
+    /// second are its own.
     pub fn is_client_dearer(&self) -> bool {
         median(&self.client_ns).is_some_and(|client| client > self.cpu_median())
     }

@@ -70,7 +70,7 @@ impl Task {
         }
     }
 
-    /// Whether a server is measured from outside.
+    /// True if a server is measured from outside.
     pub(crate) fn is_remote(self) -> bool {
         matches!(self, Task::Echo | Task::Idle | Task::Churn | Task::Udp)
     }
@@ -207,7 +207,7 @@ pub(crate) fn work(
     }
 }
 
-/// Parks at a registration that nobody else uses.
+/// Parks at a registration that has no other user.
 pub(crate) fn park<W>(
     reactor: &mut Reactor<W>,
     token: Token,

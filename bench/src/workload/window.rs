@@ -32,7 +32,7 @@ impl Window {
         }
     }
 
-    /// Whether the warm-up is over.
+    /// True if the warm-up is over.
     pub(super) fn counts(&self) -> bool {
         self.first.is_some()
     }

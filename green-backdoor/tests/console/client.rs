@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use green::GreenThread;
 use green::net::{TcpListener, TcpStream, UnixStream};
+use green::server::Drained;
 use green_backdoor::{Commands, Server};
 
 /// Whoever waits longer than this waits in vain.
@@ -79,7 +80,7 @@ impl Client<UnixStream> {
 pub(crate) struct Served {
     pub(crate) server: Server,
     pub(crate) address: std::net::SocketAddr,
-    pub(crate) serving: GreenThread<std::io::Result<()>>,
+    pub(crate) serving: GreenThread<Result<Drained, String>>,
 }
 
 impl Served {
@@ -88,7 +89,8 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let server = server.banner("hello");
         let serves = server.clone();
-        let serving = green::spawn(move || serves.serve(listener));
+        let serving =
+            green::spawn(move || serves.serve(listener).map_err(|error| error.to_string()));
         Served {
             server,
             address,
@@ -110,7 +112,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        self.server.drain(Duration::ZERO);
+        self.server.lifecycle().drain(Duration::ZERO);
     }
 }
 

@@ -24,15 +24,16 @@ fn a_drain_cuts_the_idle_and_waits_for_what_runs() {
     busy.send("works\n");
     busy.until("begun\n");
     let server = served.server.clone();
-    let drain = green::spawn(move || server.drain(LONG));
-    idle.rest();
+    let drain = green::spawn(move || server.lifecycle().drain(LONG).killed);
+    assert_eq!(idle.rest(), "\nthe program ends this session\n");
     let refused = TcpStream::connect(served.address).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     assert!(!drain.is_ready() && !served.serving.is_ready());
     go.set();
     assert!(busy.rest().starts_with("'done'\n"));
     assert_eq!(drain.join().unwrap(), 0);
-    assert!(served.serving.is_ready() || served.serving.as_any().kill_wait(LONG));
+    let ended = served.serving.wait_timeout(LONG).unwrap().unwrap();
+    assert_eq!(ended.unwrap().killed, 0);
 }
 
 #[test]
@@ -57,7 +58,14 @@ fn a_drain_kills_what_does_not_end() {
         client.send("stays\n");
         client.until("begun\n");
     }
-    assert_eq!(served.server.drain(Duration::from_millis(2)), 2);
+    assert_eq!(
+        served
+            .server
+            .lifecycle()
+            .drain(Duration::from_millis(2))
+            .killed,
+        2
+    );
     assert_eq!(dropped.get(), 2);
     for client in &mut clients {
         client.rest();
@@ -69,7 +77,9 @@ fn a_command_drains_its_own_server() {
     let server = Rc::new(std::cell::OnceCell::<Server>::new());
     let mine = Rc::clone(&server);
     let commands = Commands::new().add("stop", "ends the consoles", move |_, _| {
-        let killed = mine.get().map_or(0, |server| server.drain(LONG));
+        let killed = mine
+            .get()
+            .map_or(0, |server| server.lifecycle().drain(LONG).killed);
         Ok(Some(killed.to_string()))
     });
     let served = Served::commands(commands);
@@ -83,7 +93,7 @@ fn a_command_drains_its_own_server() {
 #[test]
 fn a_server_that_was_drained_serves_no_more() {
     let server = Server::new(Commands::new());
-    assert_eq!(server.drain(None), 0);
+    assert_eq!(server.lifecycle().drain(None).killed, 0);
     let listener = green::listen("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     server.serve(listener).unwrap();

@@ -146,7 +146,14 @@ fn another_client_is_served_during_a_loop_without_end() {
     let (mut one, mut other) = (served.client(), served.client());
     one.send("loop { }\n");
     assert_eq!(other.ask("funca()"), "abc\n'123'\n");
-    assert_eq!(served.server.drain(Duration::from_millis(2)), 1);
+    assert_eq!(
+        served
+            .server
+            .lifecycle()
+            .drain(Duration::from_millis(2))
+            .killed,
+        1
+    );
     one.rest();
 }
 

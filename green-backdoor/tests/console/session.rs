@@ -180,7 +180,14 @@ fn a_client_that_does_not_read_stops_only_itself() {
     for _ in 0..3 {
         assert_eq!(served.client().ask("funca"), "abc\n'123'\n");
     }
-    assert_eq!(served.server.drain(Duration::from_millis(1)), 1);
+    assert_eq!(
+        served
+            .server
+            .lifecycle()
+            .drain(Duration::from_millis(1))
+            .killed,
+        1
+    );
 }
 
 #[test]

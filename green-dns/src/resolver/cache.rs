@@ -1,4 +1,4 @@
-//! What was answered before.
+//! A cache of answers.
 
 use std::collections::HashMap;
 use std::sync::Arc;

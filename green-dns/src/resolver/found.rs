@@ -1,4 +1,4 @@
-//! What is known of a host, and why nothing is.
+//! The outcome of a lookup: what is known of a host, or why nothing is.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct Unanswered {
     pub kind: ErrorKind,
     /// Its text.
     pub why: String,
-    /// True if it was only that nobody said anything in time.
+    /// True if no server answered in time.
     pub timed_out: bool,
 }
 
@@ -49,14 +49,14 @@ impl Unanswered {
         }
     }
 
-    /// Says if it was only that nobody said anything in time.
+    /// With `true`, says that no server answered in time.
     #[must_use]
     pub fn timed_out(mut self, yes: bool) -> Unanswered {
         self.timed_out = yes;
         self
     }
 
-    /// The error of whoever looked up `asked`.
+    /// The error of one lookup, that of `asked`.
     pub fn error(&self, asked: &str) -> Error {
         if self.timed_out {
             Error::timed_out(asked, &self.why)

@@ -32,8 +32,8 @@ struct Line {
 }
 
 impl Hosts {
-    /// Reads the text of the file. Lines that say nothing, or cannot be understood, are passed over. `interface` gives
-    /// the number of a network interface, as for [`parse_literal`].
+    /// Reads the text of the file. Empty lines, and those that cannot be understood, are passed over. `interface`
+    /// gives the number of a network interface, as for [`parse_literal`].
     pub fn parse(text: &str, interface: impl Fn(&str) -> Option<u32>) -> Hosts {
         let mut hosts = Hosts::default();
         for line in text.lines() {

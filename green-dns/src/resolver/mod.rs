@@ -1,4 +1,4 @@
-//! Everything but the words: what needs other crates, and what needs that.
+//! The resolver itself: everything but the types of questions and results.
 
 mod addrinfo;
 mod cache;

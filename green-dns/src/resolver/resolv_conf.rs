@@ -10,7 +10,7 @@ const PORT: u16 = 53;
 /// As many as the system's resolver takes.
 const MOST_SERVERS: usize = 3;
 
-/// What resolv.conf(5) says, or somebody else in its place.
+/// The configuration of a resolver, as resolv.conf(5) has it.
 ///
 /// ```
 /// use green_dns::ResolvConf;

@@ -11,7 +11,7 @@ use crate::{
     Question, RecordKind, ResolvConf, Services, Unanswered, parse_literal, sort_addresses,
 };
 
-/// A resolver of names: its steps are here, and what it must get from outside is left to whoever implements it.
+/// A resolver of names: the provided methods are its steps, the required ones what it must get from outside.
 ///
 /// The required methods give what files, name servers and the system say, and may wait for it; nothing is borrowed or
 /// locked here meanwhile. The provided ones are what a program calls. `&self` may be shared: an implementation with a

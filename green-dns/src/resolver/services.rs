@@ -17,7 +17,7 @@ pub struct Services {
     names: HashMap<(u16, Transport), String>,
 }
 
-/// Over what a service is reached.
+/// The protocol by which a service is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// TCP.

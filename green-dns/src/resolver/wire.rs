@@ -70,9 +70,9 @@ pub enum Reply {
 pub struct Answer {
     /// From the name that was asked for to the canonical one.
     pub chain: Vec<String>,
-    /// What it says of the last of them.
+    /// What the answer says of the last of these names.
     pub says: Says,
-    /// For how long that is so.
+    /// How long the answer holds.
     pub ttl: Duration,
 }
 
@@ -114,8 +114,8 @@ impl Question {
         Question { name, kind }
     }
 
-    /// The message, with `id` as its number. Draw that anew for each, so that nobody else knows it: an answer counts
-    /// only if it has the same.
+    /// The message, with `id` as its number. Draw that anew for each, so that others cannot guess it: an answer
+    /// counts only if it has the same.
     ///
     /// # Errors
     /// Says why the name does not fit into a message.
@@ -150,8 +150,8 @@ impl Query {
         &self.bytes
     }
 
-    /// Reads what came back. `None` says that it is no answer to this question, or none that anybody can read: it may
-    /// come from anyone.
+    /// Reads what came back. `None` says that it is no answer to this question, or not readable: it may come from
+    /// anyone.
     pub fn reply(&self, bytes: &[u8]) -> Option<Reply> {
         let mut decoder = BinDecoder::new(bytes);
         let Header { metadata, counts } = Header::read(&mut decoder).ok()?;

@@ -1,11 +1,12 @@
-//! Who keeps the others from running: a watchdog thread names it, and never touches it.
+//! A detector of greenthreads that keep the others from running: a watchdog thread names them, and never touches
+//! them.
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 use super::observe::Watch;
 
@@ -159,7 +160,7 @@ fn kernel_thread() -> Option<u32> {
     link.file_name()?.to_str()?.parse().ok()
 }
 
-/// Whether the kernel has that thread running or asleep, and in which system call.
+/// What the kernel says of that thread: running or asleep, and in which system call.
 fn kernel_state(thread: u32) -> Option<String> {
     let call = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).ok()?;
     let call = call.split_whitespace().next()?;

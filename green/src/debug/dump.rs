@@ -1,4 +1,4 @@
-//! Who is there, what they wait for, and where they came from.
+//! Lists of greenthreads, of what they wait for and where they were spawned; of listeners and timers.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
@@ -15,7 +15,7 @@ use super::observe::Account;
 use crate::Builder;
 use crate::GreenThread;
 use crate::os::Stderr;
-use crate::runtime::{Alarm, Runtime, Task};
+use crate::runtime::{Alarm, Runtime, Task, ThreadState};
 use crate::signal::Signals;
 
 /// One greenthread, as it was when [`greenthreads`] looked.
@@ -176,7 +176,7 @@ pub fn format_spawn_tree() -> String {
     text
 }
 
-/// Every wait for a descriptor, a line each: which, for what, and who waits. After
+/// Every wait for a descriptor, a line each: its number, the direction, and the greenthread that waits. After
 /// [`hub_listener_stacks(true)`](hub_listener_stacks) each is followed by the stack of the one who waits.
 ///
 /// ```
@@ -208,11 +208,12 @@ pub fn format_hub_listeners() -> String {
     let lines = listeners
         .iter()
         .map(|(_, text, task)| (text, task.as_ref()));
-    with_stacks(lines, LISTENER_STACKS.get())
+    with_stacks(lines, stacks().listeners.get())
 }
 
-/// Every timer, a line each, the earliest first: when, for whom, and for a [`Timeout`](crate::Timeout) where it was
-/// begun. After [`hub_timer_stacks(true)`](hub_timer_stacks) each is followed by the stack of its greenthread.
+/// Every timer, a line each, the earliest first: when it is due, the greenthread that it wakes, and for a
+/// [`Timeout`](crate::Timeout) where it was begun. After [`hub_timer_stacks(true)`](hub_timer_stacks) each is
+/// followed by the stack of its greenthread.
 ///
 /// ```
 /// green::spawn_n(|| green::sleep(std::time::Duration::from_secs(60)));
@@ -237,23 +238,31 @@ pub fn format_hub_timers() -> String {
     });
     timers.sort_by(|(at, text, _), (other_at, other, _)| (at, text).cmp(&(other_at, other)));
     let lines = timers.iter().map(|(_, text, task)| (text, task.as_ref()));
-    with_stacks(lines, TIMER_STACKS.get())
+    with_stacks(lines, stacks().timers.get())
 }
 
-thread_local! {
-    static LISTENER_STACKS: Cell<bool> = const { Cell::new(false) };
-    static TIMER_STACKS: Cell<bool> = const { Cell::new(false) };
+/// Whose stacks a thread's dumps show.
+#[derive(Default)]
+struct Stacks {
+    listeners: Cell<bool>,
+    timers: Cell<bool>,
 }
 
-/// Whether [`format_hub_listeners`] shows stacks: those of the greenthreads that wait, as they are at that moment. So
-/// it costs nothing before, and shows also the waits that began before it was turned on.
+impl ThreadState for Stacks {}
+
+fn stacks() -> Rc<Stacks> {
+    Runtime::with(Runtime::state)
+}
+
+/// With `true`, [`format_hub_listeners`] shows stacks: those of the greenthreads that wait, as they are at that
+/// moment. So it costs nothing before, and shows also the waits that began before it was turned on.
 pub fn hub_listener_stacks(on: bool) {
-    LISTENER_STACKS.set(on);
+    stacks().listeners.set(on);
 }
 
-/// Whether [`format_hub_timers`] shows stacks, as [`hub_listener_stacks`].
+/// With `true`, [`format_hub_timers`] shows stacks, as [`hub_listener_stacks`] does.
 pub fn hub_timer_stacks(on: bool) {
-    TIMER_STACKS.set(on);
+    stacks().timers.set(on);
 }
 
 fn with_stacks<'a>(
@@ -282,7 +291,7 @@ fn has_memory(bytes: usize) -> bool {
     Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
 }
 
-/// Everything: the hub, the counters, greenthreads with their stacks, listeners, timers.
+/// Everything that can be seen, as one text: the hub, the counters, greenthreads with their stacks, listeners, timers.
 ///
 /// Stacks are left out if the system has no 64 MiB left to read their names with: a dump is also for programs that
 /// have used up their memory.

@@ -23,7 +23,7 @@ use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, ThreadState};
 
 use blocking::Heartbeat;
 pub use blocking::{assert_switches, blocking_detection};
@@ -130,24 +130,35 @@ pub fn allow_multiple_waiters(allow: bool) {
     Runtime::with(|runtime| runtime.set_allow_many(allow));
 }
 
-thread_local! {
-    static SILENT: Cell<bool> = const { Cell::new(false) };
+/// True while panics of a thread's greenthreads are not printed.
+#[derive(Default)]
+struct Silent(Cell<bool>);
+
+impl ThreadState for Silent {}
+
+/// True if a panic of the current greenthread is not printed.
+fn is_silent() -> bool {
+    let silent = Runtime::existing(|runtime| {
+        let silent = runtime.existing_state::<Silent>();
+        silent.is_some_and(|silent| silent.0.get()) && runtime.current().id != 0
+    });
+    silent == Some(true)
 }
 
 /// Of the jobs of all thread pools.
 static SILENT_JOBS: AtomicBool = AtomicBool::new(false);
 
-/// With `false`, panics of this thread's greenthreads are not printed; who waits for one still gets it. The panics of
+/// With `false`, panics of this thread's greenthreads are not printed; a `join` still returns them. The panics of
 /// the thread's own greenthread (`main`) are always printed.
 ///
 /// The first call puts a panic hook in front of the one that is set.
 pub fn hub_exceptions(print: bool) {
-    SILENT.set(!print);
+    Runtime::with(|runtime| runtime.state::<Silent>().0.set(!print));
     hook();
 }
 
-/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; who waits for one still gets it. For
-/// all threads of the process.
+/// With `false`, panics of jobs in [thread pools](crate::tpool) are not printed; the wait for the job still returns
+/// them. For all threads of the process.
 ///
 /// The first call puts a panic hook in front of the one that is set.
 pub fn tpool_exceptions(print: bool) {
@@ -160,8 +171,8 @@ fn hook() {
     HOOK.call_once(|| {
         let next = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let silent = (SILENT.get() && Runtime::with(|runtime| runtime.current().id != 0))
-                || (SILENT_JOBS.load(Ordering::Relaxed) && crate::tpool::is_job());
+            let silent =
+                is_silent() || (SILENT_JOBS.load(Ordering::Relaxed) && crate::tpool::is_job());
             if !silent {
                 next(info);
             }

@@ -1,4 +1,4 @@
-//! What is seen of the scheduler at work: accounts of single greenthreads, the heartbeat for the watchdog, a line for
+//! A view of the scheduler at work: accounts of single greenthreads, the heartbeat for the watchdog, a line for
 //! every switch.
 
 use std::backtrace::Backtrace;

@@ -67,8 +67,8 @@ pub fn profile() -> Vec<Profile> {
 }
 
 /// Prints a line to the standard error for every switch to another greenthread of this thread: which one stops, how long
-/// it ran and what it waits for, and which one runs. It is slow, and for finding mistakes only: it blocks the thread while
-/// nobody reads the standard error.
+/// it ran and what it waits for, and which one runs. It is slow, and for finding mistakes only: it blocks the thread
+/// while the standard error is not read.
 ///
 /// ```
 /// green::debug::spew();

@@ -12,6 +12,13 @@ use super::{Exit, GreenThread};
 use crate::runtime::{Ended, Here, OnEnd, Place, Reason, Runtime, State, Task, Wait, Waiter, Why};
 
 /// A greenthread of this OS thread, whatever its value: what [`current`] gives.
+///
+/// ```
+/// let (one, other) = (green::spawn(|| 1), green::spawn(|| "two"));
+/// let both = [one.as_any().clone(), other.as_any().clone()];
+/// assert_eq!(green::joinall(&both).len(), 2);
+/// assert!(both.iter().all(|gt| gt.is_dead()));
+/// ```
 #[derive(Clone)]
 pub struct AnyGreenThread {
     task: Rc<Task>,
@@ -73,7 +80,12 @@ impl AnyGreenThread {
     /// assert!(gt.kill_wait(Duration::from_secs(1)));
     /// ```
     pub fn kill_wait(&self, timeout: Duration) -> bool {
+        let switches = Runtime::with(Runtime::switches);
         self.kill();
+        if timeout.is_zero() && Runtime::with(Runtime::switches) != switches {
+            // The kill has let the others run.
+            return self.is_ended();
+        }
         self.wait_end(after(timeout)).is_ok()
     }
 
@@ -91,9 +103,16 @@ impl AnyGreenThread {
         }
     }
 
+    /// As `wait_end`, for a call that can be made again and again.
+    pub(crate) fn wait_again(&self, deadline: Option<Instant>) -> Result<(), Why> {
+        Runtime::with(Runtime::spend);
+        self.wait_end(deadline)
+    }
+
     fn wait_in(&self, runtime: &Runtime, deadline: Option<Instant>) -> Result<(), Why> {
         while !self.is_ended() {
-            let ended = runtime.wait::<Here, _, _>(end_of(&self.task, deadline));
+            let running = || !self.is_ended();
+            let ended = runtime.wait::<Here, _, _>(end_of(&self.task, deadline, running));
             if let Ended::NotServed(why @ (Why::Expired | Why::Unwinding), _) = ended {
                 return Err(why);
             }
@@ -195,16 +214,17 @@ impl fmt::Debug for AnyGreenThread {
     }
 }
 
-/// A wait for the end of `task`, for others or for the whole of it.
+/// A wait for the end of `task`, for others or for the whole of it. `open` says that this is still to come.
 pub(super) fn end_of(
     task: &Rc<Task>,
     deadline: Option<Instant>,
+    open: impl FnOnce() -> bool,
 ) -> Wait<impl FnOnce(Waiter) -> Option<Place>, impl FnOnce(Place) -> Option<OnEnd>, impl FnOnce()>
 {
     Wait {
         reason: Reason::Join(task.id),
         deadline,
-        enter: |waiter| Some(task.on_end(OnEnd::Wake(waiter))),
+        enter: move |waiter| open().then(|| task.on_end(OnEnd::Wake(waiter))),
         leave: |place| task.leave_end(place),
         pass_on: || (),
     }

@@ -57,6 +57,14 @@ impl Builder {
     ///
     /// # Errors
     /// As [`Builder::spawn`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let gt = green::Builder::new().spawn_after(Duration::from_millis(1), || 1)?;
+    /// assert_eq!(gt.join()?, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn spawn_after<T: 'static>(
         self,
@@ -90,19 +98,39 @@ impl Builder {
     /// ```
     #[track_caller]
     pub fn spawn_n(self, f: impl FnOnce() + 'static) -> io::Result<AnyGreenThread> {
-        let spawned_at = Location::caller();
+        let task = self.make_detached(Location::caller(), f)?;
+        Ok(AnyGreenThread::new(task))
+    }
+
+    pub(crate) fn make_detached(
+        self,
+        spawned_at: &'static Location<'static>,
+        f: impl FnOnce() + 'static,
+    ) -> io::Result<Rc<Task>> {
         let task = Runtime::with(|runtime| {
             runtime.spawn_detached(self.stack_size, spawned_at, State::Fresh, f)
         })?;
         if self.name.is_some() {
             *task.extra().name.borrow_mut() = self.name;
         }
-        Ok(AnyGreenThread::new(task))
+        Ok(task)
     }
 
-    /// See [`spawn_after_local`](crate::spawn_after_local).
+    /// Spawns `f`, to start after `delay` unless the caller has ended by then. See
+    /// [`spawn_after_local`](crate::spawn_after_local).
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let gt = green::Builder::new().spawn_after_local(Duration::from_millis(1), || 1)?;
+    /// assert_eq!(gt.join()?, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
-    pub(super) fn spawn_after_local<T: 'static>(
+    pub fn spawn_after_local<T: 'static>(
         self,
         delay: Duration,
         f: impl FnOnce() -> T + 'static,

@@ -6,6 +6,14 @@ use std::rc::Rc;
 use crate::runtime::{Exit, Place, Task, contain};
 
 /// Names a link, for [`GreenThread::unlink`](crate::GreenThread::unlink).
+///
+/// ```
+/// let gt = green::spawn(|| 1);
+/// let link = gt.link(|_| unreachable!());
+/// assert!(gt.unlink(link));
+/// assert!(!gt.unlink(link));
+/// gt.join().unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkId(pub(super) Option<Place>);
 

@@ -27,7 +27,7 @@ impl Hears for Group {
 
 /// Greenthreads in the order in which they end. Those that have ended already come first.
 ///
-/// [`take`](Iterator::take) gives up when some have ended, [`timeout`](Iwait::timeout) after some time.
+/// [`take`](Iterator::take) gives up when some have ended, [`timeout`](EndOrder::timeout) after some time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,7 +36,7 @@ impl Hears for Group {
 /// let order: Vec<_> = green::iwait(&gts).map(|gt| gt.id()).collect();
 /// assert_eq!(order, [gts[1].id(), gts[2].id(), gts[0].id()]);
 /// ```
-pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>) -> Iwait {
+pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>) -> EndOrder {
     let group = Rc::new(Group {
         ended: RefCell::new(VecDeque::new()),
         waiting: RefCell::new(WaitList::new()),
@@ -53,7 +53,7 @@ pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>
             running.push((Rc::clone(task), place));
         }
     }
-    Iwait {
+    EndOrder {
         group,
         running,
         left,
@@ -64,8 +64,15 @@ pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>
 /// Made by [`iwait`].
 ///
 /// While the thread unwinds nothing is waited for: the iteration ends with those that have ended.
+///
+/// ```
+/// let gts = [green::spawn(|| 1), green::spawn(|| 2)];
+/// let mut ends = green::iwait(&gts);
+/// assert_eq!(ends.next().unwrap().id(), gts[0].id());
+/// ```
 #[must_use = "an iterator of greenthreads waits for nothing until it is iterated"]
-pub struct Iwait {
+#[doc(alias = "Iwait")]
+pub struct EndOrder {
     group: Rc<Group>,
     /// Those that know of the group, unless they have ended since.
     running: Vec<(Rc<Task>, Place)>,
@@ -73,19 +80,20 @@ pub struct Iwait {
     deadline: Option<Instant>,
 }
 
-impl Iwait {
+impl EndOrder {
     /// The iteration ends after `timeout`, which begins now, whether all have ended or not.
-    pub fn timeout(mut self, timeout: Duration) -> Iwait {
+    pub fn timeout(mut self, timeout: Duration) -> EndOrder {
         self.deadline = after(timeout);
         self
     }
 }
 
-impl Iterator for Iwait {
+impl Iterator for EndOrder {
     type Item = AnyGreenThread;
 
     fn next(&mut self) -> Option<AnyGreenThread> {
         self.left = self.left.checked_sub(1)?;
+        Runtime::with(Runtime::spend);
         loop {
             let ended = self.group.ended.borrow_mut().pop_front();
             if ended.is_some() {
@@ -93,7 +101,8 @@ impl Iterator for Iwait {
             }
             let reason = Reason::Group(Rc::as_ptr(&self.group).addr());
             let ended = Runtime::with(|runtime| {
-                runtime.wait_in(&self.group.waiting, reason, self.deadline)
+                let none = || self.group.ended.borrow().is_empty();
+                runtime.wait_while(&self.group.waiting, reason, self.deadline, none)
             });
             if !ended.is_served() {
                 self.left = 0;
@@ -103,7 +112,7 @@ impl Iterator for Iwait {
     }
 }
 
-impl Drop for Iwait {
+impl Drop for EndOrder {
     fn drop(&mut self) {
         for (task, place) in &self.running {
             task.leave_end(*place);
@@ -111,9 +120,9 @@ impl Drop for Iwait {
     }
 }
 
-impl fmt::Debug for Iwait {
+impl fmt::Debug for EndOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Iwait")
+        f.debug_struct("EndOrder")
             .field("left", &self.left)
             .finish_non_exhaustive()
     }
@@ -135,6 +144,14 @@ pub fn joinall<G: AsRef<AnyGreenThread>>(
 }
 
 /// As [`joinall`], for at most `timeout`. Gives those that have ended by then.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let slow = green::spawn(|| green::sleep(Duration::from_secs(60)));
+/// let fast = green::spawn(|| ());
+/// assert_eq!(green::joinall_timeout([&slow, &fast], Duration::from_millis(5)).len(), 1);
+/// ```
 pub fn joinall_timeout<G: AsRef<AnyGreenThread>>(
     greenthreads: impl IntoIterator<Item = G>,
     timeout: Duration,
@@ -166,6 +183,14 @@ pub fn try_joinall<G: AsRef<AnyGreenThread>>(
 }
 
 /// Waits until one has ended, and gives that one. `None` if there are none, or the thread unwinds.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let slow = green::spawn(|| green::sleep(Duration::from_secs(60)));
+/// let fast = green::spawn(|| ());
+/// assert_eq!(green::wait_any([&slow, &fast]).unwrap().id(), fast.id());
+/// ```
 pub fn wait_any<G: AsRef<AnyGreenThread>>(
     greenthreads: impl IntoIterator<Item = G>,
 ) -> Option<AnyGreenThread> {
@@ -191,6 +216,13 @@ pub fn killall<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = 
 }
 
 /// Kills all and waits until they have ended, for at most `timeout`. True if they have.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let gts = [1, 2].map(|_| green::spawn(|| green::sleep(Duration::from_secs(60))));
+/// assert!(green::killall_wait(&gts, Duration::from_secs(60)));
+/// ```
 pub fn killall_wait<G: AsRef<AnyGreenThread>>(
     greenthreads: impl IntoIterator<Item = G>,
     timeout: Duration,

@@ -7,7 +7,7 @@ use crate::runtime::{Ended, Here, Mask, Runtime, Task, Why};
 
 /// How such a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Joined {
+pub(crate) enum Joined {
     Ended,
     /// They have ended, and what ended them is pending in the caller.
     Interrupted,
@@ -19,12 +19,12 @@ pub(super) enum Joined {
 /// back until they have ended, and is pending then.
 ///
 /// If nothing can ever wake one of them that holds its kill back, the report of the deadlock is raised there as well.
-pub(super) fn join_as_part(next: impl Fn() -> Option<Rc<Task>>, kill: impl Fn(&Runtime)) -> Joined {
+pub(crate) fn join_as_part(next: impl Fn() -> Option<Rc<Task>>, kill: impl Fn(&Runtime)) -> Joined {
     Runtime::with(|runtime| {
         let mut mask = None;
         let mut report = None;
         while let Some(task) = next() {
-            match runtime.try_wait::<Here, _, _>(end_of(&task, None)) {
+            match runtime.try_wait::<Here, _, _>(end_of(&task, None, || true)) {
                 Ok(Ended::NotServed(Why::Unwinding, _)) => return Joined::Unwinding,
                 Ok(_) => {}
                 Err(_interrupt) => {

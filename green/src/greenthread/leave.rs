@@ -16,7 +16,7 @@ use crate::runtime::{ExitCode, Killed, Runtime, main_handle};
 /// hook runs. Other greenthreads are abandoned, as when `main` returns. [`mask`](crate::mask) holds main's end back,
 /// and a [`scope`](crate::scope) of main waits for its greenthreads first, which are killed. The first code counts.
 ///
-/// Code of `main` that catches the unwinding passes it on by [`resume_if_control`](crate::resume_if_control). If it
+/// Code of `main` that catches the unwinding passes it on by [`resume_interrupt`](crate::resume_interrupt). If it
 /// drops what it has caught instead, the process ends there and then, with this code.
 ///
 /// From another OS thread, a job of the [thread pool](crate::tpool) for one, main is told if it has a hub that other
@@ -41,7 +41,7 @@ pub fn exit(code: i32) -> ! {
     if panicking() {
         process::exit(code);
     }
-    if greenlet::is_main_thread() {
+    if greenlet::os::is_main_thread() {
         tell_main(code);
     } else {
         let told = main_handle().is_some_and(|main| main.spawn(move || tell_main(code)).is_ok());

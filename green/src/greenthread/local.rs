@@ -12,6 +12,10 @@ use crate::runtime::{Runtime, Task, TaskState, contain};
 /// The value is made when a greenthread first asks for it, and dropped when that greenthread ends. Nothing is inherited
 /// from the spawner.
 ///
+/// What makes the value may wait. The initialiser of a `thread_local!` that has a destructor must not: if two
+/// greenthreads meet in it, std drops the value that the first one borrows, which is undefined behaviour that green cannot
+/// catch.
+///
 /// ```
 /// use std::cell::Cell;
 ///
@@ -40,6 +44,16 @@ macro_rules! corolocal {
 }
 
 /// The values of one static of [`corolocal!`](crate::corolocal).
+///
+/// ```
+/// use std::cell::RefCell;
+///
+/// green::corolocal! {
+///     static WORDS: RefCell<Vec<&'static str>> = RefCell::default();
+/// }
+/// WORDS.with_borrow_mut(|words| words.push("here"));
+/// assert_eq!(WORDS.take(), ["here"]);
+/// ```
 pub struct LocalKey<T: 'static> {
     /// What its static is called, for dumps.
     name: &'static str,
@@ -207,7 +221,13 @@ impl<T> fmt::Debug for LocalKey<T> {
 
 /// A number that stands for the current greenthread: the same for as long as it lives, and no other's in this OS
 /// thread. It is [`current`](crate::current)'s id.
-pub fn get_ident() -> u64 {
+///
+/// ```
+/// let other = green::spawn(green::current_id).join().unwrap();
+/// assert_ne!(other, green::current_id());
+/// ```
+#[doc(alias = "get_ident")]
+pub fn current_id() -> u64 {
     crate::current().id()
 }
 

@@ -44,6 +44,14 @@ pub fn sleep(duration: Duration) {
 /// Lets the other greenthreads run until `deadline`; if that has passed, once.
 ///
 /// While the thread unwinds it returns at once.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let deadline = green::time::now() + Duration::from_millis(3);
+/// green::sleep_until(deadline);
+/// assert!(green::time::now() >= deadline);
+/// ```
 pub fn sleep_until(deadline: Instant) {
     Runtime::with(|runtime| {
         if deadline <= runtime.now() {
@@ -112,6 +120,14 @@ pub fn interval(period: Duration) -> Interval {
 }
 
 /// Made by [`interval`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let mut interval = green::time::interval(Duration::from_millis(1));
+/// let (first, second) = (interval.tick(), interval.tick());
+/// assert!(second >= first + Duration::from_millis(1));
+/// ```
 #[derive(Debug)]
 pub struct Interval {
     /// `None` is a time beyond the clock: it never comes.

@@ -8,7 +8,8 @@ use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::runtime::{DeadlineId, Elapsed as Payload, Runtime, Task};
+pub use crate::runtime::Elapsed;
+use crate::runtime::{DeadlineId, PastDeadline, Runtime, Task};
 
 /// Bounds the time that a piece of code may take.
 ///
@@ -85,9 +86,38 @@ impl Timeout {
     #[track_caller]
     pub fn run_with<T>(self, f: impl FnOnce(&Deadline) -> T) -> Result<T, Elapsed> {
         let deadline = Deadline::open(self.after);
-        deadline.run(|| f(&deadline)).ok_or_else(|| Elapsed {
-            after: deadline.after.get(),
-        })
+        deadline
+            .run(|| f(&deadline))
+            .ok_or_else(|| Elapsed::new(deadline.after.get()))
+    }
+
+    /// Bounds the rest of the calling greenthread, for as long as what this returns lives.
+    ///
+    /// When the time is up, the greenthread is unwound from where it waits, as by a kill, and those who wait for it get
+    /// [`Exit::Elapsed`](crate::Exit::Elapsed). (In the greenthread that is the thread itself that ends the thread.)
+    /// Dropping the deadline takes it away. It may end a part of the greenthread only: code that is to go on after the
+    /// time is up stands around [`run`](Timeout::run).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use green::{Exit, Timeout};
+    ///
+    /// let slow = green::spawn(|| {
+    ///     let _deadline = Timeout::new(Duration::from_millis(1)).arm();
+    ///     green::sleep(Duration::from_secs(60));
+    /// });
+    /// assert!(matches!(slow.join(), Err(Exit::Elapsed(_))));
+    ///
+    /// let fast = green::spawn(|| {
+    ///     let deadline = Timeout::new(Duration::from_millis(1)).arm();
+    ///     drop(deadline);
+    ///     green::sleep(Duration::from_millis(5));
+    /// });
+    /// assert!(fast.join().is_ok());
+    /// ```
+    #[track_caller]
+    pub fn arm(self) -> Deadline {
+        Deadline::open(self.after)
     }
 
     /// Runs `f`, and gives `error` if the time is up first.
@@ -137,7 +167,18 @@ pub fn with_timeout<T>(
     Timeout::new(after).run(f).unwrap_or(otherwise)
 }
 
-/// The deadline of the code that [`Timeout::run_with`] runs.
+/// The deadline of the code that [`Timeout::run_with`] runs, or that [`Timeout::arm`] has set.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let deadline = green::Timeout::new(Duration::from_secs(60)).arm();
+/// assert!(deadline.is_pending());
+/// deadline.restart(Duration::from_secs(5));
+/// deadline.cancel();
+/// assert!(!deadline.is_pending());
+/// ```
+#[must_use = "a deadline that is not kept is taken away at once"]
 pub struct Deadline {
     task: Rc<Task>,
     id: DeadlineId,
@@ -154,7 +195,7 @@ impl Deadline {
         Deadline { task, id, after }
     }
 
-    fn is_named_by(&self, payload: &Payload) -> bool {
+    fn is_named_by(&self, payload: &PastDeadline) -> bool {
         (payload.task, payload.deadline) == (self.task.id, self.id)
     }
 
@@ -178,7 +219,7 @@ impl Deadline {
     fn run<T>(&self, f: impl FnOnce() -> T) -> Option<T> {
         match panic::catch_unwind(AssertUnwindSafe(f)) {
             Ok(value) => Some(value),
-            Err(payload) => match payload.downcast::<Payload>() {
+            Err(payload) => match payload.downcast::<PastDeadline>() {
                 Ok(elapsed) if self.is_named_by(&elapsed) => None,
                 Ok(other) => panic::resume_unwind(other),
                 Err(payload) => panic::resume_unwind(payload),
@@ -225,37 +266,6 @@ impl fmt::Debug for Deadline {
             .field("after", &self.after.get())
             .field("pending", &self.is_pending())
             .finish()
-    }
-}
-
-/// The time of a [`Timeout`] was up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Elapsed {
-    after: Option<Duration>,
-}
-
-impl Elapsed {
-    pub(crate) fn new(after: Duration) -> Elapsed {
-        Elapsed { after: Some(after) }
-    }
-
-    /// The bound that was exceeded.
-    pub fn after(&self) -> Duration {
-        self.after.unwrap_or(Duration::MAX)
-    }
-}
-
-impl fmt::Display for Elapsed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "timed out after {:?}", self.after())
-    }
-}
-
-impl Error for Elapsed {}
-
-impl From<Elapsed> for io::Error {
-    fn from(elapsed: Elapsed) -> io::Error {
-        io::Error::new(io::ErrorKind::TimedOut, elapsed)
     }
 }
 

@@ -83,6 +83,7 @@ impl<T> Pile<T> {
         ends: impl Fn(&Pile<T>) -> bool,
         deadline: Option<Instant>,
     ) -> Option<Option<Result<T, Exit>>> {
+        Runtime::with(Runtime::spend);
         loop {
             let first = self
                 .tasks
@@ -94,7 +95,11 @@ impl<T> Pile<T> {
                 None if self.spawning.get() == 0 && ends(self) => return Some(None),
                 None => Runtime::with(|runtime| {
                     let reason = Reason::Primitive("a task in the pile", self.address());
-                    runtime.wait_in(&self.readers, reason, deadline).served()
+                    let nothing = || {
+                        self.tasks.borrow().is_empty() && !(self.spawning.get() == 0 && ends(self))
+                    };
+                    let waited = runtime.wait_while(&self.readers, reason, deadline, nothing);
+                    waited.served()
                 }),
             };
             match waited {
@@ -259,6 +264,15 @@ impl<T> fmt::Debug for GreenPile<T> {
 }
 
 /// Made by [`GreenPile::results`].
+///
+/// ```
+/// let pile = green::GreenPile::new(2);
+/// let results = pile.results();
+/// pile.spawn(|| 1);
+/// pile.spawn(|| 2);
+/// pile.close();
+/// assert_eq!(results.map(Result::unwrap).sum::<u32>(), 3);
+/// ```
 pub struct PileResults<T: 'static> {
     pile: Rc<Pile<T>>,
 }

@@ -7,5 +7,5 @@ mod imap;
 pub mod pools;
 
 pub use greenpile::{GreenPile, PileResults};
-pub use greenpool::{GreenPool, InsidePool};
-pub use imap::{Imap, ImapUnordered, Star};
+pub use greenpool::{GreenPool, WaitsForItself};
+pub use imap::{CallWith, Imap, ImapUnordered};

@@ -1,4 +1,4 @@
-//! A thread whose loop is another library's.
+//! Greenthreads in a thread whose event loop belongs to another library.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::runtime::Runtime;
 
-/// A descriptor that is readable when [`run_once`] has something to do: for an event loop that is not ours to wait for,
+/// A descriptor that is readable when [`run_once`] has something to do: another library's event loop waits for it
 /// beside its own descriptors.
 ///
 /// It is a duplicate, which the caller owns, and another one is needed when the thread has chosen another hub.

@@ -1,13 +1,10 @@
 //! Everything with a descriptor: sockets, pipes, files, processes, signals, names.
 
-mod backoff;
 pub mod dns;
 pub mod fs;
 pub mod net;
-mod once;
 pub mod os;
 pub mod process;
-mod readiness;
 pub mod select;
 pub mod signal;
 pub(crate) mod trampoline;

@@ -16,7 +16,7 @@
 //! asks for SIGINT ends when it decides to. Every [`Signals`], in whatever thread, gets every signal that it asked
 //! for. As with the system's own: of a signal that comes again before it was taken one is kept.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -29,7 +29,7 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
 use crate::net::io::Io;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, ThreadState};
 
 pub use signal_hook::consts::{
     SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM,
@@ -56,22 +56,31 @@ struct Channel {
     delivery: RefCell<SignalDelivery<UnixStream, SignalOnly>>,
 }
 
-thread_local! {
-    /// The registrations of this thread, for `after_fork`.
-    static REGISTRATIONS: RefCell<Vec<Weak<Registration>>> = const { RefCell::new(Vec::new()) };
+/// What this thread has asked for.
+#[derive(Default)]
+struct Requests {
+    all: RefCell<Vec<Weak<Registration>>>,
+    /// That of `ctrl_c`, while nobody waits.
+    presses: Cell<Option<Signals>>,
 }
 
-/// In the child of a fork: the channels are the parent's as well, and each would take what the other is sent.
-pub(crate) fn after_fork() {
-    let registrations = REGISTRATIONS.with_borrow(Vec::clone);
-    for registration in registrations.iter().filter_map(Weak::upgrade) {
-        match Channel::new(&registration.signals) {
-            Ok(channel) => {
-                let old = registration.channel.replace(Rc::new(channel));
-                // Who waits there goes on at the new one.
-                old.io.close();
+impl ThreadState for Requests {
+    fn at_end(&self) {
+        drop(self.presses.take());
+    }
+
+    /// The channels are the parent's as well, and each would take what the other is sent.
+    fn after_fork(&self, _alone: bool) {
+        let registrations = self.all.borrow().clone();
+        for registration in registrations.iter().filter_map(Weak::upgrade) {
+            match Channel::new(&registration.signals) {
+                Ok(channel) => {
+                    let old = registration.channel.replace(Rc::new(channel));
+                    // Who waits there goes on at the new one.
+                    old.io.close();
+                }
+                Err(error) => log::error!("no signals in this child of a fork: {error}"),
             }
-            Err(error) => log::error!("no signals in this child of a fork: {error}"),
         }
     }
 }
@@ -110,12 +119,11 @@ impl Signals {
         }
         let channel = RefCell::new(Rc::new(Channel::new(&signals)?));
         let registration = Rc::new(Registration { signals, channel });
-        // In the destructors of other thread-locals it may be gone; nothing forks there.
-        let _ = REGISTRATIONS.try_with(|registrations| {
-            let mut registrations = registrations.borrow_mut();
-            registrations.retain(|other| other.strong_count() > 0);
-            registrations.push(Rc::downgrade(&registration));
-        });
+        let requests = Runtime::with(Runtime::state::<Requests>);
+        let mut all = requests.all.borrow_mut();
+        all.retain(|other| other.strong_count() > 0);
+        all.push(Rc::downgrade(&registration));
+        drop(all);
         Ok(Signals {
             registration,
             arrived: RefCell::default(),
@@ -190,7 +198,7 @@ impl fmt::Debug for Signals {
     }
 }
 
-/// Waits until somebody presses Ctrl-C, that is, for SIGINT.
+/// Waits for Ctrl-C, that is, for SIGINT.
 ///
 /// It may be called again for the next one. From the first call of a thread on a press between two calls is kept
 /// for the second. A program that also wants SIGTERM makes a [`Signals`].
@@ -205,24 +213,21 @@ impl fmt::Debug for Signals {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn ctrl_c() -> io::Result<()> {
-    thread_local! {
-        static PRESSES: RefCell<Option<Signals>> = const { RefCell::new(None) };
-    }
     /// Keeps the registration for the next call, however this one ends.
-    struct Keep(Option<Signals>);
+    struct Keep(Rc<Requests>, Option<Signals>);
     impl Drop for Keep {
         fn drop(&mut self) {
-            let signals = self.0.take();
-            let _ = PRESSES.try_with(|presses| presses.replace(signals));
+            self.0.presses.set(self.1.take());
         }
     }
     // Not there if this is the first call, or while another greenthread waits: then this one gets its own.
-    let signals = match PRESSES.take() {
+    let requests = Runtime::with(Runtime::state::<Requests>);
+    let signals = match requests.presses.take() {
         Some(signals) => signals,
         None => Signals::new([SIGINT])?,
     };
-    let keep = Keep(Some(signals));
-    match &keep.0 {
+    let keep = Keep(requests, Some(signals));
+    match &keep.1 {
         Some(signals) => signals.wait().map(drop),
         None => Ok(()),
     }

@@ -1,14 +1,15 @@
 //! Waiting for a descriptor that is not one of green's sockets.
 
+use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use hub_core::Direction;
 
-use super::once;
-use super::readiness::reason;
-use crate::runtime::Runtime;
+use crate::runtime::once;
+use crate::runtime::readiness::reason;
+use crate::runtime::{Runtime, ThreadState};
 
 /// Waits until `fd` is ready for `direction`, for at most `timeout`.
 ///
@@ -57,6 +58,18 @@ pub(crate) fn until(
     ended.or_raise(reason(number, direction))
 }
 
+/// Descriptors that are waited for here.
+#[derive(Default)]
+struct Claims(RefCell<Vec<(RawFd, Direction)>>);
+
+impl ThreadState for Claims {
+    fn after_fork(&self, alone: bool) {
+        if alone {
+            self.0.borrow_mut().clear();
+        }
+    }
+}
+
 /// One greenthread a direction of a descriptor.
 struct Claim<'a> {
     runtime: &'a Runtime,
@@ -66,7 +79,8 @@ struct Claim<'a> {
 impl<'a> Claim<'a> {
     fn new(runtime: &'a Runtime, number: i32, direction: Direction) -> io::Result<Claim<'a>> {
         let key = (number, direction);
-        let mut claims = runtime.trampolines.borrow_mut();
+        let all = runtime.state::<Claims>();
+        let mut claims = all.0.borrow_mut();
         if claims.contains(&key) && !runtime.allows_many() {
             return Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
@@ -81,7 +95,8 @@ impl<'a> Claim<'a> {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        let mut claims = self.runtime.trampolines.borrow_mut();
+        let all = self.runtime.state::<Claims>();
+        let mut claims = all.0.borrow_mut();
         if let Some(at) = claims.iter().position(|claim| *claim == self.key) {
             claims.swap_remove(at);
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::Unwinding;
-use crate::runtime::{Here, Reason, Runtime, Wait, WaitList};
+use crate::runtime::{Here, Reason, Runtime, Wait, WaitList, Why};
 
 /// Holds greenthreads until a number of them has come, then lets them all go and begins anew.
 ///
@@ -60,28 +60,45 @@ impl Barrier {
     }
 
     fn wait_for(&self, timeout: Option<Duration>) -> Option<BarrierWaitResult> {
-        Runtime::with(Runtime::spend);
-        if self.waiting() + 1 >= self.parties {
-            let mut waiters = self.waiters.borrow_mut();
-            // Also one whose time is just up: it is still here.
-            while let Some((waiter, ())) = waiters.pop_any() {
-                waiter.wake();
-            }
-            return Some(BarrierWaitResult { leader: true });
-        }
         let reason = Reason::Primitive("a barrier", std::ptr::from_ref(self).addr());
         Runtime::with(|runtime| {
-            let ended = runtime.wait::<Here, _, _>(Wait {
-                reason,
-                deadline: runtime.deadline(timeout),
-                enter: |waiter| Some(self.waiters.borrow_mut().push(waiter, ())),
-                leave: |place| self.waiters.borrow_mut().leave(place),
-                pass_on: || (),
-            });
-            ended
-                .is_served()
-                .then_some(BarrierWaitResult { leader: false })
+            runtime.spend();
+            let mut leader = self.is_last();
+            let deadline = runtime.deadline(timeout);
+            while !leader {
+                let ended = runtime.wait::<Here, _, _>(Wait {
+                    reason,
+                    deadline,
+                    enter: |waiter| {
+                        leader = self.is_last();
+                        (!leader).then(|| self.waiters.borrow_mut().push(waiter, ()))
+                    },
+                    leave: |place| self.waiters.borrow_mut().leave(place),
+                    pass_on: || (),
+                });
+                match ended.served() {
+                    Ok(()) if leader => {}
+                    Ok(()) => return Some(BarrierWaitResult { leader: false }),
+                    Err(Why::Again) => leader = self.is_last(),
+                    Err(Why::Expired | Why::Unwinding) => return None,
+                }
+            }
+            self.open();
+            Some(BarrierWaitResult { leader: true })
         })
+    }
+
+    /// True if nobody is missing but the caller.
+    fn is_last(&self) -> bool {
+        self.waiting() + 1 >= self.parties
+    }
+
+    fn open(&self) {
+        let mut waiters = self.waiters.borrow_mut();
+        // Also one whose time is just up: it is still here.
+        while let Some((waiter, ())) = waiters.pop_any() {
+            waiter.wake();
+        }
     }
 }
 
@@ -95,6 +112,10 @@ impl fmt::Debug for Barrier {
 }
 
 /// How a [`Barrier`] was passed.
+///
+/// ```
+/// assert!(green::Barrier::new(1).wait().unwrap().is_leader());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BarrierWaitResult {
     leader: bool,

@@ -18,7 +18,7 @@
 //! ```
 
 use crate::event::OneShot;
-pub use crate::primitives::sharing::{Local, Shared, Sharing};
+pub use crate::primitives::local_or_shared::{Local, Shared, Sharing};
 use crate::queue::{Fifo, Lifo, Lowest, Ordered};
 use crate::semaphore::Counting;
 
@@ -50,6 +50,13 @@ pub type Semaphore = Counting<Shared>;
 pub type Queue<T> = Ordered<T, Fifo<T>, Shared>;
 
 /// As [`Queue`], last in and first out.
+///
+/// ```
+/// let stack = green::sync::LifoQueue::unbounded();
+/// stack.put(1).unwrap();
+/// stack.put(2).unwrap();
+/// assert_eq!(stack.get(), Ok(2));
+/// ```
 pub type LifoQueue<T> = Ordered<T, Lifo<T>, Shared>;
 
 /// As [`Queue`], the lowest first: see [`PriorityQueue`](crate::PriorityQueue).

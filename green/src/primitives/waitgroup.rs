@@ -62,9 +62,9 @@ impl WaitGroup {
     }
 
     /// Raises the count until what this returns is dropped, however that comes about.
-    pub fn enter(self: &Rc<Self>) -> Member {
+    pub fn enter(self: &Rc<Self>) -> WaitGroupGuard {
         self.inc();
-        Member {
+        WaitGroupGuard {
             group: Rc::clone(self),
         }
     }
@@ -94,7 +94,8 @@ impl WaitGroup {
                 return true;
             }
             let deadline = runtime.deadline(timeout);
-            let ended = runtime.wait_in(&self.waiters, reason, deadline);
+            let above_zero = || self.count.get() > 0;
+            let ended = runtime.wait_while(&self.waiters, reason, deadline, above_zero);
             ended.is_served()
         })
     }
@@ -116,13 +117,22 @@ impl fmt::Debug for WaitGroup {
 }
 
 /// One of those whom a [`WaitGroup`] counts.
+///
+/// ```
+/// let group = std::rc::Rc::new(green::WaitGroup::new());
+/// let guard = group.enter();
+/// assert_eq!(group.count(), 1);
+/// drop(guard);
+/// assert_eq!(group.count(), 0);
+/// ```
 #[derive(Debug)]
 #[must_use = "a member that is not kept leaves at once"]
-pub struct Member {
+#[doc(alias = "Member")]
+pub struct WaitGroupGuard {
     group: Rc<WaitGroup>,
 }
 
-impl Drop for Member {
+impl Drop for WaitGroupGuard {
     fn drop(&mut self) {
         self.group.dec();
     }

@@ -1,22 +1,26 @@
 //! The end of a thread.
 
+use greenlet::ThreadEnd;
+
 use super::{Runtime, WaitList, contain};
 
-/// Unwinds the thread's greenthreads when the thread ends.
-pub(super) struct Guard;
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // The end of the main thread ends the process: what still waits is abandoned, as the process is.
-        if !greenlet::is_main_thread() {
-            contain("the end of a thread's greenthreads", || {
-                Runtime::with(Runtime::close)
-            });
-        }
-    }
-}
-
 impl Runtime {
+    /// What greenlet calls when the thread ends.
+    pub(super) fn at_thread_end(end: ThreadEnd) {
+        contain("the end of a thread's greenthreads", || {
+            Runtime::with(|runtime| match end {
+                ThreadEnd::Unwind => runtime.close(),
+                // The process ends: what still waits is left as it is, and nothing waits any more.
+                ThreadEnd::Abandon => runtime.refuse_switches(),
+            });
+        });
+    }
+
+    fn refuse_switches(&self) {
+        self.closed.set(true);
+        self.held.set(self.held.get() + 1);
+    }
+
     /// Unwinds every greenthread but the root, then lets go of the hub, its timers and its descriptors.
     fn close(&self) {
         let remote = self.remote.take();
@@ -42,8 +46,7 @@ impl Runtime {
             self.yield_now();
         }
         self.drop_sent();
-        self.closed.set(true);
-        self.held.set(self.held.get() + 1);
+        self.refuse_switches();
         let refusing: Vec<_> = self.tasks.take().into_iter().skip(1).collect();
         if !refusing.is_empty() {
             refusing.iter().for_each(|(_, task)| task.drop_ends());
@@ -56,9 +59,6 @@ impl Runtime {
         drop(self.run_queue.take());
         drop(self.remote_parks.take());
         self.end_rooms();
-        #[cfg(feature = "hyper")]
-        drop(self.scratch.take());
-        drop(self.trampolines.take());
         self.watched.take();
         drop(self.lacking.replace(WaitList::new()));
         drop(self.woken.take());

@@ -18,6 +18,8 @@ struct Deadline {
     id: DeadlineId,
     /// Where it was opened.
     place: &'static Location<'static>,
+    /// What was asked for.
+    after: Option<Duration>,
     due: Due,
 }
 
@@ -52,12 +54,19 @@ impl Deadlines {
     pub(super) fn open(
         &self,
         place: &'static Location<'static>,
+        after: Option<Duration>,
         time: Option<Instant>,
     ) -> DeadlineId {
         let id = self.next.get();
         self.next.set(id + 1);
         let due = time.map_or(Due::Never, Due::At);
-        self.open.borrow_mut().push(Deadline { id, place, due });
+        let deadline = Deadline {
+            id,
+            place,
+            after,
+            due,
+        };
+        self.open.borrow_mut().push(deadline);
         id
     }
 
@@ -66,6 +75,19 @@ impl Deadlines {
         open.iter()
             .find(|deadline| deadline.id == id)
             .map(|deadline| deadline.place)
+    }
+
+    /// How long after it was opened, or set anew, it elapses.
+    pub(super) fn after(&self, id: DeadlineId) -> Option<Duration> {
+        let open = self.open.borrow();
+        open.iter().find(|deadline| deadline.id == id)?.after
+    }
+
+    fn set_after(&self, id: DeadlineId, after: Option<Duration>) {
+        let mut open = self.open.borrow_mut();
+        if let Some(deadline) = open.iter_mut().rfind(|deadline| deadline.id == id) {
+            deadline.after = after;
+        }
     }
 
     /// Gives each that has no timer the one that `add` makes for it, outermost first.
@@ -134,7 +156,8 @@ impl Runtime {
     ) -> (Rc<Task>, DeadlineId) {
         let task = self.current();
         let zero = timeout.is_some_and(|timeout| timeout.is_zero());
-        let id = task.open_deadline(place, self.deadline(timeout.filter(|_| !zero)));
+        let time = self.deadline(timeout.filter(|_| !zero));
+        let id = task.open_deadline(place, timeout, time);
         if zero {
             task.elapse(id);
         }
@@ -168,6 +191,7 @@ impl Runtime {
         if let Some(timer) = task.disarm_deadline(id) {
             self.cancel_timer(timer);
         }
+        task.extra().deadlines.set_after(id, timeout);
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             self.elapse(task, id);
         } else if let Some(time) = self.deadline(timeout) {

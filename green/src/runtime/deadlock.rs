@@ -1,4 +1,4 @@
-//! Who waits for whom, and the report when nothing can ever run again.
+//! The report when no greenthread can ever run again: which one waits for which.
 
 use std::cell::Cell;
 use std::collections::HashMap;

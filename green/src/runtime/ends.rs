@@ -1,4 +1,4 @@
-//! Who hears of the end of a greenthread.
+//! What happens at the end of a greenthread: wake-ups, links, wakers.
 
 use std::rc::Rc;
 use std::task::Waker;
@@ -50,7 +50,7 @@ impl Task {
         }));
     }
 
-    /// Nobody awaits it any more.
+    /// Forgets the task of the future that awaited it.
     pub(crate) fn forget_awaiter(&self) {
         if let Some(extra) = self.has_extra() {
             drop(extra.awaiter.take());

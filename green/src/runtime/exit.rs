@@ -3,12 +3,23 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::panic;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::runtime::{Killed, Runtime, message};
+use super::{Elapsed, Killed, PastDeadline, Runtime, message};
 
 /// Why a greenthread ended without a value.
+///
+/// ```
+/// use green::Exit;
+///
+/// let gt = green::spawn(|| green::sleep(std::time::Duration::from_secs(60)));
+/// gt.kill();
+/// assert!(matches!(gt.join(), Err(Exit::Killed(_))));
+/// let gt = green::spawn(|| panic!("no"));
+/// assert!(matches!(gt.join(), Err(Exit::Panicked(panic)) if panic.message() == "no"));
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Exit {
@@ -18,6 +29,8 @@ pub enum Exit {
     Cancelled,
     /// It panicked.
     Panicked(Panic),
+    /// A timeout has ended it that it had [armed](crate::Timeout::arm).
+    Elapsed(Elapsed),
     /// Not its end: the thread of the waiter is unwinding, and so the wait was refused.
     Unwinding,
 }
@@ -28,6 +41,8 @@ impl Exit {
     pub(crate) fn of(payload: Box<dyn Any + Send>) -> Exit {
         if payload.is::<Killed>() || payload.is::<greenlet::GreenletExit>() {
             Exit::Killed(Runtime::with(|runtime| runtime.current().kill_reason()))
+        } else if let Some(past) = payload.downcast_ref::<PastDeadline>() {
+            Exit::Elapsed(Elapsed::new(past.after))
         } else {
             Exit::Panicked(Panic::new(payload))
         }
@@ -62,6 +77,7 @@ impl fmt::Display for Exit {
             Exit::Killed(_) => f.write_str("the greenthread was killed"),
             Exit::Cancelled => f.write_str("the greenthread was cancelled before it ran"),
             Exit::Panicked(panic) => write!(f, "the greenthread panicked: {}", panic.message()),
+            Exit::Elapsed(elapsed) => write!(f, "the greenthread {elapsed}"),
             Exit::Unwinding => f.write_str("cannot wait for a greenthread while unwinding"),
         }
     }
@@ -73,16 +89,55 @@ impl fmt::Debug for Exit {
             Exit::Killed(reason) => write!(f, "Killed({})", reason.is_some()),
             Exit::Cancelled => f.write_str("Cancelled"),
             Exit::Panicked(panic) => write!(f, "Panicked({:?})", panic.message()),
+            Exit::Elapsed(elapsed) => write!(f, "Elapsed({:?})", elapsed.after()),
             Exit::Unwinding => f.write_str("Unwinding"),
         }
     }
 }
 
-impl Error for Exit {}
+impl Error for Exit {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Exit::Elapsed(elapsed) => Some(elapsed),
+            _ => None,
+        }
+    }
+}
+
+/// With the text of the exit, which [`get_ref`](io::Error::get_ref) gives. The kind is `TimedOut` for a timeout,
+/// `WouldBlock` for a wait that was refused, and `Other` for every other end.
+///
+/// ```
+/// fn answer() -> std::io::Result<u32> {
+///     Ok(green::spawn(|| 42).join()?)
+/// }
+/// assert_eq!(answer()?, 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+impl From<Exit> for io::Error {
+    fn from(exit: Exit) -> io::Error {
+        let kind = match exit {
+            Exit::Elapsed(_) => io::ErrorKind::TimedOut,
+            Exit::Unwinding => io::ErrorKind::WouldBlock,
+            Exit::Killed(_) | Exit::Cancelled | Exit::Panicked(_) => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, exit)
+    }
+}
 
 /// What a greenthread panicked with, shared by all who wait for it.
 ///
 /// It may go to another thread: a job of the [thread pool](crate::tpool) ends with one, too.
+///
+/// ```
+/// let gt = green::spawn(|| std::panic::panic_any(5));
+/// match gt.join() {
+///     Err(green::Exit::Panicked(panic)) => {
+///         assert_eq!(panic.take_payload().unwrap().downcast_ref(), Some(&5));
+///     }
+///     _ => unreachable!(),
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Panic {
     message: Arc<str>,

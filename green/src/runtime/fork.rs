@@ -16,7 +16,7 @@ impl Runtime {
     /// True in the child of a fork until `restart`.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
-        greenlet::fork_count() != self.forks.get()
+        greenlet::os::fork_count() != self.forks.get()
     }
 
     /// The child's first wait must not touch what the parent's hub has in the system.
@@ -55,7 +55,7 @@ impl Runtime {
         if let Some(old) = old {
             old.abandon();
         }
-        self.forks.set(greenlet::fork_count());
+        self.forks.set(greenlet::os::fork_count());
         if let Some(remote) = self.remote.take() {
             remote.abandon();
         }
@@ -64,7 +64,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Nobody but the caller runs again, and nothing of the others is run to that end, neither a destructor nor a
+    /// Only the caller runs again, and nothing of the others is run to that end, neither a destructor nor a
     /// link: all of it would happen once more in the parent. Their memory is given up.
     fn abandon_others(&self) {
         let me = self.current();
@@ -99,7 +99,6 @@ impl Runtime {
         mem::forget(self.remote_parks.take());
         mem::forget(self.sent.take());
         mem::forget(self.lacking.replace(WaitList::new()));
-        self.trampolines.borrow_mut().clear();
         self.background.set(0);
     }
 }

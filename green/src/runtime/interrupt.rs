@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Runtime;
 use super::deadlines::DeadlineId;
@@ -22,7 +23,7 @@ pub(crate) struct Killed {
 
 impl Killed {
     fn of(task: &Task) -> Box<Killed> {
-        let is_main = task.id == 0 && greenlet::is_main_thread();
+        let is_main = task.id == 0 && greenlet::os::is_main_thread();
         let reason = task.kill_reason().filter(|_| is_main);
         let exit = reason.and_then(|reason| reason.downcast_ref().map(|ExitCode(code)| *code));
         if is_main && exit.is_none() {
@@ -49,9 +50,11 @@ impl Drop for Killed {
 }
 
 /// The payload of an elapsed deadline: only its owner may consume it.
-pub(crate) struct Elapsed {
+pub(crate) struct PastDeadline {
     pub(crate) task: u64,
     pub(crate) deadline: DeadlineId,
+    /// What was to be exceeded by nothing.
+    pub(crate) after: Option<Duration>,
 }
 
 /// Something waits to be raised in the current greenthread. Whoever gets it undoes what it had begun, then raises.
@@ -93,8 +96,11 @@ impl Interrupt {
             let Some(deadline) = task.extra().deadlines.elapsed() else {
                 unreachable!("an interrupt without a kill, a deadlock or an elapsed deadline");
             };
-            let task = task.id;
-            Box::new(Elapsed { task, deadline })
+            Box::new(PastDeadline {
+                task: task.id,
+                deadline,
+                after: task.extra().deadlines.after(deadline),
+            })
         };
         drop(task);
         panic::resume_unwind(payload);
@@ -149,7 +155,7 @@ impl Runtime {
 /// let worker = green::spawn(|| {
 ///     let caught = catch_unwind(AssertUnwindSafe(|| green::sleep(Duration::from_secs(60))));
 ///     if let Err(payload) = caught {
-///         let _mine = green::resume_if_control(payload);
+///         let _mine = green::resume_interrupt(payload);
 ///     }
 ///     unreachable!("the kill went on");
 /// });
@@ -157,7 +163,8 @@ impl Runtime {
 /// worker.kill();
 /// assert!(worker.join().is_err());
 /// ```
-pub fn resume_if_control(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
+#[doc(alias = "resume_if_control")]
+pub fn resume_interrupt(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
     if is_control(&*payload) {
         panic::resume_unwind(payload);
     }
@@ -165,7 +172,7 @@ pub fn resume_if_control(payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
 }
 
 pub(crate) fn is_control(payload: &(dyn Any + Send)) -> bool {
-    payload.is::<Killed>() || payload.is::<Elapsed>() || payload.is::<greenlet::GreenletExit>()
+    payload.is::<Killed>() || payload.is::<PastDeadline>() || payload.is::<greenlet::GreenletExit>()
 }
 
 /// Runs code that is not ours to trust (a destructor, a link, a callback) and keeps its panic to itself.

@@ -3,9 +3,11 @@
 //! Everything in `green` that waits goes through [`Runtime::park`]; everything that ends a wait goes through
 //! [`Runtime::unpark`]. The reactor is never borrowed while a greenthread runs.
 
+pub(crate) mod backoff;
 mod close;
 mod deadlines;
 mod deadlock;
+mod elapsed;
 mod ends;
 mod exit;
 mod failure;
@@ -16,17 +18,20 @@ mod kill;
 mod life;
 mod member;
 mod observe;
+pub(crate) mod once;
 mod pace;
 mod park;
 mod parker;
 pub(crate) mod per_process;
 mod reactor;
+pub(crate) mod readiness;
 mod remote;
 mod remote_wait;
 mod room;
 mod run_queue;
 mod scheduler;
 mod sent;
+mod shortage;
 mod task;
 mod thread_handle;
 mod turn;
@@ -36,26 +41,25 @@ mod watched;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
-use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hub_core::{Direction, Reactor, Wakeup};
+use hub_core::{Reactor, Wakeup};
 use slab::Slab;
 
-use close::Guard;
 pub(crate) use deadlines::DeadlineId;
+pub use elapsed::Elapsed;
 pub(crate) use ends::{Hears, OnEnd};
 pub use exit::{Exit, Panic};
 pub use idle::idle;
-pub use interrupt::resume_if_control;
+pub use interrupt::resume_interrupt;
 pub(crate) use interrupt::{
-    Elapsed, ExitCode, Interrupt, Killed, Mask, contain, is_control, message,
+    ExitCode, Interrupt, Killed, Mask, PastDeadline, contain, is_control, message,
 };
 pub(crate) use member::Member;
 pub(crate) use observe::Observer;
@@ -123,21 +127,14 @@ pub(crate) struct Runtime {
     sent: RefCell<Sent>,
     /// Those that wait for what other threads may bring.
     remote_parks: RefCell<Slab<RemotePark>>,
-    /// What is read for hyper. Not a thread-local of its own: greenthreads that run at the end of the thread read too.
-    #[cfg(feature = "hyper")]
-    pub(crate) scratch: Cell<Vec<u8>>,
-    /// Descriptors that `trampoline` waits for.
-    pub(crate) trampolines: RefCell<Vec<(RawFd, Direction)>>,
     /// Waits that could wake nobody else.
     background: Cell<usize>,
     /// Numbers that are open for those only who were lent them.
     closed_but_lent: RefCell<Vec<RawFd>>,
     watched: RefCell<HashMap<RawFd, Vec<Weak<Watched>>>>,
     allow_many: Cell<bool>,
-    /// What sockets start with: see `net::set_default_timeout`.
-    pub(crate) default_timeout: Cell<Option<Duration>>,
-    /// Who waits for a descriptor to be closed because there were none left.
-    pub(crate) lacking: RefCell<WaitList>,
+    /// Those that wait for a descriptor to be closed because there were none left.
+    lacking: RefCell<WaitList>,
     /// See `simulate`.
     simulated: Cell<bool>,
     /// What the order of the run queue is drawn from; zero if it is first in, first out.
@@ -157,7 +154,7 @@ pub(crate) struct Runtime {
     held: Cell<u32>,
     /// True once the thread has ended: nothing is spawned and nothing switches any more.
     closed: Cell<bool>,
-    /// What `greenlet::fork_count` said when the reactor became this process' own.
+    /// What `greenlet::os::fork_count` said when the reactor became this process' own.
     forks: Cell<usize>,
     counters: Counters,
     /// What other parts of green keep here.
@@ -175,10 +172,9 @@ struct Counters {
     turns: Cell<u64>,
 }
 
-thread_local! {
-    /// No destructor: it must be reachable from the destructors of other thread-locals. `GUARD` empties it.
-    static RUNTIME: ManuallyDrop<OnceCell<Runtime>> = const { ManuallyDrop::new(OnceCell::new()) };
-    static GUARD: Guard = const { Guard };
+greenlet::per_thread! {
+    /// No destructor: it must be reachable from the destructors of thread-locals. `close` empties it.
+    static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 }
 
 impl Runtime {
@@ -187,14 +183,14 @@ impl Runtime {
     pub(crate) fn with<R>(f: impl FnOnce(&Runtime) -> R) -> R {
         RUNTIME.with(|cell| match cell.get() {
             Some(runtime) => f(runtime),
-            None => f(Runtime::first(cell)),
+            None => f(Runtime::make(cell)),
         })
     }
 
-    // Not inline: whoever may be the first would have a frame with room for a whole runtime.
+    // Not inline: everybody who asks for the runtime would have a frame with room for a whole one.
     #[cold]
     #[inline(never)]
-    fn first(cell: &OnceCell<Runtime>) -> &Runtime {
+    fn make(cell: &OnceCell<Runtime>) -> &Runtime {
         cell.get_or_init(Runtime::new)
     }
 
@@ -210,14 +206,13 @@ impl Runtime {
 
     #[cold]
     fn new() -> Runtime {
-        crate::hubs::check();
+        crate::registry::check();
         Runtime::without_check()
     }
 
     fn without_check() -> Runtime {
-        // Before our own guard, so that greenlet's outlives it: thread-locals are destroyed last in, first out.
         let main = greenlet::main_greenlet();
-        GUARD.with(|_| ());
+        greenlet::at_thread_end(Runtime::at_thread_end);
         let now = Instant::now();
         let root = Rc::new(Task::new(0, Location::caller(), State::Running, now));
         let mut tasks = Slab::new();
@@ -236,14 +231,10 @@ impl Runtime {
             remote: RefCell::new(None),
             sent: RefCell::default(),
             remote_parks: RefCell::new(Slab::new()),
-            #[cfg(feature = "hyper")]
-            scratch: Cell::new(Vec::new()),
-            trampolines: RefCell::new(Vec::new()),
             background: Cell::new(0),
             closed_but_lent: RefCell::default(),
             watched: RefCell::default(),
             allow_many: Cell::new(false),
-            default_timeout: Cell::new(None),
             lacking: RefCell::new(WaitList::new()),
             simulated: Cell::new(false),
             seed: Cell::new(0),
@@ -255,7 +246,7 @@ impl Runtime {
             report: RefCell::new(String::new()),
             held: Cell::new(0),
             closed: Cell::new(false),
-            forks: Cell::new(greenlet::fork_count()),
+            forks: Cell::new(greenlet::os::fork_count()),
             counters: Counters::default(),
             rooms: RefCell::default(),
             observed: Cell::new(false),
@@ -292,7 +283,7 @@ impl Runtime {
         result
     }
 
-    /// Who calls after the end of the thread.
+    /// The greenthread that stands for a caller after the end of the thread.
     // Not inline: the frames of all who switch would be larger by a task, and with them the part of each stack that is hot.
     #[cold]
     #[inline(never)]

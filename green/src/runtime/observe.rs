@@ -1,4 +1,4 @@
-//! Who may watch the scheduler at work, and what it counts.
+//! What the scheduler counts, and the observer that it tells of every switch.
 //!
 //! Off by default; a switch then costs one look at a flag.
 
@@ -48,6 +48,11 @@ impl Runtime {
         if let Some(observer) = observer {
             observer.starts(self, &self.current());
         }
+    }
+
+    /// How often one greenthread has taken over from another.
+    pub(crate) fn switches(&self) -> u64 {
+        self.counters.switches.get()
     }
 
     pub(crate) fn age(&self, task: &Task) -> Duration {

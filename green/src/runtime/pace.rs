@@ -128,11 +128,10 @@ impl Pace {
         left & self.mask.get() == 0
     }
 
-    /// True if the current greenthread has had its share: a new one begins, and the next switch looks. `left` is what is
-    /// left of its budget.
+    /// True if the current greenthread has had its share: a new one begins, and the next switch looks.
     ///
     /// One or two calls with much time between them are no habit: the system may have stopped the thread.
-    pub(super) fn is_slice_over(&self, left: u32) -> bool {
+    pub(super) fn is_slice_over(&self) -> bool {
         let now = ticks();
         let since = now.wrapping_sub(self.checked.replace(now));
         if since > LONG * self.rate.get() {
@@ -146,7 +145,8 @@ impl Pace {
             self.mask.set(CALM_MASK);
             self.long_calls.set(0);
         }
-        if self.long_calls.get() < HABIT && left & CALM_MASK != 0 {
+        if self.long_calls.get() < HABIT {
+            // Short calls use up the budget before they take long.
             return false;
         }
         // It has not switched since the last look, or not for long.

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 /// A static that starts anew in a child after `fork`.
 ///

@@ -42,7 +42,7 @@ impl Runtime {
     #[cold]
     #[inline(never)]
     fn make_reactor(&self) {
-        let reactor = self.new_reactor(crate::hubs::first());
+        let reactor = self.new_reactor(crate::registry::first());
         self.reactor.replace(Some(reactor));
     }
 

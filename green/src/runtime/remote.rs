@@ -137,7 +137,7 @@ impl Runtime {
             pending: AtomicUsize::new(0),
             waker,
         });
-        if greenlet::is_main_thread() {
+        if greenlet::os::is_main_thread() {
             *main_remote() = Arc::downgrade(&remote);
         }
         Ok(Arc::clone(slot.insert(remote)))

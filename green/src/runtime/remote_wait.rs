@@ -53,7 +53,7 @@ pub(crate) struct RemoteWaiter {
 }
 
 impl Waiting for RemoteWaiter {
-    /// Whether a park in another thread goes on cannot be known: one that was served too late passes on what it got.
+    /// True always: a park in another thread may be over, and one that was served too late passes on what it got.
     fn is_parked(&self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! Who runs next.
+//! The run queue: the order in which greenthreads run.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -134,7 +134,7 @@ impl RunQueue {
 #[inline(always)]
 fn prefetch<T>(queue: &VecDeque<T>, entry: impl Fn(&T) -> &Entry) {
     if let Some(soon) = queue.get(SOON) {
-        greenlet::prefetch_value(&*entry(soon).task);
+        greenlet::hint::prefetch(&*entry(soon).task);
         if let Some(next) = queue.get(NEXT) {
             entry(next).task.prefetch_stack();
         }

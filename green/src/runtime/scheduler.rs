@@ -18,7 +18,19 @@ impl Runtime {
     /// has ended; or code of the user runs in the middle of a change of ours.
     #[inline]
     pub(crate) fn cannot_switch(&self) -> bool {
-        self.held.get() > 0 || panicking()
+        (self.held.get() > 0 && self.stays()) || panicking()
+    }
+
+    /// A greenthread that waits after the thread's end was told to exit and has caught that. It is suspended, so that one
+    /// that does so for ever does not hold the thread, and told again, or left for good. True, in any case.
+    #[cold]
+    #[inline(never)]
+    fn stays(&self) -> bool {
+        if self.closed.get() && self.held.get() == 1 && !panicking() {
+            // An error says that this is not a greenthread but the thread itself.
+            let _ = greenlet::suspend();
+        }
+        true
     }
 
     /// Runs code of the user in which nothing can wait, as while the thread unwinds: others would see a change of ours
@@ -101,7 +113,7 @@ impl Runtime {
 
     #[inline(never)]
     fn spend_slowly(&self, left: u32) {
-        if left == 0 || self.has_had_its_share(left) {
+        if left == 0 || self.has_had_its_share() {
             self.yield_now();
         } else {
             self.budget.set(left - 1);
@@ -109,23 +121,26 @@ impl Runtime {
     }
 
     /// True if the current greenthread has run for long. A simulated run must not depend on how fast the machine is.
-    fn has_had_its_share(&self, left: u32) -> bool {
-        !self.simulated.get() && self.pace.is_slice_over(left)
+    fn has_had_its_share(&self) -> bool {
+        !self.simulated.get() && self.pace.is_slice_over()
     }
 
-    /// As `spend`, for what must not wait: false says that the task has had its share, and was woken to go on
-    /// later.
+    /// As `spend`, for what must not wait: false says that the task has had its share, and was woken to go on later. Its
+    /// share is counted, and not measured: of several futures of one task it would be the same one that always comes late.
     #[inline]
     pub(crate) fn spend_or_wake(&self, waker: &Waker) -> bool {
-        let left = self.budget.get();
-        if left == 0 || (self.pace.is_check_due(left) && self.has_had_its_share(left)) {
-            // Here, since nothing says that its executor will switch.
-            self.budget.set(BUDGET);
-            waker.wake_by_ref();
-            return false;
+        match self.budget.get() {
+            0 => {
+                // Here, since nothing says that its executor will switch.
+                self.budget.set(BUDGET);
+                waker.wake_by_ref();
+                false
+            }
+            left => {
+                self.budget.set(left - 1);
+                true
+            }
         }
-        self.budget.set(left - 1);
-        true
     }
 
     /// Leaves the current greenthread, which is queued or parked, for `next`.

@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use greenlet::Greenlet;
 use hub_core::TimerKey;
@@ -107,7 +107,7 @@ pub(crate) struct Task {
     /// True once nobody can take the result.
     detached: Cell<bool>,
     pub(super) reason: Cell<Reason>,
-    /// Who hears of the end, in the order in which they asked.
+    /// What happens at the end, in the order in which it was asked for.
     pub(super) ends: RefCell<WaitList<OnEnd, ()>>,
     /// What it ended with, until somebody takes it.
     pub(crate) result: RefCell<Option<Result<Box<dyn Any>, Exit>>>,
@@ -134,7 +134,7 @@ pub(crate) struct Extra {
     /// The task of the future that its handle is.
     pub(super) awaiter: Cell<Option<Waker>>,
     pub(crate) name: RefCell<Option<Rc<str>>>,
-    /// Who holds the lock that it waits for.
+    /// The holder of the lock that it waits for.
     pub(super) held_up_by: RefCell<Option<Rc<Cell<Option<u64>>>>>,
     /// What other parts of green keep here.
     pub(super) rooms: RefCell<Vec<Rc<dyn TaskState>>>,
@@ -286,12 +286,13 @@ impl Task {
     pub(super) fn open_deadline(
         &self,
         place: &'static Location<'static>,
+        after: Option<Duration>,
         time: Option<Instant>,
     ) -> DeadlineId {
         if time.is_some() {
             self.unarmed.set(true);
         }
-        self.extra().deadlines.open(place, time)
+        self.extra().deadlines.open(place, after, time)
     }
 
     /// Where an open deadline was opened.

@@ -119,7 +119,7 @@ impl fmt::Debug for ThreadHandle {
     }
 }
 
-/// A thread takes nothing through its handles any more: one was closed, or it has ended.
+/// The error of a call through the handle of a thread that was closed or has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(alias = "HubClosed")]
 pub struct ThreadClosed;

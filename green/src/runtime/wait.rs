@@ -186,13 +186,44 @@ impl Runtime {
         reason: Reason,
         deadline: Option<Instant>,
     ) -> Ended {
-        self.wait::<Here, Place, ()>(Wait {
-            reason,
-            deadline,
-            enter: |waiter| Some(list.borrow_mut().push(waiter, ())),
-            leave: |place| list.borrow_mut().leave(place),
-            pass_on: || (),
-        })
+        self.wait_while(list, reason, deadline, || true)
+    }
+
+    /// As `wait_in`, for as long as `open` says that there is something to wait for: it is asked as the last thing before
+    /// each wait.
+    pub(crate) fn wait_while(
+        &self,
+        list: &RefCell<WaitList>,
+        reason: Reason,
+        deadline: Option<Instant>,
+        open: impl Fn() -> bool,
+    ) -> Ended {
+        match self.try_wait_while(list, reason, deadline, open) {
+            Ok(ended) => ended,
+            Err(interrupt) => interrupt.raise(),
+        }
+    }
+
+    /// As `wait_while`, but gives what interrupts the wait to the caller.
+    pub(crate) fn try_wait_while(
+        &self,
+        list: &RefCell<WaitList>,
+        reason: Reason,
+        deadline: Option<Instant>,
+        open: impl Fn() -> bool,
+    ) -> Result<Ended, Interrupt> {
+        loop {
+            let ended = self.try_wait::<Here, Place, ()>(Wait {
+                reason,
+                deadline,
+                enter: |waiter| open().then(|| list.borrow_mut().push(waiter, ())),
+                leave: |place| list.borrow_mut().leave(place),
+                pass_on: || (),
+            })?;
+            if ended != Ended::NotServed(Why::Again, ()) {
+                return Ok(ended);
+            }
+        }
     }
 
     /// What a park would say whose deadline has passed before it begins.

@@ -1,4 +1,4 @@
-//! Who waits, in the order of arrival.
+//! Lists of waiters, in the order of their arrival.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ pub(crate) trait Waiting {
     fn wake(&self);
 }
 
-/// Nobody waits where nobody stands.
+/// `None` is a waiter that is never parked, and that nothing wakes.
 impl<W: Waiting> Waiting for Option<W> {
     #[inline]
     fn is_parked(&self) -> bool {
@@ -62,6 +62,12 @@ impl<T, W> Default for Rest<T, W> {
     }
 }
 
+impl<T, W> Default for WaitList<T, W> {
+    fn default() -> Self {
+        WaitList::new()
+    }
+}
+
 impl<T, W> WaitList<T, W> {
     #[inline]
     pub(crate) const fn new() -> WaitList<T, W> {
@@ -80,6 +86,12 @@ impl<T, W> WaitList<T, W> {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none()
+    }
+
+    /// What [`WaitList::pop_any`] would take.
+    #[inline]
+    pub(crate) fn first(&self) -> Option<&(W, T)> {
+        self.first.as_ref().map(|(_, waiter)| waiter)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(W, T)> {

@@ -1,6 +1,6 @@
 //! Descriptors that are watched for others, by a number that a socket of green may close meanwhile.
 //!
-//! Who watches holds a duplicate, so nothing breaks; but it would wait for what can never come.
+//! A wait holds a duplicate, so nothing breaks; but it would wait for what can never come.
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
@@ -13,7 +13,7 @@ use super::{Runtime, Waiter};
 pub(crate) struct Watched {
     number: RawFd,
     closed: Cell<bool>,
-    /// Who waits for it at this moment.
+    /// Those that wait for it at this moment.
     waiters: RefCell<Vec<Waiter>>,
 }
 

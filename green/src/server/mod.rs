@@ -1,24 +1,35 @@
 //! Servers: one greenthread for each connection.
 //!
-//! [`serve`] is eventlet's: it blocks its caller, and what a handler raises ends it. [`StreamServer`] is gevent's: it
-//! runs beside its creator, outlives the errors of its handlers, and can be drained. [`Datagrams`] lets either serve
+//! [`Lifecycle::serve`] is for a program that should stay up: it logs what its handlers fail with, goes on, and is
+//! drained by a signal in one line. [`serve`] is eventlet's: what a handler fails with ends it. [`StreamServer`] is
+//! gevent's: it runs beside its creator, and outlives the errors of its handlers. [`Datagrams`] lets each of them serve
 //! datagrams.
 //!
-//! Both accept only while there is a place for another handler; what comes meanwhile waits in the listener's queue.
-//! Neither ends because a connection failed before it was accepted, nor when the process has no descriptors left:
-//! they then wait until one may be free.
+//! All accept only while there is a place for another handler; what comes meanwhile waits in the listener's queue.
+//! None ends because a connection failed before it was accepted, nor when the process has no descriptors or no memory
+//! left: they say so once, then wait until something is closed anywhere in the process. A connection that no stack can
+//! be had for is closed.
 
 mod accept;
+mod connection;
 mod datagrams;
+mod drain;
+mod lifecycle;
 mod serve;
+mod shortage;
+mod state;
 mod stream_server;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net as unix;
 
+pub use connection::Connection;
 pub use datagrams::Datagrams;
+pub use lifecycle::Lifecycle;
 pub use serve::{Outcome, ServeError, StopServe, serve};
+pub use state::{Drained, ServerCounters, State};
 pub use stream_server::StreamServer;
 
 use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -27,8 +38,8 @@ use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 pub trait Listener {
     /// A connection. It is closed when it is dropped.
     type Stream: 'static;
-    /// Where it comes from.
-    type Addr: 'static;
+    /// Where it comes from: a log names it so.
+    type Addr: Clone + fmt::Debug + 'static;
 
     /// Waits for the next connection.
     ///

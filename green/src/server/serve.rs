@@ -11,7 +11,7 @@ use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
 
 use super::Listener;
-use super::accept::accept_all;
+use super::accept::{Acceptor, accept_all};
 use crate::GreenPool;
 use crate::greenthread::timeout::{Stop, stoppable};
 use crate::runtime::{is_control, message};
@@ -36,7 +36,7 @@ pub trait Outcome {
     /// What it fails with.
     type Error: fmt::Display + 'static;
 
-    /// Whether the server goes on.
+    /// Tells the server to go on or to end.
     ///
     /// # Errors
     /// If the handler has failed.
@@ -84,8 +84,10 @@ impl<E: fmt::Display + 'static> Outcome for Result<ControlFlow<StopServe>, E> {
 /// and the deadline of a [`Timeout`](crate::Timeout) end it in the same way, as every wait.
 ///
 /// # Errors
-/// [`ServeError::Handler`] with the first error that a handler returns: handle in the handler what must not end the
-/// server, or use a [`StreamServer`](super::StreamServer). [`ServeError::Accept`] if nothing can be accepted any more.
+/// [`ServeError::Handler`] with the first error that a handler returns, as eventlet's re-raises it: one `?` on a
+/// connection that its client has reset ends the server. [`Lifecycle::serve`](super::Lifecycle::serve) takes the same
+/// handlers, logs what they fail with, and goes on: it is the one for a program that should stay up.
+/// [`ServeError::Accept`] if nothing can be accepted any more.
 ///
 /// # Panics
 /// With the panic of a handler. A handler that was killed is no panic.
@@ -124,13 +126,18 @@ where
     let handler = Rc::new(handler);
     let verdict = Rc::new(RefCell::new(None));
     let served = stoppable(|stop| {
-        accept_all(listener, &pool, usize::MAX, |stream, addr| {
+        let acceptor = Acceptor {
+            pool: &pool,
+            max_accept: usize::MAX,
+            refused: &|| (),
+        };
+        accept_all(listener, &acceptor, |stream, addr| {
             let handler = Rc::clone(&handler);
-            let court = Court {
+            let ender = Ender {
                 verdict: Rc::clone(&verdict),
                 stop: stop.clone(),
             };
-            pool.spawn_n_at(spawned_at, move || court.hear(|| handler(stream, addr)))
+            pool.spawn_n_at(spawned_at, move || ender.watch(|| handler(stream, addr)))
         })
     });
     match (verdict.take(), served) {
@@ -150,13 +157,13 @@ enum Verdict<E> {
 }
 
 /// One handler's way to end its server.
-struct Court<E> {
+struct Ender<E> {
     verdict: Rc<RefCell<Option<Verdict<E>>>>,
     stop: Stop,
 }
 
-impl<E: fmt::Display + 'static> Court<E> {
-    fn hear<R: Outcome<Error = E>>(self, handler: impl FnOnce() -> R) {
+impl<E: fmt::Display + 'static> Ender<E> {
+    fn watch<R: Outcome<Error = E>>(self, handler: impl FnOnce() -> R) {
         match panic::catch_unwind(AssertUnwindSafe(|| handler().flow())) {
             Ok(Ok(ControlFlow::Continue(()))) => {}
             Ok(Ok(ControlFlow::Break(StopServe))) => self.end(Verdict::Stop),

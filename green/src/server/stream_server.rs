@@ -8,10 +8,10 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::accept::accept_all;
-use super::{Listener, Outcome, StopServe};
+use super::lifecycle::{Lifecycle, logging};
+use super::{Listener, Outcome, State, StopServe};
 use crate::runtime::{Runtime, Why};
-use crate::{AnyGreenThread, GreenPool, killall};
+use crate::{AnyGreenThread, GreenPool};
 
 /// A server that runs beside its creator: started, drained, closed.
 ///
@@ -36,6 +36,7 @@ use crate::{AnyGreenThread, GreenPool, killall};
 /// ```
 pub struct StreamServer<L: Listener> {
     shared: Rc<Shared<L>>,
+    life: Lifecycle,
     pool: GreenPool,
     max_accept: usize,
     spawned_at: &'static Location<'static>,
@@ -73,20 +74,15 @@ impl<L: Listener + 'static> StreamServer<L> {
         listener: L,
         handler: impl Fn(L::Stream, L::Addr) -> R + 'static,
     ) -> StreamServer<L> {
-        let handler = move |stream, addr| {
-            handler(stream, addr).flow().unwrap_or_else(|error| {
-                log::error!("the handler of a connection failed: {error}");
-                ControlFlow::Continue(())
-            })
-        };
         StreamServer {
             shared: Rc::new(Shared {
                 listener,
-                handler: Box::new(handler),
+                handler: Box::new(logging(handler)),
                 acceptor: OnceCell::new(),
                 closed: Cell::new(false),
                 error: RefCell::default(),
             }),
+            life: Lifecycle::new(),
             pool: GreenPool::default(),
             max_accept: 100,
             spawned_at: Location::caller(),
@@ -120,9 +116,10 @@ impl<L: Listener + 'static> StreamServer<L> {
     fn acceptor(&self) -> &AnyGreenThread {
         self.shared.acceptor.get_or_init(|| {
             let shared = Rc::clone(&self.shared);
-            let (pool, max_accept, spawned_at) =
-                (self.pool.clone(), self.max_accept, self.spawned_at);
-            let acceptor = crate::spawn(move || accept(&shared, &pool, max_accept, spawned_at));
+            let (life, pool) = (self.life.clone(), self.pool.clone());
+            let (max_accept, spawned_at) = (self.max_accept, self.spawned_at);
+            let acceptor =
+                crate::spawn(move || accept(&shared, &life, &pool, max_accept, spawned_at));
             // It works for nobody, whoever starts it: a full pool makes it wait.
             acceptor.as_any().task().set_member(None);
             acceptor.as_any().clone()
@@ -157,22 +154,18 @@ impl<L: Listener + 'static> StreamServer<L> {
     /// Drains it: closes the listener, so that connections are refused, waits until the handlers have returned, and
     /// kills those that have not after `timeout` (`None` waits for ever). Gives how many were killed.
     ///
-    /// All members of the server's [pool](StreamServer::pool) count as its handlers. A handler may call it: it neither
-    /// waits for itself nor kills itself.
+    /// A handler may call it: it neither waits for itself nor kills itself. On a server that was stopped it does nothing.
     pub fn stop(&self, timeout: impl Into<Option<Duration>>) -> usize {
         self.close();
-        let me = crate::current();
-        let deadline = Runtime::with(|runtime| runtime.deadline(timeout.into()));
-        let mut handlers = self.pool.members();
-        handlers.retain(|handler| *handler != me);
-        for handler in &handlers {
-            if handler.wait_end(deadline).is_err() {
-                break;
-            }
+        match self.life.state() {
+            State::Stopped => 0,
+            _ => self.life.drain(timeout).killed,
         }
-        handlers.retain(|handler| !handler.is_ended());
-        killall(&handlers);
-        handlers.len()
+    }
+
+    /// Its life cycle: its state and its counters, and to drain it by a signal.
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.life
     }
 
     /// Ends it: closes the listener, so that connections are refused. The handlers go on. Closing twice does nothing.
@@ -185,9 +178,9 @@ impl<L: Listener + 'static> StreamServer<L> {
         self.shared.closed.get()
     }
 
-    /// How many handlers run.
+    /// How many connections it has.
     pub fn connections(&self) -> usize {
-        self.pool.running()
+        self.life.counters().open
     }
 
     /// What it accepts from.
@@ -205,7 +198,7 @@ impl<L: Listener> Drop for StreamServer<L> {
 impl<L: Listener> fmt::Debug for StreamServer<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamServer")
-            .field("connections", &self.pool.running())
+            .field("connections", &self.life.counters().open)
             .field("closed", &self.shared.closed.get())
             .finish_non_exhaustive()
     }
@@ -213,20 +206,26 @@ impl<L: Listener> fmt::Debug for StreamServer<L> {
 
 fn accept<L: Listener + 'static>(
     shared: &Rc<Shared<L>>,
+    life: &Lifecycle,
     pool: &GreenPool,
     max_accept: usize,
     spawned_at: &'static Location<'static>,
 ) {
-    let error = accept_all(&shared.listener, pool, max_accept, |stream, addr| {
-        let shared = Rc::clone(shared);
-        pool.spawn_n_at(spawned_at, move || {
-            if let ControlFlow::Break(StopServe) = (shared.handler)(stream, addr) {
-                shared.close();
-            }
-        })
-    });
-    if !shared.closed.replace(true) {
-        log::error!("a server ends: {error}");
-        *shared.error.borrow_mut() = Some(error);
+    let serving = Rc::clone(shared);
+    let handler = move |stream, addr, connection: super::Connection| {
+        let flow = (serving.handler)(stream, addr);
+        connection.count_served(None);
+        if flow.is_break() {
+            serving.close();
+        }
+        ControlFlow::Continue(())
+    };
+    match life.accept_in(&shared.listener, pool, max_accept, spawned_at, handler) {
+        Some(error) if !shared.closed.replace(true) => {
+            log::error!("a server ends: {error}");
+            *shared.error.borrow_mut() = Some(error);
+        }
+        Some(_) => {}
+        None => shared.closed.set(true),
     }
 }

@@ -24,8 +24,8 @@ const LONGEST_ROUND: Duration = Duration::from_millis(100);
 /// Between two looks at what is under way.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A connection that has not changed for so long will not by itself: nobody reads at the other end. The system looks again
-/// whether a reader has made room after 200 ms, and asks again for a connection after 1 s.
+/// A connection that has not changed for so long will not by itself: the other end does not read. The system looks
+/// again for room after 200 ms, and asks again for a connection after 1 s.
 const STUCK: Duration = Duration::from_millis(1200);
 
 /// Where the system tells nothing.

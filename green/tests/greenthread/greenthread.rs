@@ -603,13 +603,13 @@ fn a_kill_goes_on_through_code_that_catches_panics() {
     bounded(|| {
         let gt = green::spawn(|| {
             let caught = catch_unwind(AssertUnwindSafe(|| green::sleep(long())));
-            let _mine = green::resume_if_control(caught.unwrap_err());
+            let _mine = green::resume_interrupt(caught.unwrap_err());
             unreachable!("it is no panic of this code")
         });
         green::yield_now();
         gt.kill();
         assert!(matches!(gt.join(), Err::<(), _>(Exit::Killed(_))));
-        let mine = green::resume_if_control(Box::new("a panic of my own"));
+        let mine = green::resume_interrupt(Box::new("a panic of my own"));
         assert_eq!(*mine.downcast::<&str>().unwrap(), "a panic of my own");
     });
 }

@@ -229,19 +229,19 @@ fn the_value_outlives_what_runs_on_it() {
 #[test]
 fn a_greenthread_has_one_identity() {
     bounded(|| {
-        let main = green::get_ident();
+        let main = green::current_id();
         let others: Vec<_> = (0..3)
             .map(|_| {
                 green::spawn(|| {
-                    let first = green::get_ident();
+                    let first = green::current_id();
                     green::yield_now();
-                    assert_eq!(green::get_ident(), first);
+                    assert_eq!(green::current_id(), first);
                     first
                 })
             })
             .collect();
         let mut idents: Vec<_> = others.into_iter().map(|gt| gt.join().unwrap()).collect();
-        assert_eq!(green::get_ident(), main);
+        assert_eq!(green::current_id(), main);
         idents.push(main);
         idents.sort_unstable();
         idents.dedup();

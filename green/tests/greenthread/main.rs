@@ -4,6 +4,7 @@
 mod common;
 
 mod core;
+mod ends;
 mod greenthread;
 mod local;
 mod mask;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use green::{Exit, GreenPool, InsidePool, Timeout};
+use green::{Exit, GreenPool, Timeout, WaitsForItself};
 
 /// Runs a test that must not hang.
 #[track_caller]
@@ -353,11 +353,11 @@ fn waitall_from_inside_is_an_error() {
         let pool = GreenPool::new(2);
         let inner = pool.clone();
         let member = pool.spawn(move || {
-            assert_eq!(inner.waitall(), Err(InsidePool));
+            assert_eq!(inner.waitall(), Err(WaitsForItself));
             let helper = inner.clone();
             green::spawn(move || helper.waitall()).join().unwrap()
         });
-        assert_eq!(member.join().unwrap(), Err(InsidePool));
+        assert_eq!(member.join().unwrap(), Err(WaitsForItself));
         assert_eq!(pool.waitall(), Ok(()));
         pool.spawn_n(|| green::sleep(long()));
         assert_eq!(pool.waitall_timeout(millis(1)), Ok(false));

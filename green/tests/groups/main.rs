@@ -6,5 +6,6 @@ mod common;
 mod dagpool;
 mod greenpile;
 mod greenpool;
+mod hostile;
 mod imap;
 mod pools;

@@ -401,7 +401,7 @@ fn play(seed: Option<u64>, steps: &[Step], kills: &[(u64, usize)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases(1024)))]
 
     #[test]
     fn nothing_outlives_its_scope(

@@ -4,6 +4,7 @@
 mod common;
 
 mod event;
+mod hostile;
 mod lock;
 mod queue;
 mod semaphore;

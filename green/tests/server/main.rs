@@ -6,6 +6,8 @@ mod common;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod incoming;
+mod lifecycle;
+mod logged;
 mod serve;
 #[cfg(feature = "ureq")]
 mod ureq;

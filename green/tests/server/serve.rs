@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
-use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
-use crate::common::again::full_name;
+use crate::common::again::{alone, full_name};
 use crate::common::{SHORT, bounded, settle, sleep_idle};
+use crate::logged::{keep_log, logged};
 use green::net::{ListenBuilder, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
-use green::server::{Datagrams, Listener, ServeError, StreamServer, serve};
+use green::server::{Datagrams, Lifecycle, Listener, ServeError, StreamServer, serve};
 use green::{GreenPool, StopServe, Timeout};
 
 const LONG: Duration = Duration::from_secs(600);
@@ -306,34 +306,41 @@ fn what_cannot_be_handled_is_not_accepted() {
 
 #[test]
 fn errors_of_one_connection_end_nothing() {
-    bounded(|| {
-        let listener = Scripted {
-            errors: RefCell::new(vec![
-                libc::ECONNABORTED,
-                libc::EPROTO,
-                libc::EINTR,
-                libc::EMFILE,
-                libc::EPERM,
-                libc::ENFILE,
-                libc::ENOBUFS,
-            ]),
-            next: Cell::new(0),
-        };
-        let start = Instant::now();
-        serve(&listener, 1, |number, ()| match number {
-            3 => ControlFlow::Break(StopServe),
-            _ => ControlFlow::Continue(()),
-        })
-        .unwrap();
-        assert!(listener.errors.borrow().is_empty());
-        // Three shortages with nothing accepted in between: 10, 20 and 40 ms.
-        assert!(start.elapsed() >= Duration::from_millis(70));
-        listener.errors.borrow_mut().push(libc::EINVAL);
-        let served = serve(&listener, 1, |_, ()| ());
-        assert!(
-            matches!(served, Err(ServeError::Accept(error)) if error.raw_os_error() == Some(libc::EINVAL))
-        );
-    });
+    // What other tests close would be seen here as well.
+    alone(
+        module_path!(),
+        "errors_of_one_connection_end_nothing",
+        || {
+            bounded(|| {
+                let listener = Scripted {
+                    errors: RefCell::new(vec![
+                        libc::ECONNABORTED,
+                        libc::EPROTO,
+                        libc::EINTR,
+                        libc::EMFILE,
+                        libc::EPERM,
+                        libc::ENFILE,
+                        libc::ENOBUFS,
+                    ]),
+                    next: Cell::new(0),
+                };
+                let start = Instant::now();
+                serve(&listener, 1, |number, ()| match number {
+                    3 => ControlFlow::Break(StopServe),
+                    _ => ControlFlow::Continue(()),
+                })
+                .unwrap();
+                assert!(listener.errors.borrow().is_empty());
+                // Three shortages with nothing accepted in between: 10, 20 and 40 ms.
+                assert!(start.elapsed() >= Duration::from_millis(70));
+                listener.errors.borrow_mut().push(libc::EINVAL);
+                let served = serve(&listener, 1, |_, ()| ());
+                assert!(
+                    matches!(served, Err(ServeError::Accept(error)) if error.raw_os_error() == Some(libc::EINVAL))
+                );
+            })
+        },
+    );
 }
 
 /// What the child of the next test does: it serves with few descriptors, and says so on its standard output.
@@ -404,27 +411,108 @@ fn a_server_without_descriptors_waits_for_one() {
     });
 }
 
+/// What the child of the next test does: it serves with little memory, and says so on its standard output.
+#[test]
+#[ignore = "it is run by another test, with little memory"]
+fn little_memory_child() {
+    bounded(|| {
+        let life = Lifecycle::new();
+        let listener = local();
+        println!("address {}", listener.local_addr().unwrap());
+        // The next stacks find no room: from now on only as much as the process has already, and a little.
+        let taken = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = taken.split(' ').next().unwrap().parse().unwrap();
+        let limit = pages * 4096 + (24 << 20);
+        rustix::process::setrlimit(
+            rustix::process::Resource::As,
+            rustix::process::Rlimit {
+                current: Some(limit),
+                maximum: None,
+            },
+        )
+        .unwrap();
+        let (ending, counting) = (life.clone(), life.clone());
+        let served = life.serve(&*listener, 100_000, move |mut stream: TcpStream, _| {
+            let mut word = [0; 4];
+            stream.read_exact(&mut word)?;
+            if &word == b"stop" {
+                println!("refused {}", counting.counters().refused);
+                let life = ending.clone();
+                green::spawn_n(move || {
+                    life.drain(Duration::ZERO);
+                });
+            }
+            stream.write_all(&word)
+        });
+        served.unwrap();
+    });
+}
+
+#[test]
+fn a_server_without_memory_for_stacks_goes_on() {
+    bounded(|| {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture"])
+            .arg(full_name(module_path!(), "little_memory_child"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut said = |what: &str| {
+            lines
+                .find_map(|line| Some(line.unwrap().split_once(what)?.1.trim().to_owned()))
+                .unwrap()
+        };
+        let address = said("address ");
+        // More than there is room for: some are closed, and those that are served stay.
+        let clients: Vec<_> = (0..400)
+            .map(|_| TcpStream::connect(&address).unwrap())
+            .collect();
+        green::sleep(Duration::from_millis(300));
+        let mut served = 0;
+        for mut client in clients {
+            client.set_read_timeout(Some(SHORT)).unwrap();
+            let echo = client.write_all(b"echo").and_then(|()| {
+                let mut back = [0; 4];
+                client.read_exact(&mut back).map(|()| back)
+            });
+            served += usize::from(echo.is_ok_and(|back| &back == b"echo"));
+        }
+        assert!(served > 0);
+        // Now there is room again.
+        let mut last = TcpStream::connect(&address).unwrap();
+        last.write_all(b"stop").unwrap();
+        assert_eq!(read_all(last), "stop");
+        let refused: usize = said("refused ").parse().unwrap();
+        assert!(refused > 0, "{served} were served");
+        assert!(child.wait().unwrap().success());
+    });
+}
+
 #[test]
 fn a_close_ends_the_shortage() {
-    bounded(|| {
-        let codes = vec![libc::EMFILE; 8];
-        let listener = Rc::new(Scripted {
-            errors: RefCell::new(codes),
-            next: Cell::new(0),
-        });
-        let serving = Rc::clone(&listener);
-        let server = green::spawn(move || {
-            serve(&*serving, 1, |_, ()| ControlFlow::Break(StopServe)).unwrap();
-        });
-        // By its own clock it would try again after 10, 20, 40 ... ms.
-        for _ in 0..8 {
+    // What other tests close would be seen here as well.
+    alone(module_path!(), "a_close_ends_the_shortage", || {
+        bounded(|| {
+            let codes = vec![libc::EMFILE; 8];
+            let listener = Rc::new(Scripted {
+                errors: RefCell::new(codes),
+                next: Cell::new(0),
+            });
+            let serving = Rc::clone(&listener);
+            let server = green::spawn(move || {
+                serve(&*serving, 1, |_, ()| ControlFlow::Break(StopServe)).unwrap();
+            });
+            // By its own clock it would try again after 10, 20, 40 ... ms.
+            for _ in 0..8 {
+                settle();
+                assert!(!server.is_dead());
+                drop(UdpSocket::bind("127.0.0.1:0").unwrap());
+            }
             settle();
-            assert!(!server.is_dead());
-            drop(UdpSocket::bind("127.0.0.1:0").unwrap());
-        }
-        settle();
-        assert!(server.is_dead());
-        assert!(listener.errors.borrow().is_empty());
+            assert!(server.is_dead());
+            assert!(listener.errors.borrow().is_empty());
+        })
     });
 }
 
@@ -618,40 +706,9 @@ fn other_listeners_are_served_too() {
     });
 }
 
-/// Keeps what this process logs.
-struct Log;
-
-static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-impl log::Log for Log {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::Level::Warn
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            LOGGED.lock().unwrap().push(record.args().to_string());
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-fn warned_of(text: &str) -> bool {
-    LOGGED
-        .lock()
-        .unwrap()
-        .iter()
-        .any(|line| line.contains(text))
-}
-
 #[test]
 fn options_of_a_listener() {
-    static START: Once = Once::new();
-    START.call_once(|| {
-        log::set_logger(&Log).unwrap();
-        log::set_max_level(log::LevelFilter::Warn);
-    });
+    keep_log();
     let first = green::listen("127.0.0.1:0").unwrap();
     let second = green::listen("127.0.0.1:0").unwrap();
     let address = first.local_addr().unwrap();
@@ -667,13 +724,12 @@ fn options_of_a_listener() {
     );
     let a = shared.listen("127.0.0.1:0").unwrap();
     let address = a.local_addr().unwrap();
-    assert!(warned_of("listening at 127.0.0.1:0 with SO_REUSEPORT"));
-    let before = LOGGED.lock().unwrap().len();
+    assert_eq!(logged("with SO_REUSEPORT"), 1);
     let b = shared.listen(address).unwrap();
     assert_eq!(b.local_addr().unwrap(), address);
     assert_eq!(
-        LOGGED.lock().unwrap().len(),
-        before,
+        logged("with SO_REUSEPORT"),
+        1,
         "a port of one's own is no surprise"
     );
     assert_eq!(

@@ -11,5 +11,6 @@ mod future_remote;
 #[cfg(feature = "tokio")]
 mod future_tokio;
 mod remote;
+mod thread_end;
 mod threads;
 mod tpool;

@@ -31,8 +31,7 @@
 use std::arch::asm;
 use std::cell::Cell;
 
-use super::Entry;
-use crate::message::Message;
+use super::{Entry, Message};
 
 /// Writes the first frame below `top` and returns the stack pointer to switch to.
 ///
@@ -58,7 +57,7 @@ pub(crate) unsafe fn init(top: *mut u8, entry: Entry) -> *mut u8 {
 /// alive and belongs to this thread.
 #[inline(always)]
 pub(crate) unsafe fn switch(save: &Cell<*mut u8>, to: *mut u8, message: Message) -> Message {
-    let (mut data, mut sign) = (message.data, message.sign);
+    let (mut data, mut tag) = (message.data, message.tag);
     // SAFETY: x19 and x29, which cannot be declared lost, are saved here and restored by the switch back. The other
     // registers are declared lost. The stack below sp is free: AAPCS64 has no red zone on these systems.
     unsafe {
@@ -75,7 +74,7 @@ pub(crate) unsafe fn switch(save: &Cell<*mut u8>, to: *mut u8, message: Message)
             "br x16",
             "2:",                      // the message of the switch back is in x0 and x1
             inout("x0") data,
-            inout("x1") sign,
+            inout("x1") tag,
             inout("x2") save.as_ptr() => _,
             inout("x3") to => _,
             out("x20") _, out("x21") _, out("x22") _, out("x23") _, out("x24") _,
@@ -83,5 +82,5 @@ pub(crate) unsafe fn switch(save: &Cell<*mut u8>, to: *mut u8, message: Message)
             clobber_abi("C"),
         );
     }
-    Message { data, sign }
+    Message { data, tag }
 }

@@ -14,8 +14,7 @@ use std::mem;
 use context::stack::Stack;
 use context::{Context, Transfer};
 
-use super::Entry;
-use crate::message::Message;
+use super::{Entry, Message};
 
 /// What a suspending stack leaves for the one that it resumes.
 struct Handover {
@@ -76,6 +75,6 @@ extern "C" fn begin(transfer: Transfer) -> ! {
     unsafe {
         let message = accept(transfer);
         let entry = crate::thread::thread().current().body.run;
-        entry(message.data, message.sign)
+        entry(message.data, message.tag)
     }
 }

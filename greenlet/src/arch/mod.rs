@@ -27,5 +27,14 @@ pub(crate) use context::{init, switch};
 #[cfg(all(target_arch = "x86_64", not(feature = "context")))]
 pub(crate) use x86_64::{init, switch};
 
+/// The two words that cross in registers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Message {
+    /// The value, on the sender's stack: the receiver moves it out before it does anything else.
+    pub(crate) data: *mut (),
+    /// What there is to do beside taking the value; null for nothing. See [`Tag`](crate::message::Tag).
+    pub(crate) tag: *mut (),
+}
+
 /// The first function on a new stack. It gets the message of the first switch and never returns.
-pub(crate) type Entry = unsafe extern "C" fn(data: *mut (), sign: *mut ()) -> !;
+pub(crate) type Entry = unsafe extern "C" fn(data: *mut (), tag: *mut ()) -> !;

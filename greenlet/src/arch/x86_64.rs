@@ -29,8 +29,7 @@
 use std::arch::asm;
 use std::cell::Cell;
 
-use super::Entry;
-use crate::message::Message;
+use super::{Entry, Message};
 
 /// Writes the first frame below `top` and returns the stack pointer to switch to.
 ///
@@ -56,7 +55,7 @@ pub(crate) unsafe fn init(top: *mut u8, entry: Entry) -> *mut u8 {
 /// alive and belongs to this thread.
 #[inline(always)]
 pub(crate) unsafe fn switch(save: &Cell<*mut u8>, to: *mut u8, message: Message) -> Message {
-    let (mut data, mut sign) = (message.data, message.sign);
+    let (mut data, mut tag) = (message.data, message.tag);
     // SAFETY: rbx and rbp, which cannot be declared lost, are saved here and restored by the switch back. The other
     // registers are declared lost. The stack below rsp is free: without `nostack` the compiler keeps no red zone.
     unsafe {
@@ -75,10 +74,10 @@ pub(crate) unsafe fn switch(save: &Cell<*mut u8>, to: *mut u8, message: Message)
             in("rcx") save.as_ptr(),
             in("rdx") to,
             inout("rdi") data,
-            inout("rsi") sign,
+            inout("rsi") tag,
             out("r12") _, out("r13") _, out("r14") _, out("r15") _,
             clobber_abi("sysv64"),
         );
     }
-    Message { data, sign }
+    Message { data, tag }
 }

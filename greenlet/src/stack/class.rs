@@ -6,10 +6,9 @@ use std::io;
 use std::ptr::NonNull;
 
 use super::memory;
+use super::pool::StackStats;
 use super::size::page;
-use super::slab::Slab;
-use crate::block::{Block, Ptr, State};
-use crate::stats::Stats;
+use super::slab::{Slab, guard};
 
 /// The first slab is about this large; each further one doubles what there is.
 const FIRST_SLAB: usize = 4 * 1024 * 1024;
@@ -32,9 +31,11 @@ const KEEP: usize = 1024;
 /// kept ones would be missed, the slab is unmapped.
 pub(crate) struct Class {
     pub(crate) size: usize,
-    /// The dirty stacks, the one that was used last at the end. Beside them and not in their blocks, so that those that have
-    /// gone cold are given back without a look at them.
+    /// The dirty stacks, the one that was used last at the end. Beside them and not on them, so that those that have gone
+    /// cold are given back without a look at them.
     dirty: RefCell<Vec<Dirty>>,
+    /// The pool is closed: a stack that is given back goes at once.
+    closed: Cell<bool>,
     /// The count at which to see whether there is a surplus.
     look: Cell<usize>,
     store: RefCell<Store>,
@@ -51,7 +52,7 @@ struct Store {
 /// A free stack that has been used.
 #[derive(Debug, Clone, Copy)]
 struct Dirty {
-    block: NonNull<Block>,
+    top: NonNull<u8>,
     low: NonNull<u8>,
 }
 
@@ -64,7 +65,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     #[inline]
-    pub(crate) fn class(&self) -> &Class {
+    fn class(&self) -> &Class {
         // SAFETY: a class lives as long as any of its stacks.
         unsafe { self.class.as_ref() }
     }
@@ -77,12 +78,37 @@ impl Stack {
         memory::high_water(self.low, self.size())
     }
 
-    /// Gives up a stack of a class that [`Class::close`] has closed.
+    /// True if `address` is in the guard below the stack.
+    pub(crate) fn is_guard(self, address: usize) -> bool {
+        let low = self.low.addr().get();
+        (low - guard()..low).contains(&address)
+    }
+
+    /// Gives the stack back.
     ///
     /// # Safety
-    /// Nothing on the stack is used again, and the block neither.
+    /// Nothing on it is used again; `top` is what it was acquired with.
+    #[inline]
+    pub(crate) unsafe fn release(self, top: NonNull<u8>) {
+        let class = self.class();
+        if class.closed.get() {
+            // SAFETY: passed on.
+            return unsafe { self.discard() };
+        }
+        let mut dirty = class.dirty.borrow_mut();
+        dirty.push(Dirty { top, low: self.low });
+        if dirty.len() > class.look.get() {
+            class.shrink(&mut dirty);
+        }
+    }
+
+    /// Gives up a stack of a class that is closed.
+    ///
+    /// # Safety
+    /// Nothing on it is used again.
     #[cold]
-    pub(crate) unsafe fn discard(self) {
+    #[inline(never)]
+    unsafe fn discard(self) {
         let class = self.class();
         let mut store = class.store.borrow_mut();
         let slabs = &mut store.slabs;
@@ -96,7 +122,7 @@ impl Stack {
         let over = slabs.is_empty();
         drop(store);
         if over {
-            // SAFETY: made by `Box::leak`, and no stack is left to name it.
+            // SAFETY: made by `Class::new`, and no stack is left to name it.
             drop(unsafe { Box::from_raw(self.class.as_ptr()) });
         }
     }
@@ -129,45 +155,39 @@ impl Store {
 }
 
 impl Class {
-    pub(crate) fn new(size: usize) -> &'static Class {
-        Box::leak(Box::new(Class {
+    /// One that lives until [`Class::close`] and the end of its last stack.
+    pub(crate) fn new(size: usize) -> NonNull<Class> {
+        NonNull::from(Box::leak(Box::new(Class {
             size,
             dirty: RefCell::new(Vec::new()),
+            closed: Cell::new(false),
             look: Cell::new(KEEP),
             store: RefCell::new(Store {
                 slabs: Vec::new(),
                 clean: Vec::new(),
                 warm: 0,
             }),
-        }))
+        })))
     }
 
-    /// A stack that is in no pool: the class goes when it goes.
-    #[cold]
-    pub(crate) fn single(size: usize) -> io::Result<(NonNull<Block>, Stack)> {
-        let class = Class::new(size);
-        class.grow(1)?;
-        let single = class.acquire()?;
-        class.store.borrow_mut().slabs[0].used = 1;
-        Ok(single)
-    }
-
-    /// A stack, and where its control block goes.
+    /// The top of a stack, and the stack.
+    ///
+    /// # Safety
+    /// The class is not closed.
     #[inline]
-    pub(crate) fn acquire(&'static self) -> io::Result<(NonNull<Block>, Stack)> {
-        let mut dirty = self.dirty.borrow_mut();
-        match dirty.pop() {
-            Some(Dirty { block, low }) => {
-                let class = NonNull::from(self);
-                Ok((block, Stack { low, class }))
-            }
-            None => self.acquire_clean(),
-        }
+    pub(crate) unsafe fn acquire(class: NonNull<Class>) -> io::Result<(NonNull<u8>, Stack)> {
+        // SAFETY: it is not closed, so it lives.
+        let this = unsafe { class.as_ref() };
+        let Some(Dirty { top, low }) = this.dirty.borrow_mut().pop() else {
+            let (top, low) = this.acquire_clean()?;
+            return Ok((top, Stack { low, class }));
+        };
+        Ok((top, Stack { low, class }))
     }
 
     #[cold]
     #[inline(never)]
-    fn acquire_clean(&'static self) -> io::Result<(NonNull<Block>, Stack)> {
+    fn acquire_clean(&self) -> io::Result<(NonNull<u8>, NonNull<u8>)> {
         if self.store.borrow().clean.is_empty() {
             self.carve()?;
         }
@@ -179,11 +199,7 @@ impl Class {
             return Err(io::Error::from(io::ErrorKind::OutOfMemory));
         };
         store.warm = store.warm.saturating_sub(1);
-        let stack = Stack {
-            low,
-            class: NonNull::from(self),
-        };
-        Ok((store.slab(low).block(low), stack))
+        Ok((store.slab(low).top(low), low))
     }
 
     /// Makes clean stacks, of the newest slab or of one more.
@@ -206,23 +222,6 @@ impl Class {
         let slab = Slab::map(self.size, count)?;
         self.store.borrow_mut().slabs.push(slab);
         Ok(())
-    }
-
-    /// Takes back the stack of a block.
-    ///
-    /// # Safety
-    /// Nothing on the stack is used again.
-    #[inline]
-    pub(crate) unsafe fn release(&self, block: Ptr) {
-        let Some(stack) = block.stack else {
-            return;
-        };
-        let (block, low) = (block.as_non_null(), stack.low);
-        let mut dirty = self.dirty.borrow_mut();
-        dirty.push(Dirty { block, low });
-        if dirty.len() > self.look.get() {
-            self.shrink(&mut dirty);
-        }
     }
 
     /// Gives the memory of surplus stacks back.
@@ -267,33 +266,31 @@ impl Class {
         }
     }
 
-    /// The blocks of all stacks that are not free.
-    pub(crate) fn blocks(&self, blocks: &mut Vec<Ptr>) {
+    /// Appends the tops of all stacks that are in use.
+    pub(crate) fn in_use(&self, tops: &mut Vec<NonNull<u8>>) {
         let store = self.store.borrow();
-        let clean: HashSet<_> = store.clean.iter().collect();
+        let dirty = self.dirty.borrow();
+        let mut free: HashSet<_> = store.clean.iter().copied().collect();
+        free.extend(dirty.iter().map(|stack| stack.low));
         for slab in &store.slabs {
-            for low in slab.carved().filter(|low| !clean.contains(low)) {
-                // SAFETY: a carved stack that is not clean has been used: there is a block, and it says whether it is
-                // still a greenlet's.
-                let block = unsafe { Ptr::new(slab.block(low)) };
-                if block.state.get() != State::Free {
-                    blocks.push(block);
-                }
-            }
+            let used = slab.carved().filter(|low| !free.contains(low));
+            tops.extend(used.map(|low| slab.top(low)));
         }
     }
 
-    /// Unmaps every slab in which no stack is used; the others go with their last stack, by [`Stack::discard`].
+    /// Unmaps every slab in which no stack is used; the others go with their last stack.
     ///
     /// # Safety
-    /// Made by [`Class::new`]; no stack is acquired from it or released to it any more.
-    pub(crate) unsafe fn close(&'static self) {
-        let mut blocks = Vec::new();
-        self.blocks(&mut blocks);
-        let mut store = self.store.borrow_mut();
+    /// Made by [`Class::new`]; no stack is acquired from it any more.
+    pub(crate) unsafe fn close(class: NonNull<Class>) {
+        // SAFETY: it lives until it is closed.
+        let this = unsafe { class.as_ref() };
+        let mut tops = Vec::new();
+        this.in_use(&mut tops);
+        this.closed.set(true);
+        let mut store = this.store.borrow_mut();
         for mut slab in std::mem::take(&mut store.slabs) {
-            let stacks = blocks.iter().filter_map(|block| block.stack);
-            slab.used = stacks.filter(|stack| slab.contains(stack.low)).count();
+            slab.used = tops.iter().filter(|&&top| slab.has_top(top)).count();
             if slab.used == 0 {
                 // SAFETY: none of its stacks is used.
                 unsafe { slab.unmap() };
@@ -304,21 +301,21 @@ impl Class {
         let over = store.slabs.is_empty();
         drop(store);
         if over {
-            // SAFETY: made by `Box::leak`, and no stack is left to name it.
-            drop(unsafe { Box::from_raw(std::ptr::from_ref(self).cast_mut()) });
+            // SAFETY: made by `Class::new`, and no stack is left to name it.
+            drop(unsafe { Box::from_raw(class.as_ptr()) });
         }
     }
 
     /// Adds what this class holds.
-    pub(crate) fn count(&self, stats: &mut Stats) {
+    pub(crate) fn count(&self, stats: &mut StackStats) {
         let store = self.store.borrow();
         let free = store.clean.len() + self.dirty.borrow().len();
         for slab in &store.slabs {
-            stats.stacks += slab.carved;
-            stats.free_stacks += slab.count - slab.carved;
+            stats.used += slab.carved;
+            stats.free += slab.count - slab.carved;
             stats.mapped_bytes += slab.bytes();
         }
-        stats.stacks -= free;
-        stats.free_stacks += free;
+        stats.used -= free;
+        stats.free += free;
     }
 }

@@ -41,22 +41,22 @@ pub(crate) unsafe fn unmap(base: NonNull<u8>, bytes: usize) {
     unsafe { libc::munmap(base.as_ptr().cast(), bytes) };
 }
 
-/// Makes pages inaccessible and says how many of them, from the first on, it was done for.
+/// Makes ranges of whole pages inaccessible and says how many of them, from the first on, it was done for.
 ///
 /// # Safety
-/// The pages belong to mappings of [`map`], and nothing is in them.
+/// The ranges belong to mappings of [`map`], and nothing is in them.
 ///
 /// # Errors
 /// If it could not be done for the first.
-pub(crate) unsafe fn guard(pages: &[NonNull<u8>]) -> io::Result<usize> {
+pub(crate) unsafe fn guard(ranges: &[(NonNull<u8>, usize)]) -> io::Result<usize> {
     // SAFETY: as promised by the caller.
     #[cfg(target_os = "linux")]
-    let mut done = unsafe { linux::guard(pages) };
+    let mut done = unsafe { linux::guard(ranges) };
     #[cfg(not(target_os = "linux"))]
     let mut done = 0;
-    for guard in &pages[done..] {
+    for &(base, bytes) in &ranges[done..] {
         // SAFETY: as promised by the caller.
-        if unsafe { libc::mprotect(guard.as_ptr().cast(), page(), libc::PROT_NONE) } != 0 {
+        if unsafe { libc::mprotect(base.as_ptr().cast(), bytes, libc::PROT_NONE) } != 0 {
             let error = io::Error::last_os_error();
             if done == 0 {
                 return Err(error);
@@ -132,17 +132,15 @@ mod linux {
     ///
     /// # Safety
     /// As for [`guard`](super::guard).
-    pub(super) unsafe fn guard(pages: &[NonNull<u8>]) -> usize {
+    pub(super) unsafe fn guard(ranges: &[(NonNull<u8>, usize)]) -> usize {
         if !guards_work() {
             return 0;
         }
-        let ranges: Vec<_> = pages.iter().map(|&guard| (guard, page())).collect();
         // SAFETY: as promised by the caller.
-        let mut done = unsafe { advise(&ranges, MADV_GUARD_INSTALL) };
-        for guard in &pages[done..] {
+        let mut done = unsafe { advise(ranges, MADV_GUARD_INSTALL) };
+        for &(base, bytes) in &ranges[done..] {
             // SAFETY: as promised by the caller.
-            let failed =
-                unsafe { libc::madvise(guard.as_ptr().cast(), page(), MADV_GUARD_INSTALL) };
+            let failed = unsafe { libc::madvise(base.as_ptr().cast(), bytes, MADV_GUARD_INSTALL) };
             if failed != 0 {
                 break;
             }

@@ -2,12 +2,13 @@
 
 mod class;
 mod memory;
-pub(crate) mod overflow;
+mod overflow;
 mod pool;
 mod size;
 mod slab;
 
-pub(crate) use class::{Class, Stack};
-pub(crate) use pool::Pool;
+pub(crate) use class::Stack;
+pub(crate) use overflow::{Overflowed, SignalStack, install_handler};
+pub(crate) use pool::{Pool, StackStats};
 pub(crate) use size::size_for;
 pub use size::{MIN_STACK_SIZE, default_stack_size, set_default_stack_size};

@@ -1,17 +1,16 @@
 //! What happens when a stack is too small: a report that names the greenlet, and an abort.
 //!
-//! A stack that overflows touches its guard page, and the system sends SIGSEGV, or SIGBUS. The handler runs on a signal
+//! A stack that overflows touches its guard, and the system sends SIGSEGV, or SIGBUS. The handler runs on a signal
 //! stack of its own, as the other one is full. Faults elsewhere go to the handler that was there before.
 
 use std::fmt::{self, Write};
 use std::mem;
+use std::panic::Location;
 use std::ptr::{self, NonNull};
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
 
 use super::memory;
 use super::size::page;
-use crate::block::Ptr;
-use crate::thread::thread;
 
 const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
@@ -21,10 +20,22 @@ static BEFORE: [OnceLock<libc::sigaction>; 2] = [const { OnceLock::new() }; 2];
 /// Room for the handlers, this one and the one before, beside the frame that the system writes.
 const ROOM: usize = 16 * 1024;
 
+/// A greenlet whose stack is too small.
+pub(crate) struct Overflowed {
+    pub(crate) label: &'static str,
+    pub(crate) id: u64,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) bytes: usize,
+}
+
+/// Says whose guard an address is in, if it is that of the running greenlet. Called by a signal handler.
+type Find = fn(usize) -> Option<Overflowed>;
+
+static FIND: OnceLock<Find> = OnceLock::new();
+
 /// Installs the handler, once in a process.
-pub(crate) fn install_handler() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+pub(crate) fn install_handler(find: Find) {
+    FIND.get_or_init(|| {
         for (signal, before) in SIGNALS.into_iter().zip(&BEFORE) {
             // SAFETY: all zeros is a `sigaction`; the handler does only what a signal handler may.
             unsafe {
@@ -41,14 +52,15 @@ pub(crate) fn install_handler() {
                 libc::sigaction(signal, &action, ptr::null_mut());
             }
         }
+        find
     });
 }
 
 extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the system passes a valid `info`.
     let address = unsafe { (*info).si_addr() }.addr();
-    if let Some(greenlet) = thread().overflowed(address) {
-        report(greenlet);
+    if let Some(overflowed) = FIND.get().and_then(|find| find(address)) {
+        report(&overflowed);
     }
     let before = SIGNALS.iter().position(|&s| s == signal);
     if let Some(before) = before.and_then(|i| BEFORE[i].get()) {
@@ -57,27 +69,20 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     }
 }
 
-/// Whether `address` is in the guard page of the stack.
-pub(crate) fn is_guard(low: NonNull<u8>, address: usize) -> bool {
-    let low = low.addr().get();
-    (low - page()..low).contains(&address)
-}
-
 /// Runs in a signal handler: nothing here takes a lock or allocates.
-fn report(greenlet: Ptr) -> ! {
+fn report(overflowed: &Overflowed) -> ! {
     let mut text = Text {
         bytes: [0; 1024],
         len: 0,
     };
-    let size = greenlet.stack.map_or(0, |stack| stack.size());
-    let (file, line) = (greenlet.location.file(), greenlet.location.line());
+    let (file, line) = (overflowed.location.file(), overflowed.location.line());
     let _ = writeln!(
         text,
         "\n{} {} (spawned at {file}:{line}) has overflowed its {} KiB stack\n\
          it needs a larger one: ask for it where it is spawned, or set GREENLET_STACK_SIZE for all",
-        greenlet.label,
-        greenlet.id,
-        size / 1024,
+        overflowed.label,
+        overflowed.id,
+        overflowed.bytes / 1024,
     );
     // SAFETY: writes initialised bytes; both calls may be made in a signal handler.
     unsafe {
@@ -163,7 +168,7 @@ impl SignalStack {
         let base = memory::map(bytes).ok()?;
         // SAFETY: the lowest page of our own mapping guards the rest, which is used for nothing else.
         unsafe {
-            let _ = memory::guard(&[base]);
+            let _ = memory::guard(&[(base, page())]);
             let stack = libc::stack_t {
                 ss_sp: base.add(page()).as_ptr().cast(),
                 ss_flags: 0,

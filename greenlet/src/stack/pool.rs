@@ -6,14 +6,20 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use super::class::{Class, Stack};
-use crate::block::{Block, Ptr};
-use crate::stats::Stats;
 
 /// One class for each stack size in use.
 pub(crate) struct Pool {
     /// The class that was asked for last.
-    last: Cell<Option<&'static Class>>,
-    classes: ManuallyDrop<RefCell<Vec<&'static Class>>>,
+    last: Cell<Option<NonNull<Class>>>,
+    classes: ManuallyDrop<RefCell<Vec<NonNull<Class>>>>,
+}
+
+/// What the stacks of a thread come to.
+#[derive(Debug, Default)]
+pub(crate) struct StackStats {
+    pub(crate) used: usize,
+    pub(crate) free: usize,
+    pub(crate) mapped_bytes: usize,
 }
 
 impl Pool {
@@ -24,20 +30,27 @@ impl Pool {
         }
     }
 
-    /// A stack of `size` bytes, and where its control block goes.
+    /// The top of a stack of `size` bytes, and the stack.
     #[inline]
-    pub(crate) fn acquire(&self, size: usize) -> io::Result<(NonNull<Block>, Stack)> {
-        match self.last.get() {
-            Some(class) if class.size == size => class.acquire(),
-            _ => self.class(size).acquire(),
-        }
+    pub(crate) fn acquire(&self, size: usize) -> io::Result<(NonNull<u8>, Stack)> {
+        let class = match self.last.get() {
+            // SAFETY: the classes of the pool live until it is closed, which forgets the last one.
+            Some(class) if unsafe { class.as_ref() }.size == size => class,
+            _ => self.class(size),
+        };
+        // SAFETY: as above.
+        unsafe { Class::acquire(class) }
     }
 
     #[cold]
     #[inline(never)]
-    fn class(&self, size: usize) -> &'static Class {
+    fn class(&self, size: usize) -> NonNull<Class> {
         let mut classes = self.classes.borrow_mut();
-        let known = classes.iter().copied().find(|class| class.size == size);
+        // SAFETY: the classes of the pool live until it is closed.
+        let known = classes
+            .iter()
+            .copied()
+            .find(|class| unsafe { class.as_ref() }.size == size);
         let class = known.unwrap_or_else(|| {
             let class = Class::new(size);
             classes.push(class);
@@ -47,13 +60,14 @@ impl Pool {
         class
     }
 
-    /// All greenlets that have a stack.
-    pub(crate) fn blocks(&self) -> Vec<Ptr> {
-        let mut blocks = Vec::new();
+    /// The tops of all stacks that are in use.
+    pub(crate) fn in_use(&self) -> Vec<NonNull<u8>> {
+        let mut tops = Vec::new();
         for class in self.classes.borrow().iter() {
-            class.blocks(&mut blocks);
+            // SAFETY: the classes of the pool live until it is closed.
+            unsafe { class.as_ref() }.in_use(&mut tops);
         }
-        blocks
+        tops
     }
 
     /// Unmaps what is free. What is not goes with the last handle of its greenlet.
@@ -61,14 +75,15 @@ impl Pool {
         self.last.set(None);
         for class in self.classes.take() {
             // SAFETY: the pool has forgotten it.
-            unsafe { class.close() };
+            unsafe { Class::close(class) };
         }
     }
 
-    pub(crate) fn stats(&self) -> Stats {
-        let mut stats = Stats::default();
+    pub(crate) fn stats(&self) -> StackStats {
+        let mut stats = StackStats::default();
         for class in self.classes.borrow().iter() {
-            class.count(&mut stats);
+            // SAFETY: the classes of the pool live until it is closed.
+            unsafe { class.as_ref() }.count(&mut stats);
         }
         stats
     }

@@ -5,20 +5,29 @@
 //!     | guard | stack 0          top | guard | stack 1          top | ...
 //! ```
 //!
-//! A stack grows down towards its guard. The tops differ in their offset within the page, so that the hot ends of many
-//! stacks do not compete for the same cache sets.
+//! A stack grows down towards its guard, which costs address space and its entries in the page table. The tops differ in
+//! their offset within the page, so that the hot ends of many stacks do not compete for the same cache sets.
 
 use std::io;
 use std::ptr::NonNull;
 
 use super::memory;
 use super::size::page;
-use crate::block::Block;
 
 /// Offsets of the tops: `(i % COLOURS) * COLOUR` bytes. Eight are enough to spread a thousand stacks over the caches; with
 /// more, the frames of some parked greenlets would reach into a second page.
 const COLOURS: usize = 8;
 const COLOUR: usize = 128;
+
+/// Rust code touches every page of a large frame in turn. C code may not, unless it was compiled so: a frame of up to this
+/// size, minus what it leaves untouched at its low end, cannot step over the guard.
+const GUARD: usize = 64 * 1024;
+
+/// The bytes of a guard.
+#[inline]
+pub(crate) fn guard() -> usize {
+    GUARD.max(page())
+}
 
 #[derive(Debug)]
 pub(crate) struct Slab {
@@ -37,7 +46,7 @@ impl Slab {
     pub(crate) fn map(size: usize, count: usize) -> io::Result<Slab> {
         let mut count = count.max(1);
         loop {
-            match memory::map((size + page()).saturating_mul(count)) {
+            match memory::map((size + guard()).saturating_mul(count)) {
                 Ok(base) => {
                     return Ok(Slab {
                         base,
@@ -66,7 +75,7 @@ impl Slab {
     }
 
     fn stride(&self) -> usize {
-        self.size + page()
+        self.size + guard()
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -78,21 +87,24 @@ impl Slab {
         (base..base + self.bytes()).contains(&low.addr().get())
     }
 
-    /// The low end of stack `i`; its guard is the page below.
-    fn low(&self, i: usize) -> NonNull<u8> {
-        // SAFETY: within the mapping.
-        unsafe { self.base.add(i * self.stride() + page()) }
+    /// True if `top` is that of one of its stacks.
+    pub(crate) fn has_top(&self, top: NonNull<u8>) -> bool {
+        // The top of the last one may be the end of the slab.
+        let base = self.base.addr().get();
+        (base + 1..=base + self.bytes()).contains(&top.addr().get())
     }
 
-    /// Where the control block of a stack goes, by the low end of the stack.
-    pub(crate) fn block(&self, low: NonNull<u8>) -> NonNull<Block> {
+    /// The low end of stack `i`; its guard is below.
+    fn low(&self, i: usize) -> NonNull<u8> {
+        // SAFETY: within the mapping.
+        unsafe { self.base.add(i * self.stride() + guard()) }
+    }
+
+    /// The top of a stack, by its low end: aligned to 64.
+    pub(crate) fn top(&self, low: NonNull<u8>) -> NonNull<u8> {
         let i = (low.addr().get() - self.base.addr().get()) / self.stride();
         // SAFETY: within the stack.
-        unsafe {
-            low.add(self.size - (i % COLOURS) * COLOUR)
-                .cast::<Block>()
-                .sub(1)
-        }
+        unsafe { low.add(self.size - (i % COLOURS) * COLOUR) }
     }
 
     /// The low ends of all stacks that have their guards.
@@ -104,11 +116,11 @@ impl Slab {
     pub(crate) fn carve(&mut self, most: usize, lows: &mut Vec<NonNull<u8>>) -> io::Result<()> {
         let from = self.carved;
         let to = self.count.min(from + most);
-        // SAFETY: the page below each stack is within the mapping.
+        // SAFETY: what is below each stack is within the mapping.
         let guards: Vec<_> = (from..to)
-            .map(|i| unsafe { self.low(i).sub(page()) })
+            .map(|i| unsafe { (self.low(i).sub(guard()), guard()) })
             .collect();
-        // SAFETY: pages of our own mapping that nothing is in.
+        // SAFETY: ranges of our own mapping that nothing is in.
         let done = unsafe { memory::guard(&guards) }.map_err(|error| {
             io::Error::new(
                 error.kind(),

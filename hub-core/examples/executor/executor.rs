@@ -27,7 +27,7 @@ pub(crate) struct Shared {
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Who can go on, in the order they were woken; wakers of any thread reach it.
+/// The tasks that can go on, in the order they were woken; wakers of any thread reach it.
 struct Runnable {
     queue: Mutex<VecDeque<Arc<Wakeable>>>,
     home: ThreadId,

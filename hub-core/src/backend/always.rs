@@ -30,7 +30,7 @@ impl AlwaysReady {
         self.table.by_fd(fd).is_some()
     }
 
-    /// Says if a descriptor could be entered.
+    /// Succeeds if a descriptor could be entered.
     ///
     /// # Errors
     /// `AlreadyExists` if this number is one of them.

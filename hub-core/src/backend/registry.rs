@@ -190,8 +190,8 @@ impl Registry {
     }
 
     /// Appends what the system has reported under this key. `rearm` is called if the system has
-    /// disarmed what is still to be watched. False if the key is of nobody: a descriptor was
-    /// closed before it was removed, and a duplicate of it lives on.
+    /// disarmed what is still to be watched. False if the key is that of no registration: a
+    /// descriptor was closed before it was removed, and a duplicate of it lives on.
     #[inline]
     pub fn report(
         &mut self,

@@ -49,7 +49,7 @@ impl<T> FdTable<T> {
         Ok(())
     }
 
-    /// Says if a descriptor could be entered; to be asked before the system is.
+    /// Succeeds if a descriptor could be entered; to be called before the system is asked.
     ///
     /// # Errors
     /// `AlreadyExists` if this number is taken.
@@ -98,7 +98,7 @@ impl<T> FdTable<T> {
         Ok(entry)
     }
 
-    /// Who holds this number, if it is taken.
+    /// The registration that holds this number, if one does.
     #[inline]
     pub fn by_fd(&self, fd: RawFd) -> Option<(Token, &T)> {
         match self.slots.get(fd as usize) {
@@ -107,7 +107,7 @@ impl<T> FdTable<T> {
         }
     }
 
-    /// Who holds this number, if it is taken; the entry can be changed.
+    /// The registration that holds this number, if one does; the entry can be changed.
     #[inline]
     pub fn by_fd_mut(&mut self, fd: RawFd) -> Option<(Token, &mut T)> {
         match self.slots.get_mut(fd as usize) {

@@ -7,7 +7,7 @@ use super::Make;
 use super::kit::{TRIGGERS, Trial, drain, fill, pair, tcp_pair, write};
 use crate::{Interest, Ready, Trigger};
 
-/// The peer is gone: whoever waits, for whichever direction, is told.
+/// The peer is gone: both directions are reported, if they are waited for.
 pub fn a_hang_up_makes_both_directions_ready(make: Make<'_>) {
     for trigger in TRIGGERS {
         for interest in [Interest::READ, Interest::WRITE, Interest::BOTH] {
@@ -24,7 +24,7 @@ pub fn a_hang_up_makes_both_directions_ready(make: Make<'_>) {
     }
 }
 
-/// The peer is gone, and nobody waits: the hub sleeps.
+/// The peer is gone, and nothing is armed: the hub sleeps.
 pub fn a_hang_up_that_nobody_waits_for_does_not_spin(make: Make<'_>) {
     for trigger in TRIGGERS {
         let mut trial = Trial::new(make);

@@ -72,9 +72,9 @@ impl<W> Reactor<W> {
     }
 
     /// Waits until something is ready, a deadline is over, a waker rings, a signal arrives, or
-    /// `timeout` has passed (`None`: it sets no bound), and appends who is due to `woken`: first
-    /// those whose descriptor is ready, in the order that the hub reports them, then those whose
-    /// deadline is over. It resumes nobody.
+    /// `timeout` has passed (`None`: it sets no bound), and appends the waiters that are due to
+    /// `woken`: first those whose descriptor is ready, in the order that the hub reports them, then
+    /// those whose deadline is over. It resumes nobody.
     ///
     /// # Errors
     /// Only if the hub itself is unusable. No waiter is lost.

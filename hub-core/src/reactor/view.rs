@@ -6,16 +6,16 @@ use super::Reactor;
 use crate::{Direction, Token};
 
 impl<W> Reactor<W> {
-    /// True if a [`Waker`](crate::Waker) exists outside. If not, and nobody is parked and no timer runs, a turn
-    /// without a timeout waits for ever. A waker that has just gone may have rung before: take a
-    /// turn without waiting, to be sure.
+    /// True if a [`Waker`](crate::Waker) exists outside. If not, and no waiter is parked and no
+    /// timer runs, a turn without a timeout waits for ever. A waker that has just gone may have
+    /// rung before: take a turn without waiting, to be sure.
     pub fn is_wakeable(&self) -> bool {
         self.wake_fd
             .as_ref()
             .is_some_and(|wake_fd| wake_fd.is_held())
     }
 
-    /// True if anybody is parked at a descriptor.
+    /// True if a waiter is parked at a descriptor.
     pub fn has_waiters(&self) -> bool {
         self.readers() + self.writers() > 0
     }
@@ -40,7 +40,7 @@ impl<W> Reactor<W> {
         self.sources.len() - usize::from(self.wake_fd.is_some())
     }
 
-    /// Everybody who is parked, and where.
+    /// Every parked waiter, and where it is parked.
     pub fn waiters(&self) -> impl Iterator<Item = (Token, RawFd, Direction, &W)> {
         self.sources.waiters()
     }

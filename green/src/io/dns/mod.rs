@@ -115,7 +115,7 @@ pub fn gethostbyname_ex(host: &str) -> Result<HostEntry, Error> {
     chosen(host)?.gethostbyname_ex(host)
 }
 
-/// The names of a host and of a service, by their address. What has no name is written in digits.
+/// The names of a host and of a service, by their address. One without a name is written in digits.
 ///
 /// # Errors
 /// `NotFound` if the host has no name and [`NameFlags::name_required`] is set; `TryAgain` and the others as

@@ -169,7 +169,7 @@ mod flags {
 
 use flags::{ADDRCONFIG, ALL, V4MAPPED};
 
-/// `None` for types of sockets that nobody here knows.
+/// `None` for types of sockets that this crate does not know.
 fn info(found: dns_lookup::AddrInfo) -> Option<AddrInfo> {
     let types = [
         (libc::SOCK_STREAM, SockType::Stream),

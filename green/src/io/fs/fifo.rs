@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 enum Opened {
     Ordinary(fs::File),
     Fifo(fs::File),
-    /// Nobody reads there: the system opens no named pipe for writing then.
+    /// No process has the pipe open for reading: the system does not open it for writing then.
     NoReader,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn open_reader(options: OpenOptions, path: PathBuf) -> io::Result<Fil
 /// `None` until somebody has opened it for writing. If something was read to find that out, it is the result.
 fn meet_writer(mut file: &fs::File) -> io::Result<Option<Vec<u8>>> {
     // Data, or the end of those who have been here.
-    if crate::io::once::is_ready(file.as_fd(), Direction::Read)? {
+    if crate::runtime::once::is_ready(file.as_fd(), Direction::Read)? {
         return Ok(Some(Vec::new()));
     }
     // Without a writer this is the end of the file, with a silent one there is nothing yet.

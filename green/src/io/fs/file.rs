@@ -122,7 +122,7 @@ impl File {
         OpenOptions::new()
     }
 
-    /// Has everything written on the disk, what is known of the file included.
+    /// Waits until everything written is on the disk, what the system knows of the file included.
     ///
     /// # Errors
     /// As std.
@@ -130,7 +130,7 @@ impl File {
         self.call(fs::File::sync_all)
     }
 
-    /// Has everything written on the disk.
+    /// Waits until everything written is on the disk.
     ///
     /// # Errors
     /// As std.

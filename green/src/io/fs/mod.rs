@@ -1,4 +1,4 @@
-//! Files with std's face, in threads of the pool: who knows [`std::fs`] knows these.
+//! Files with the names and signatures of [`std::fs`], in threads of the pool.
 //!
 //! No system has readiness for regular files: a read from a slow disk blocks whoever makes it. So each call is a job
 //! of a [thread pool](crate::tpool) for files, and other greenthreads run meanwhile. That costs some microseconds a

@@ -69,7 +69,7 @@ impl OpenOptions {
         custom_flags: i32;
     }
 
-    /// Opens the file. A named pipe is opened when somebody has it open for the other direction.
+    /// Opens the file. A named pipe is opened when it is open for the other direction.
     ///
     /// # Errors
     /// As std.

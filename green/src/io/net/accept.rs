@@ -1,4 +1,4 @@
-//! Accepting for ever: what to do when an accept fails.
+//! Accepting for ever: which errors of an accept pass, and how long to wait for that.
 
 use std::io;
 use std::iter::FusedIterator;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::error::is_shortage;
-use crate::io::backoff::Backoff;
-use crate::runtime::{Reason, Runtime, Why};
+use crate::runtime::backoff::Backoff;
+use crate::runtime::{Runtime, Why};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -77,11 +77,7 @@ impl AcceptRetry {
 
 /// Waits until green closes a descriptor of this thread, or `longest` has passed: others are closed unseen.
 fn wait_for_descriptor(longest: Duration) -> Result<(), Why> {
-    Runtime::with(|runtime| {
-        let deadline = runtime.deadline(Some(longest));
-        let reason = Reason::Outside("a free descriptor");
-        runtime.wait_in(&runtime.lacking, reason, deadline).served()
-    })
+    Runtime::with(|runtime| runtime.wait_for_descriptor(longest))
 }
 
 /// What an accept has failed of.

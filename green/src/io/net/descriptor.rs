@@ -1,7 +1,7 @@
 //! What all sockets have in common, written once.
 
 /// std's conversions and what can be done with every socket, for `$socket`, whose only field is an `Io<$std>`.
-/// `$is_plain` says of one that comes from outside whether it is what it seems to be: see `Io::of_kind`.
+/// `$is_plain` says of one that comes from outside if it is what it seems to be: see `Io::of_kind`.
 macro_rules! descriptor {
     ($socket:ident, $std:ty, $address:ty, $is_plain:expr) => {
         impl $socket {
@@ -31,8 +31,8 @@ macro_rules! descriptor {
                 self.io.source()?.take_error()
             }
 
-            /// Sets whether calls that would wait fail with `WouldBlock` instead. They never let other greenthreads
-            /// run then.
+            /// With `true`, calls that would wait fail with `WouldBlock` instead, and never let other greenthreads
+            /// run.
             ///
             /// It is a setting of this value, not of the descriptor, which never blocks.
             ///
@@ -42,9 +42,9 @@ macro_rules! descriptor {
                 self.io.set_nonblocking(nonblocking)
             }
 
-            /// Closes it now, whoever else refers to this value. Greenthreads that wait here get an error of kind
-            /// `NotConnected`, as does every later call. Clones stay open. Closing twice does nothing. See the
-            /// [example](crate::net::TcpStream#closing).
+            /// Closes the socket now, also for others that refer to this value. Greenthreads that wait here get an
+            /// error of kind `NotConnected`, as does every later call. Clones stay open. Closing twice does nothing.
+            /// See the [example](crate::net::TcpStream#closing).
             ///
             /// The descriptor is free at once, unless it was lent by [`as_fd`](std::os::fd::AsFd): then when this
             /// value is dropped.
@@ -151,7 +151,7 @@ macro_rules! descriptor {
             /// If it was closed.
             fn try_from(socket: $socket) -> std::io::Result<std::process::Stdio> {
                 let source = socket.io.into_source();
-                let source = source.ok_or_else(crate::io::readiness::closed)?;
+                let source = source.ok_or_else(crate::runtime::readiness::closed)?;
                 source.set_nonblocking(false)?;
                 Ok(std::os::fd::OwnedFd::from(source).into())
             }

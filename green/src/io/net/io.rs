@@ -1,4 +1,4 @@
-//! Who owns a descriptor: opened, lent, duplicated, closed, given away.
+//! The ownership of a descriptor: opened, lent, duplicated, closed, given away.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use hub_core::{Direction, NotReady, Token};
 
-use crate::io::readiness::closed;
-use crate::runtime::Runtime;
+use crate::runtime::readiness::closed;
+use crate::runtime::{Runtime, ThreadState};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Read, Direction::Write];
 
@@ -29,14 +29,25 @@ pub(crate) struct Io<T: AsFd + 'static> {
     used_up: [Cell<bool>; 2],
     nonblocking: Cell<bool>,
     plain: bool,
-    /// Set by `as_fd`: who was lent the descriptor may use it for as long as the socket lives, closed or not.
+    /// Set by `as_fd`: a caller that was lent the descriptor may use it for as long as the socket lives, closed or
+    /// not.
     lent: OnceCell<Rc<T>>,
+}
+
+/// What sockets start with in a thread: see [`set_default_timeout`](super::set_default_timeout).
+#[derive(Default)]
+pub(super) struct DefaultTimeout(pub(super) Cell<Option<Duration>>);
+
+impl ThreadState for DefaultTimeout {}
+
+pub(super) fn default_of_thread() -> Rc<DefaultTimeout> {
+    Runtime::with(Runtime::state)
 }
 
 impl<T: AsFd + 'static> Io<T> {
     /// Takes a descriptor that is in non-blocking mode, of any kind: it is used until the system says `WouldBlock`.
     pub(crate) fn new(source: T) -> Io<T> {
-        let timeout = Runtime::with(|runtime| runtime.default_timeout.get());
+        let timeout = default_of_thread().0.get();
         Io {
             source: RefCell::new(Some(Rc::new(source))),
             token: Cell::new(None),
@@ -126,7 +137,7 @@ impl<T: AsFd + 'static> Io<T> {
         self.nonblocking.get()
     }
 
-    /// Whether calls that would wait say `WouldBlock` instead. The descriptor itself never blocks.
+    /// With `true`, calls that would wait say `WouldBlock` instead. The descriptor itself never blocks.
     pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         self.source()?;
         self.nonblocking.set(nonblocking);
@@ -193,9 +204,9 @@ impl<T: AsFd + 'static> Io<T> {
         Ok(token)
     }
 
-    /// After a shutdown: those who wait in these directions have something to find, and so has the next call. Not of
-    /// every socket and direction the system says so: the registration ends, and whoever goes on waiting makes
-    /// another.
+    /// After a shutdown: those who wait in these directions have something to find, and so has the next call. The
+    /// system does not say so of every socket and direction: the registration ends, and a greenthread that goes on
+    /// waiting makes another.
     pub(crate) fn woken_by(&self, how: Shutdown) {
         let ended: &[Direction] = match how {
             Shutdown::Read => &[Direction::Read],
@@ -231,14 +242,14 @@ impl<T: AsFd + 'static> Io<T> {
         }
     }
 
-    /// Closes the descriptor now, whoever else refers to this socket; those who wait get an error.
+    /// Closes the descriptor now, also for others that refer to this socket; those who wait get an error.
     pub(crate) fn close(&self) {
         if let Some(source) = self.detach() {
             let number = source.as_fd().as_raw_fd();
             drop(source);
             Runtime::with(|runtime| {
                 runtime.descriptor_closing(number, self.lent.get().is_some());
-                runtime.lacking.borrow_mut().wake_all();
+                runtime.descriptor_closed();
             });
         }
     }
@@ -250,7 +261,7 @@ impl<T: AsFd + 'static> Io<T> {
         self.detach().and_then(Rc::into_inner)
     }
 
-    /// Nobody uses a lent descriptor any more.
+    /// Ends the loan of a descriptor: no caller of `lend` uses it any more.
     fn end_loan(&mut self) {
         if let Some(lent) = self.lent.take()
             && self.source.get_mut().is_none()

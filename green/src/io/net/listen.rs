@@ -1,4 +1,4 @@
-//! Listening sockets, with what std leaves no choice in.
+//! Listening sockets, with the options that std has fixed.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use super::addr::each_addr;
 use super::socket::{self, BACKLOG};
 use super::{TcpListener, ToSocketAddrs, UnixListener};
 
-/// A listening socket to be: its backlog and the options that must be set before it is bound.
+/// The configuration of a listening socket: its backlog and the options that must be set before it is bound.
 ///
 /// ```
 /// use green::net::ListenBuilder;
@@ -52,14 +52,14 @@ impl ListenBuilder {
         self
     }
 
-    /// Whether the address may be taken over from connections of an earlier listener that are not yet forgotten
+    /// With `true`, the address may be taken over from connections of an earlier listener that are not yet forgotten
     /// (`SO_REUSEADDR`).
     pub fn reuse_addr(mut self, reuse: bool) -> ListenBuilder {
         self.reuse_addr = reuse;
         self
     }
 
-    /// Whether several listeners that all say so may share the address (`SO_REUSEPORT`). The system spreads the
+    /// With `true`, several listeners that all say so may share the address (`SO_REUSEPORT`). The system spreads the
     /// connections over them, and a program that listens there by mistake steals some.
     ///
     /// With port 0 the system may then choose the port of another such listener: a warning is logged.

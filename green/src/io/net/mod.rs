@@ -1,4 +1,4 @@
-//! Sockets with std's names and signatures: who knows [`std::net`] knows these.
+//! Sockets with the names and signatures of [`std::net`].
 //!
 //! Every call that would wait parks the calling greenthread and lets the others run. The descriptors are always
 //! non-blocking, each call is tried before anything waits, and a descriptor is registered with the hub once in its
@@ -77,7 +77,6 @@ pub use std::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,
 };
 
-pub(crate) use accept::AcceptRetry;
 pub use accept::{Incoming, UnixIncoming};
 pub use addr::ToSocketAddrs;
 pub use connecting::ConnectError;
@@ -88,8 +87,6 @@ pub use listen::ListenBuilder;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};
-
-use crate::runtime::Runtime;
 
 /// Sets the timeout that every socket of this OS thread made from now on starts with, for reads, writes, accepts and
 /// connects. `None`, as at first, is none.
@@ -110,11 +107,11 @@ pub fn set_default_timeout(timeout: Option<Duration>) -> std::io::Result<()> {
     if timeout == Some(Duration::ZERO) {
         return Err(io::zero_timeout());
     }
-    Runtime::with(|runtime| runtime.default_timeout.set(timeout));
+    io::default_of_thread().0.set(timeout);
     Ok(())
 }
 
 /// What [`set_default_timeout`] has set.
 pub fn default_timeout() -> Option<Duration> {
-    Runtime::with(|runtime| runtime.default_timeout.get())
+    io::default_of_thread().0.get()
 }

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use hub_core::{Direction, NotReady};
 
 use super::io::Io;
-use crate::io::backoff::Backoff;
-use crate::io::readiness::{self, leave_waker, reason, registered, timed_out};
 use crate::runtime::Runtime;
+use crate::runtime::backoff::Backoff;
+use crate::runtime::readiness::{self, leave_waker, reason, registered, timed_out};
 
 /// A transfer of this size or more may have been cut off by the system's own limit, which lies above it.
 const ALWAYS_WHOLE: usize = 1 << 30;

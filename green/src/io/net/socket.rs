@@ -10,7 +10,8 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use super::io::Io;
 use crate::runtime::Runtime;
 
-/// What `listen` is told where nobody chooses: a burst of connections must not be dropped. The system caps it.
+/// The backlog of a listener unless the caller chooses another: a burst of connections must not be dropped. The
+/// system caps it.
 pub(super) const BACKLOG: u32 = 1024;
 
 /// A new socket, closed on exec.

@@ -201,7 +201,7 @@ impl TcpStream {
         self.io.retry(Direction::Read, |stream| stream.peek(buf))
     }
 
-    /// Whether small writes go out at once instead of being gathered (`TCP_NODELAY`).
+    /// With `true`, small writes go out at once instead of being gathered (`TCP_NODELAY`).
     ///
     /// # Errors
     /// If it was closed.

@@ -12,7 +12,7 @@ use super::descriptor::descriptor;
 use super::io::Io;
 use super::socket::{self, unknown};
 use super::verbs::{endpoint, ttl};
-use crate::io::once::is_read_shut;
+use crate::runtime::once::is_read_shut;
 
 /// A UDP socket: [`std::net::UdpSocket`], whose waits let other greenthreads run.
 ///
@@ -111,7 +111,7 @@ impl UdpSocket {
         self.io.retry(Direction::Write, |socket| socket.send(buf))
     }
 
-    /// Whether it may send to a broadcast address (`SO_BROADCAST`).
+    /// With `true`, it may send to a broadcast address (`SO_BROADCAST`).
     ///
     /// # Errors
     /// If it was closed.
@@ -127,7 +127,7 @@ impl UdpSocket {
         self.io.source()?.broadcast()
     }
 
-    /// Whether what it sends to a group comes back to this host (`IP_MULTICAST_LOOP`).
+    /// With `true`, what it sends to a group comes back to this host (`IP_MULTICAST_LOOP`).
     ///
     /// # Errors
     /// What the system says, such as for a socket of the other family.
@@ -159,7 +159,7 @@ impl UdpSocket {
         self.io.source()?.multicast_ttl_v4()
     }
 
-    /// Whether what it sends to a group comes back to this host (`IPV6_MULTICAST_LOOP`).
+    /// With `true`, what it sends to a group comes back to this host (`IPV6_MULTICAST_LOOP`).
     ///
     /// # Errors
     /// What the system says, such as for a socket of the other family.

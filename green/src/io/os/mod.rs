@@ -1,5 +1,5 @@
-//! Descriptors that are no sockets: pipes, the standard streams, whatever another library holds; and child
-//! processes by number.
+//! Descriptors that are no sockets: pipes, the standard streams, those of other libraries; and child processes by
+//! number.
 //!
 //! [`read`] and [`write()`] take any descriptor and leave its mode alone: they wait until it is ready, then make one
 //! system call. [`pipe`] makes pipes that are cheaper than that. For child processes
@@ -19,11 +19,11 @@ use hub_core::Direction;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use crate::io::backoff::Backoff;
-use crate::io::once::is_ready;
-use crate::io::readiness::{reason, timed_out};
 use crate::io::trampoline;
 use crate::runtime::Runtime;
+use crate::runtime::backoff::Backoff;
+use crate::runtime::once::is_ready;
+use crate::runtime::readiness::{reason, timed_out};
 
 pub use green_pipe::GreenPipe;
 pub(crate) use number::Process;

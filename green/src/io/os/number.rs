@@ -1,4 +1,4 @@
-//! One child process, told from whoever has its number after it.
+//! One child process, told from a later process with the same number.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -27,7 +27,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The process must be a child whose status nobody has taken: its number could be another's by now.
+    /// The process must be a child whose status was not taken yet: else its number could be another's by now.
     pub(crate) fn of(pid: u32) -> Process {
         Process {
             pid,

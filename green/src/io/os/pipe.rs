@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use hub_core::Direction;
 
-use crate::io::readiness::closed;
 use crate::net::io::Io;
 use crate::net::retry::Transfer;
 use crate::net::verbs::{reads, writes};
+use crate::runtime::readiness::closed;
 
 /// The end of a pipe from which to read. Made by [`pipe`].
 ///

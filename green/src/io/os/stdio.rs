@@ -17,6 +17,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use super::pipe::own;
 use crate::net::io::Io;
 use crate::net::retry::Transfer;
+use crate::runtime::{Runtime, ThreadState};
 
 /// The size of the buffer of `Stdin`.
 const CAPACITY: usize = 8192;
@@ -137,8 +138,30 @@ impl Unread {
     }
 }
 
-thread_local! {
-    static STDIN: RefCell<Option<Stdin>> = const { RefCell::new(None) };
+/// A stream that a thread has opened, once for all who ask.
+struct Opened<S>(RefCell<Option<S>>);
+
+impl<S> Default for Opened<S> {
+    fn default() -> Opened<S> {
+        Opened(RefCell::default())
+    }
+}
+
+impl<S: Clone + 'static> ThreadState for Opened<S> {
+    fn at_end(&self) {
+        drop(self.0.take());
+    }
+}
+
+fn opened<S: Clone + 'static>(open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
+    let opened = Runtime::with(Runtime::state::<Opened<S>>);
+    let known = opened.0.borrow().clone();
+    if let Some(stream) = known {
+        return Ok(stream);
+    }
+    let stream = open()?;
+    opened.0.replace(Some(stream.clone()));
+    Ok(stream)
 }
 
 /// The standard input of the process.
@@ -153,16 +176,11 @@ thread_local! {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn stdin() -> io::Result<Stdin> {
-    STDIN.with(|slot| {
-        if let Some(stdin) = &*slot.borrow() {
-            return Ok(stdin.clone());
-        }
-        let stdin = Stdin(Rc::new(Input {
+    opened(|| {
+        Ok(Stdin(Rc::new(Input {
             stream: Stream::open(rustix::stdio::stdin(), Direction::Read)?,
             unread: RefCell::default(),
-        }));
-        slot.replace(Some(stdin.clone()));
-        Ok(stdin)
+        })))
     })
 }
 
@@ -275,17 +293,9 @@ macro_rules! output {
         /// # Ok::<(), std::io::Error>(())
         /// ```
         pub fn $make() -> io::Result<$name> {
-            thread_local! {
-                static STREAM: RefCell<Option<$name>> = const { RefCell::new(None) };
-            }
-            STREAM.with(|slot| {
-                if let Some(stream) = &*slot.borrow() {
-                    return Ok(stream.clone());
-                }
+            opened(|| {
                 let stream = Stream::open(rustix::stdio::$make(), Direction::Write)?;
-                let stream = $name(Rc::new(stream));
-                slot.replace(Some(stream.clone()));
-                Ok(stream)
+                Ok($name(Rc::new(stream)))
             })
         }
 

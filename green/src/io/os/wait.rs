@@ -219,7 +219,7 @@ fn look<T>(
     }
 }
 
-/// Whether this thread has the signal blocked, where the system says so.
+/// True if this thread has the signal blocked; `None` where the system does not say.
 fn is_blocked(signal: i32) -> Option<bool> {
     let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
     let blocked = status

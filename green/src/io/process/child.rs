@@ -1,4 +1,4 @@
-//! A child process, and who may send it signals.
+//! A child process, and a handle by which others send it signals.
 
 use std::fmt;
 use std::io;
@@ -28,7 +28,7 @@ pub struct Child {
     pub(super) conversation: Option<Conversation>,
 }
 
-/// Sends signals to a child process, and asks whether it has ended, while somebody else has the [`Child`] and waits
+/// Sends signals to a child process, and asks if it has ended, while another greenthread has the [`Child`] and waits
 /// for it. It may be cloned and go to other threads.
 ///
 /// Signals reach that process or nobody: one that has ended is never taken for another that has its number by now.
@@ -152,7 +152,7 @@ impl Child {
         })
     }
 
-    /// Who has it may send signals while this one waits.
+    /// A handle by which others may send signals while this one waits.
     pub fn handle(&self) -> ChildHandle {
         self.handle.clone()
     }
@@ -239,7 +239,7 @@ impl fmt::Debug for Child {
     }
 }
 
-/// A child that nobody could end or wait for any more if this is unwound: it does both.
+/// A child that would be left running if this is unwound: its drop ends it and waits for it.
 pub(super) struct Unheld(Option<Child>);
 
 impl Unheld {

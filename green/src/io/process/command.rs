@@ -1,4 +1,4 @@
-//! What to run, and with what.
+//! A command: the program to run, its arguments, environment and streams.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -35,7 +35,7 @@ use crate::error::failed;
 /// ```
 pub struct Command {
     inner: process::Command,
-    /// Whether the caller has chosen stdin, stdout, stderr: what is not chosen depends on the call.
+    /// True if the caller has chosen stdin, stdout, stderr: what is not chosen depends on the call.
     chosen: [bool; 3],
     input: Option<Vec<u8>>,
     timeout: Option<Duration>,
@@ -208,7 +208,7 @@ impl Command {
         }
     }
 
-    /// Says what the system does not say: whether it means the program or the directory.
+    /// Says what the system does not say: if it means the program or the directory.
     fn refused(&self, error: io::Error) -> io::Error {
         let name = self.name();
         let directory = self.get_current_dir();
@@ -253,12 +253,12 @@ impl Command {
         self.run([Stdio::null, Stdio::piped, Stdio::piped])
     }
 
-    /// Runs it with its output captured, and its errors where those of this process go if nobody has chosen.
+    /// Runs it with its output captured, and its errors where those of this process go if the caller has not chosen.
     pub(super) fn captured(&mut self) -> io::Result<Output> {
         self.run([Stdio::null, Stdio::piped, Stdio::inherit])
     }
 
-    /// Runs it to its end, with these streams where nobody has chosen.
+    /// Runs it to its end, with these streams where the caller has not chosen.
     fn run(&mut self, [stdin, stdout, stderr]: [fn() -> Stdio; 3]) -> io::Result<Output> {
         let [stdin_chosen, stdout_chosen, stderr_chosen] = self.chosen;
         if self.input.is_some() {
@@ -292,7 +292,7 @@ impl Command {
     }
 }
 
-/// Whether a process can be started in a directory.
+/// Succeeds if a process can be started in a directory.
 fn enter(directory: &Path) -> rustix::io::Result<()> {
     // The dot is looked for inside, which only a directory that may be searched allows.
     rustix::fs::access(directory.join("."), Access::EXEC_OK)

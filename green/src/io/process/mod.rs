@@ -1,4 +1,4 @@
-//! Child processes with std's face: who knows [`std::process`] knows these.
+//! Child processes with the names and signatures of [`std::process`].
 //!
 //! Waiting for a child, and reading from and writing to it, lets other greenthreads run.
 //!

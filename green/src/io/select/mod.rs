@@ -28,8 +28,8 @@ impl Selected {
     }
 }
 
-/// Waits until one of `read` is readable or one of `write` is writable, for at most `timeout`, and says which are by
-/// then. A timeout of zero looks once and does not wait. Other greenthreads run meanwhile.
+/// Waits until one of `read` is readable or one of `write` is writable, for at most `timeout`, and returns those that
+/// are ready by then. A timeout of zero looks once and does not wait. Other greenthreads run meanwhile.
 ///
 /// # Errors
 /// What the system says of a descriptor. `NotConnected` if it is a socket or pipe of green and is closed meanwhile.

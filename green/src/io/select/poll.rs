@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use hub_core::{Interest, Ready};
 
-use crate::io::once::Watch;
-use crate::io::readiness::Ended;
+use crate::runtime::once::Registrations;
+use crate::runtime::readiness::Waited;
 use crate::runtime::{Reason, Runtime, Watched};
 
 /// Descriptors of any kind, each with a key of the caller's: what `select.poll()` is in eventlet's language.
@@ -121,7 +121,7 @@ impl<K> Poll<K> {
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> io::Result<Vec<(&K, Ready)>> {
         let timeout = timeout.into();
         Runtime::with(|runtime| {
-            let mut watch = Watch::new(runtime);
+            let mut watch = Registrations::new(runtime);
             for entry in &self.entries {
                 // A duplicate again: one hub knows a number once, and two waits may go on at the same time.
                 let own = Rc::new(entry.fd.try_clone()?);
@@ -131,7 +131,7 @@ impl<K> Poll<K> {
                 watch.look()?;
             } else {
                 match watch.wait(self.reason(), runtime.deadline(timeout)) {
-                    Ended::Ready | Ended::Expired => {}
+                    Waited::Ready | Waited::Expired => {}
                     ended => {
                         drop(watch);
                         ended.or_raise(self.reason())?;

@@ -1,4 +1,4 @@
-//! What cannot be done as it was asked for is refused before anything is sent.
+//! Requests that cannot be made as they were asked for: they are refused before anything is sent.
 
 use std::io;
 

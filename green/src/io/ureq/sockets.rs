@@ -15,7 +15,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use ::ureq::unversioned::transport::ShutdownHandle;
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 use hub_core::Direction;
 use slab::Slab;
 

@@ -1,4 +1,4 @@
-//! What is said to a SOCKS proxy: versions 4 and 4a, and 5 (RFC 1928, RFC 1929).
+//! The conversation with a SOCKS proxy: versions 4 and 4a, and 5 (RFC 1928, RFC 1929).
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};

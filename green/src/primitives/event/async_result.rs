@@ -4,7 +4,7 @@ use std::error::Error;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{AlreadySent, Event};
+use super::Event;
 
 /// A value or an error that will be there: an [`Event`] that can be set again, and waited for without taking what was
 /// set.
@@ -34,25 +34,13 @@ impl<T> AsyncResult<T> {
     /// Sets the value, in the place of what was set before. It never switches.
     ///
     /// Those who were woken by what was set before still get that.
-    pub fn set(&self, mut value: T) {
-        while let Err(AlreadySent(back)) = self.event.send(value) {
-            value = back;
-            self.unset();
-        }
+    pub fn set(&self, value: T) {
+        drop(self.event.replace(Ok(value)));
     }
 
     /// Sets an error, in the place of what was set before.
     pub fn set_exception(&self, error: impl Into<Box<dyn Error>>) {
-        let mut error = Rc::from(error.into());
-        while let Err(AlreadySent(back)) = self.event.fail(error) {
-            error = back;
-            self.unset();
-        }
-    }
-
-    fn unset(&self) {
-        // Fails if nothing was set, which is as well.
-        let _ = self.event.reset();
+        drop(self.event.replace(Err(Rc::from(error.into()))));
     }
 
     /// True if a value or an error was set.

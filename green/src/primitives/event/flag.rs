@@ -73,7 +73,8 @@ impl Flag {
                 return true;
             }
             let deadline = runtime.deadline(timeout);
-            let ended = runtime.wait_in(&self.waiters, reason, deadline);
+            let is_off = || !self.is_set();
+            let ended = runtime.wait_while(&self.waiters, reason, deadline, is_off);
             ended.is_served()
         })
     }

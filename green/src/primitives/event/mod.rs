@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::primitives::sharing::{Local, Shared, Sharing, WaiterOf, change};
+use crate::primitives::local_or_shared::{Local, Reach, Shared, Sharing, WaiterOf, change};
 use crate::runtime::{Ended, Reason, Runtime, Wait, WaitList, Why};
 
 pub use async_result::AsyncResult;
@@ -34,6 +34,16 @@ pub use flag::Flag;
 pub type Event<T> = OneShot<T, Local>;
 
 /// A value or an error that is sent once: [`Event`] or [`sync::Event`](crate::sync::Event).
+///
+/// ```
+/// use green::event::OneShot;
+/// use green::sync::Sharing;
+///
+/// fn is_there<S: Sharing>(event: &OneShot<u32, S>) -> bool {
+///     event.ready()
+/// }
+/// assert!(!is_there(&green::Event::new()) && !is_there(&green::sync::Event::new()));
+/// ```
 pub struct OneShot<T, S: Sharing> {
     /// Those who wait keep the round in which they came: a reset does not take their value from them.
     round: S::Cell<S::Ptr<Round<T, S>>>,
@@ -225,6 +235,19 @@ impl<T: Clone, S: Sharing> OneShot<T, S> {
 }
 
 impl<T> OneShot<T, Local> {
+    /// Sends `outcome` in the place of what was sent before. What this returns holds that: dropping it is code of the user.
+    fn replace(&self, outcome: Result<T, Rc<dyn Error>>) -> Rc<Round<T, Local>> {
+        let next = Round::<T, Local>::new();
+        let last = Local::with(&self.round, |round| match round.get() {
+            Some(_) => std::mem::replace(round, next),
+            None => Rc::clone(round),
+        });
+        if self.round().send(outcome).is_err() {
+            unreachable!("nothing was sent since the last reset");
+        }
+        last
+    }
+
     /// Waits until something is sent, and does not look at it. False says that nothing was.
     fn wait_for(&self, timeout: Option<Duration>) -> bool {
         self.round().wait(self.reason(), timeout).is_ok()
@@ -281,6 +304,12 @@ impl<T, S: Sharing> fmt::Debug for OneShot<T, S> {
 }
 
 /// Something was sent before. What was to be sent now comes back.
+///
+/// ```
+/// let event = green::Event::new();
+/// event.send(1).unwrap();
+/// assert_eq!(event.send(2), Err(green::event::AlreadySent(2)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AlreadySent<T>(pub T);
 
@@ -299,6 +328,10 @@ impl<T> fmt::Display for AlreadySent<T> {
 impl<T> Error for AlreadySent<T> {}
 
 /// Nothing was sent that a reset could take back.
+///
+/// ```
+/// assert_eq!(green::Event::<u32>::new().reset(), Err(green::event::NotSent));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotSent;
 

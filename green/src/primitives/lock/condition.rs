@@ -91,12 +91,15 @@ impl Condition {
     ) -> Result<(MutexGuard<'a, T>, bool), Unwinding> {
         let now = || Runtime::with(Runtime::now);
         let start = now();
+        let mut left = timeout;
         while condition(&mut guard) {
-            let left = timeout.saturating_sub(now().saturating_duration_since(start));
-            if left.is_zero() {
-                return Ok((guard, false));
-            }
+            // Once at least, so that a timeout of zero lets the others run.
             guard = self.wait_timeout(guard, left)?.0;
+            left = timeout.saturating_sub(now().saturating_duration_since(start));
+            if left.is_zero() {
+                let changed = !condition(&mut guard);
+                return Ok((guard, changed));
+            }
         }
         Ok((guard, true))
     }
@@ -121,23 +124,28 @@ impl Condition {
     ) -> Result<(MutexGuard<'a, T>, bool), Unwinding> {
         let mutex = guard.mutex();
         let reason = Reason::Primitive("a condition", std::ptr::from_ref(self).addr());
+        // Nobody else runs before this greenthread is in the list, but for a timeout of zero, which lets them change the
+        // value once.
+        drop(guard);
         let ended = Runtime::with(|runtime| {
-            runtime.wait::<Here, _, _>(Wait {
-                reason,
-                deadline: runtime.deadline(timeout),
-                enter: |waiter| {
-                    let place = self.waiters.borrow_mut().push(waiter, ());
-                    drop(guard);
-                    Some(place)
-                },
-                leave: |place| self.waiters.borrow_mut().leave(place),
-                pass_on: || self.notify_one(),
-            })
+            let deadline = runtime.deadline(timeout);
+            loop {
+                let ended = runtime.wait::<Here, _, _>(Wait {
+                    reason,
+                    deadline,
+                    enter: |waiter| Some(self.waiters.borrow_mut().push(waiter, ())),
+                    leave: |place| self.waiters.borrow_mut().leave(place),
+                    pass_on: || self.notify_one(),
+                });
+                if ended != Ended::NotServed(Why::Again, ()) {
+                    return ended;
+                }
+            }
         });
         let notified = match ended {
             Ended::Served => true,
-            Ended::NotServed(Why::Again | Why::Expired, ()) => false,
             Ended::NotServed(Why::Unwinding, ()) => return Err(Unwinding),
+            Ended::NotServed(_, ()) => false,
         };
         let notification = notified.then(|| Notification { condition: self });
         let guard = mutex.lock()?;

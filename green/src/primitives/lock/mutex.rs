@@ -112,15 +112,26 @@ impl<T> From<T> for Mutex<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Mutex");
-        match self.value.try_borrow() {
-            Ok(value) => out.field("value", &&*value),
-            Err(_) => out.field("value", &format_args!("<locked>")),
+        // The value's own code may wait: so it is locked, and who wants it waits.
+        match self.try_lock() {
+            Some(value) => out.field("value", &&*value),
+            None => out.field("value", &format_args!("<locked>")),
         };
         out.finish()
     }
 }
 
 /// The value of a [`Mutex`], for as long as this lives.
+///
+/// ```
+/// let mutex = green::lock::Mutex::new(5);
+/// {
+///     let mut value = mutex.lock().unwrap();
+///     *value += 1;
+///     assert!(mutex.is_locked());
+/// }
+/// assert!(!mutex.is_locked());
+/// ```
 #[must_use = "a mutex whose guard is not kept is unlocked at once"]
 pub struct MutexGuard<'a, T: ?Sized> {
     value: RefMut<'a, T>,

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::owner::Owner;
+use crate::runtime::Runtime;
 use crate::semaphore::{NotAcquired, Permit, Release, Semaphore};
 
 /// A lock that the greenthread which holds it may acquire again, and must release as often.
@@ -38,6 +39,7 @@ impl RLock {
     /// While the thread unwinds nothing can wait: if another holds the lock then, this is logged as an error and what
     /// is returned holds nothing ([`Permit::is_held`]).
     pub fn acquire(&self) -> Permit<'_, RLock> {
+        self.spend();
         Permit::or_nothing(self, self.enter(|| self.owner.take(&self.permit, None)))
     }
 
@@ -50,6 +52,7 @@ impl RLock {
     /// As [`acquire`](RLock::acquire), for at most `timeout`. `None` says that the lock was not free in that time, or
     /// that the thread unwinds.
     pub fn acquire_timeout(&self, timeout: Duration) -> Option<Permit<'_, RLock>> {
+        self.spend();
         self.enter(|| self.owner.take(&self.permit, Some(timeout)))
             .then(|| Permit::of(self))
     }
@@ -74,6 +77,13 @@ impl RLock {
     /// True if the calling greenthread holds it.
     pub fn is_owned(&self) -> bool {
         self.owner.get() == Some(me())
+    }
+
+    /// Who takes it for the first time is counted by the permit.
+    fn spend(&self) {
+        if self.is_owned() {
+            Runtime::with(Runtime::spend);
+        }
     }
 
     fn enter(&self, take: impl FnOnce() -> bool) -> bool {

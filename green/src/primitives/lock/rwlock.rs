@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::owner::Owner;
 use crate::Unwinding;
-use crate::runtime::{Here, Reason, Runtime, Wait, WaitList, Waiting};
+use crate::runtime::{Here, Reason, Runtime, Wait, WaitList, Waiting, Why};
 
 /// A value that many greenthreads read at a time, or one writes.
 ///
@@ -29,7 +29,7 @@ use crate::runtime::{Here, Reason, Runtime, Wait, WaitList, Waiting};
 /// assert_eq!(*lock.read().unwrap(), 2);
 /// ```
 pub struct RwLock<T: ?Sized> {
-    state: RefCell<State>,
+    state: RefCell<Holders>,
     /// Borrowed only as the state allows.
     value: RefCell<T>,
 }
@@ -41,7 +41,7 @@ enum Access {
 }
 
 #[derive(Debug)]
-struct State {
+struct Holders {
     readers: usize,
     writing: bool,
     /// The writer. Reports do not name readers, who may be many.
@@ -49,7 +49,7 @@ struct State {
     waiters: WaitList<Access>,
 }
 
-impl State {
+impl Holders {
     fn is_open_for(&self, access: Access) -> bool {
         !self.writing && (access == Access::Read || self.readers == 0)
     }
@@ -95,7 +95,7 @@ impl State {
 
 /// A place among the readers, or that of the writer.
 struct Entry<'a> {
-    state: &'a RefCell<State>,
+    state: &'a RefCell<Holders>,
     access: Access,
 }
 
@@ -109,7 +109,7 @@ impl<T> RwLock<T> {
     /// A lock around `value`, free.
     pub fn new(value: T) -> RwLock<T> {
         RwLock {
-            state: RefCell::new(State {
+            state: RefCell::new(Holders {
                 readers: 0,
                 writing: false,
                 owner: Rc::default(),
@@ -220,11 +220,14 @@ impl<T: ?Sized> RwLock<T> {
         let owner = Rc::clone(&self.state.borrow().owner);
         Runtime::with(|runtime| {
             let deadline = runtime.deadline(timeout);
-            let ended = owner.blocking(|| {
+            let wait = || {
                 runtime.wait::<Here, _, _>(Wait {
                     reason,
                     deadline,
-                    enter: |waiter| Some(self.state.borrow_mut().waiters.push(waiter, access)),
+                    enter: |waiter| {
+                        let mut state = self.state.borrow_mut();
+                        (!state.try_enter(access)).then(|| state.waiters.push(waiter, access))
+                    },
                     leave: |place| {
                         let mut state = self.state.borrow_mut();
                         let left = state.waiters.leave(place)?;
@@ -234,8 +237,16 @@ impl<T: ?Sized> RwLock<T> {
                     },
                     pass_on: || self.state.borrow_mut().leave(access),
                 })
+            };
+            let ended = owner.blocking(|| {
+                loop {
+                    match wait().served() {
+                        Err(Why::Again) => {}
+                        ended => return ended,
+                    }
+                }
             });
-            ended.is_served().then(|| self.entry(access))
+            ended.is_ok().then(|| self.entry(access))
         })
     }
 }
@@ -255,15 +266,22 @@ impl<T> From<T> for RwLock<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("RwLock");
-        match self.value.try_borrow() {
-            Ok(value) => out.field("value", &&*value),
-            Err(_) => out.field("value", &format_args!("<locked>")),
+        // The value's own code may wait: so it is locked, and who wants to write waits.
+        match self.try_read() {
+            Some(value) => out.field("value", &&*value),
+            None => out.field("value", &format_args!("<locked>")),
         };
         out.finish()
     }
 }
 
 /// The value of a [`RwLock`] for reading, for as long as this lives.
+///
+/// ```
+/// let lock = green::lock::RwLock::new(5);
+/// let (one, other) = (lock.read().unwrap(), lock.read().unwrap());
+/// assert_eq!(*one + *other, 10);
+/// ```
 #[must_use = "a lock whose guard is not kept is free at once"]
 pub struct ReadGuard<'a, T: ?Sized> {
     value: Ref<'a, T>,
@@ -286,6 +304,12 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
 }
 
 /// The value of a [`RwLock`] for writing, for as long as this lives.
+///
+/// ```
+/// let lock = green::lock::RwLock::new(5);
+/// *lock.write().unwrap() += 1;
+/// assert_eq!(lock.into_inner(), 6);
+/// ```
 #[must_use = "a lock whose guard is not kept is free at once"]
 pub struct WriteGuard<'a, T: ?Sized> {
     value: RefMut<'a, T>,

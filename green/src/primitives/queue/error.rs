@@ -3,7 +3,19 @@
 use std::error::Error;
 use std::fmt;
 
+pub(super) const BUSY: &str = "a comparison or a clone of a queue's items cannot change that queue";
+
 /// Why an item was not put into a queue. It comes back with the error.
+///
+/// ```
+/// use green::queue::{PutError, Queue};
+///
+/// let queue = Queue::bounded(1);
+/// queue.put(1).unwrap();
+/// let error = queue.try_put(2).unwrap_err();
+/// assert_eq!(error, PutError::Full(2));
+/// assert_eq!(error.into_inner(), 2);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PutError<T> {
@@ -13,13 +25,19 @@ pub enum PutError<T> {
     Shutdown(T),
     /// There was no room, and nothing could wait for it: the thread unwinds.
     Unwinding(T),
+    /// The caller is code that the queue itself runs (a comparison or a clone of its items), and there is no room, or that
+    /// compares what such code has put.
+    Busy(T),
 }
 
 impl<T> PutError<T> {
     /// The item that was not put.
     pub fn into_inner(self) -> T {
         match self {
-            PutError::Full(item) | PutError::Shutdown(item) | PutError::Unwinding(item) => item,
+            PutError::Full(item)
+            | PutError::Shutdown(item)
+            | PutError::Unwinding(item)
+            | PutError::Busy(item) => item,
         }
     }
 }
@@ -30,6 +48,7 @@ impl<T> fmt::Debug for PutError<T> {
             PutError::Full(_) => "Full(..)",
             PutError::Shutdown(_) => "Shutdown(..)",
             PutError::Unwinding(_) => "Unwinding(..)",
+            PutError::Busy(_) => "Busy(..)",
         })
     }
 }
@@ -40,6 +59,7 @@ impl<T> fmt::Display for PutError<T> {
             PutError::Full(_) => "the queue is full",
             PutError::Shutdown(_) => "the queue is shut down",
             PutError::Unwinding(_) => "the queue is full, and nothing can wait while unwinding",
+            PutError::Busy(_) => BUSY,
         })
     }
 }
@@ -47,6 +67,15 @@ impl<T> fmt::Display for PutError<T> {
 impl<T> Error for PutError<T> {}
 
 /// Why no item came out of a queue.
+///
+/// ```
+/// use green::queue::{GetError, Queue};
+///
+/// let queue = Queue::<u32>::unbounded();
+/// assert_eq!(queue.try_get(), Err(GetError::Empty));
+/// queue.shutdown(false);
+/// assert_eq!(queue.get(), Err(GetError::Shutdown));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 // As large as a pointer: a `Result` of it and a small item then travels in registers.
@@ -58,6 +87,8 @@ pub enum GetError {
     Shutdown,
     /// There was none, and nothing could wait for one: the thread unwinds.
     Unwinding,
+    /// The caller is code that the queue itself runs: a comparison or a clone of its items.
+    Busy,
 }
 
 impl fmt::Display for GetError {
@@ -66,6 +97,7 @@ impl fmt::Display for GetError {
             GetError::Empty => "the queue is empty",
             GetError::Shutdown => "the queue is shut down",
             GetError::Unwinding => "the queue is empty, and nothing can wait while unwinding",
+            GetError::Busy => BUSY,
         })
     }
 }
@@ -73,6 +105,12 @@ impl fmt::Display for GetError {
 impl Error for GetError {}
 
 /// More tasks were reported as done than were put into the queue.
+///
+/// ```
+/// use green::queue::{Queue, TooManyDone};
+///
+/// assert_eq!(Queue::<u32>::unbounded().task_done(), Err(TooManyDone));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyDone;
 

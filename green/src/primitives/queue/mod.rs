@@ -7,21 +7,24 @@
 //!
 //! All four share one implementation, [`Ordered`]; [`sync::Queue`](crate::sync::Queue) is the same for all OS threads.
 
+mod change;
 mod error;
 mod order;
 mod peek;
 mod state;
+mod wait;
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::primitives::sharing::{Local, Sharing, WaiterOf, change};
-use crate::runtime::{Ended, Reason, Runtime, Wait, Why};
+use crate::primitives::local_or_shared::{Local, Sharing, WaiterOf};
+
+use change::Held;
 
 pub use error::{GetError, PutError, TooManyDone};
 pub(crate) use order::Items;
 pub use order::{Fifo, Lifo, Lowest, Order};
-use state::{Refused, State, Want};
+use state::{Contents, Refused};
 
 /// A queue that is first in, first out.
 ///
@@ -42,6 +45,12 @@ use state::{Refused, State, Want};
 pub type Queue<T> = Ordered<T, Fifo<T>>;
 
 /// eventlet's name for a queue that does not count tasks. Counting costs one addition, so it is [`Queue`] itself.
+///
+/// ```
+/// let queue = green::LightQueue::bounded(1);
+/// queue.put(1).unwrap();
+/// assert!(queue.is_full());
+/// ```
 pub type LightQueue<T> = Queue<T>;
 
 /// A queue that is last in, first out.
@@ -56,8 +65,9 @@ pub type LifoQueue<T> = Ordered<T, Lifo<T>>;
 
 /// A queue that gives out the lowest item first, and among equals the first that came.
 ///
-/// For the highest first, put [`Reverse`](std::cmp::Reverse)d items. Comparing items must neither wait nor use this
-/// queue: it panics then.
+/// For the highest first, put [`Reverse`](std::cmp::Reverse)d items. While items are compared nothing can wait, as while
+/// the thread unwinds. What a comparison puts into this queue comes after the present change, but every other change by it
+/// is refused ([`GetError::Busy`]). One that panics has changed nothing.
 ///
 /// ```
 /// let jobs = green::PriorityQueue::unbounded();
@@ -69,8 +79,16 @@ pub type PriorityQueue<T> = Ordered<T, Lowest<T>>;
 
 /// A queue in the order `O`, shared as `S` says. [`Queue`], [`LifoQueue`], [`PriorityQueue`] and
 /// [`sync::Queue`](crate::sync::Queue) are its names.
+///
+/// ```
+/// let queue = green::Queue::bounded(2);
+/// queue.put("first").unwrap();
+/// queue.put("second").unwrap();
+/// assert_eq!((queue.get(), queue.qsize()), (Ok("first"), 1));
+/// ```
 pub struct Ordered<T, O: Order<T>, S: Sharing = Local> {
-    state: S::Cell<State<T, O, WaiterOf<S>>>,
+    gate: S::Gate,
+    state: S::Cell<Held<T, O, WaiterOf<S>>>,
 }
 
 impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
@@ -104,7 +122,8 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
 
     pub(crate) fn with(items: O, capacity: Option<usize>) -> Self {
         Ordered {
-            state: S::cell(State::new(items, capacity)),
+            gate: S::Gate::default(),
+            state: S::cell(Held::Here(Contents::new(items, capacity))),
         }
     }
 
@@ -142,12 +161,12 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// [`PutError::Full`] or [`PutError::Shutdown`], with the item.
     #[inline]
     pub fn try_put(&self, item: T) -> Result<(), PutError<T>> {
-        change::<S, _, _>(&self.state, |state, woken| state.try_put(item, woken)).map_err(
-            |refused| match refused {
-                Refused::Full(item) => PutError::Full(item),
-                Refused::Shut(item) => PutError::Shutdown(item),
-            },
-        )
+        match self.change(item, Contents::try_put) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Refused::Full(item))) => Err(PutError::Full(item)),
+            Ok(Err(Refused::Shut(item))) => Err(PutError::Shutdown(item)),
+            Err(item) => self.put_aside(item),
+        }
     }
 
     /// Takes the next item, and waits for one if there is none.
@@ -182,7 +201,8 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// [`GetError::Empty`] or [`GetError::Shutdown`].
     #[inline]
     pub fn try_get(&self) -> Result<T, GetError> {
-        change::<S, _, _>(&self.state, State::get)
+        let got = self.change((), |state, (), woken| state.get(woken));
+        got.unwrap_or(Err(GetError::Busy))
     }
 
     /// The items as they come, until the queue is shut down and empty. Taking one may wait.
@@ -196,7 +216,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     ///
     /// This, [`is_empty`](Self::is_empty) and [`is_full`](Self::is_full) stay true until the next switch.
     pub fn qsize(&self) -> usize {
-        S::with(&self.state, |state| state.len())
+        self.read(|state| state.len(), |facts| facts.len)
     }
 
     /// True if no item is in the queue: always, if it is a rendezvous. For every other queue, the next `get` waits.
@@ -206,27 +226,30 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
 
     /// True if the next `put` waits.
     pub fn is_full(&self) -> bool {
-        S::with(&self.state, |state| state.is_full())
+        self.read(|state| state.is_full(), |facts| facts.full)
     }
 
     /// For how many items there is room; `None` if for any number.
     pub fn capacity(&self) -> Option<usize> {
-        S::with(&self.state, |state| state.capacity())
+        self.read(|state| state.capacity(), |facts| facts.capacity)
     }
 
     /// How many greenthreads wait in `put`.
     pub fn putting(&self) -> usize {
-        S::with(&self.state, |state| state.putting())
+        self.read(|state| state.putting(), |facts| facts.putting)
     }
 
     /// How many greenthreads wait in `get` or `peek`.
     pub fn getting(&self) -> usize {
-        S::with(&self.state, |state| state.getting())
+        self.read(|state| state.getting(), |facts| facts.getting)
     }
 
     /// Makes room for `capacity` items; `None` for any number, `Some(0)` makes it a rendezvous.
     ///
     /// Those who wait to put and now can are woken. Items that are above the new capacity stay.
+    ///
+    /// # Panics
+    /// If it is called by a comparison or a clone of the queue's items.
     ///
     /// ```
     /// let queue = green::Queue::bounded(5);
@@ -235,7 +258,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// assert_eq!((queue.qsize(), queue.is_full()), (5, true));
     /// ```
     pub fn resize(&self, capacity: Option<usize>) {
-        change::<S, _, _>(&self.state, |state, woken| state.resize(capacity, woken));
+        self.change_or_panic(|state, woken| state.resize(capacity, woken));
     }
 
     /// Ends the queue: from now on `put` fails, and `get` does when the items are used up.
@@ -243,6 +266,9 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// Those who wait in `put` get their item back with [`PutError::Shutdown`], those who wait in `get`
     /// [`GetError::Shutdown`]. If `immediate`, the items that are in the queue are dropped, and taken off the number of
     /// unfinished tasks. It can be called again.
+    ///
+    /// # Panics
+    /// As [`resize`](Self::resize).
     ///
     /// ```
     /// use green::queue::{GetError, PutError, Queue};
@@ -254,21 +280,22 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// assert_eq!((queue.get(), queue.get()), (Ok(1), Err(GetError::Shutdown)));
     /// ```
     pub fn shutdown(&self, immediate: bool) {
-        let drained = change::<S, _, _>(&self.state, |state, woken| {
-            state.shut_down(immediate, woken)
-        });
+        let drained = self.change_or_panic(|state, woken| state.shut_down(immediate, woken));
         drop(drained);
     }
 
     /// True if the queue was shut down.
     pub fn is_shutdown(&self) -> bool {
-        S::with(&self.state, |state| state.shut)
+        self.read(|state| state.shut, |facts| facts.shut)
     }
 
     /// Reports that the work on one item that was got is done.
     ///
     /// # Errors
     /// If it was called more often than items were put.
+    ///
+    /// # Panics
+    /// As [`resize`](Self::resize).
     ///
     /// ```
     /// let queue = green::Queue::unbounded();
@@ -279,14 +306,14 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     /// assert!(queue.task_done().is_err());
     /// ```
     pub fn task_done(&self) -> Result<(), TooManyDone> {
-        change::<S, _, _>(&self.state, State::task_done)
+        self.change_or_panic(Contents::task_done)
             .then_some(())
             .ok_or(TooManyDone)
     }
 
     /// How many items were put and not reported as done.
     pub fn unfinished_tasks(&self) -> usize {
-        S::with(&self.state, |state| state.unfinished())
+        self.read(|state| state.unfinished(), |facts| facts.unfinished)
     }
 
     /// Waits until every item that was put has been reported as done; returns at once if there is none.
@@ -303,128 +330,15 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
 
     /// True if the next `get` does not wait: also of a rendezvous.
     pub(crate) fn has_item(&self) -> bool {
-        S::with(&self.state, |state| state.has_item())
+        self.read(|state| state.has_item(), |facts| facts.has_item)
     }
 
     /// True if the next `try_put` succeeds, shutdown aside.
     pub(crate) fn has_room(&self) -> bool {
-        S::with(&self.state, |state| !state.is_full() || state.is_wanted())
-    }
-
-    fn reason(&self, what: &'static str) -> Reason {
-        Reason::Primitive(what, std::ptr::from_ref(self).addr())
-    }
-
-    #[inline]
-    fn put_for(&self, item: T, timeout: Option<Duration>) -> Result<(), PutError<T>> {
-        Runtime::with(|runtime| {
-            runtime.spend();
-            let put = change::<S, _, _>(&self.state, |state, woken| state.put(item, woken));
-            match put {
-                Ok(()) => Ok(()),
-                Err(Refused::Full(item)) => self.wait_to_put(runtime, item, timeout),
-                Err(Refused::Shut(item)) => Err(PutError::Shutdown(item)),
-            }
-        })
-    }
-
-    #[inline(never)]
-    fn wait_to_put(
-        &self,
-        runtime: &Runtime,
-        mut item: T,
-        timeout: Option<Duration>,
-    ) -> Result<(), PutError<T>> {
-        let deadline = runtime.deadline(timeout);
-        loop {
-            let mut refused = None;
-            let ended = runtime.wait::<S::From, _, _>(Wait {
-                reason: self.reason("room in a queue"),
-                deadline,
-                enter: |putter| {
-                    change::<S, _, _>(&self.state, |state, woken| {
-                        state.put_or_wait(item, putter, woken)
-                    })
-                    .unwrap_or_else(|item| {
-                        refused = Some(item);
-                        None
-                    })
-                },
-                leave: |place| S::with(&self.state, |state| state.withdraw(place)),
-                pass_on: || (),
-            });
-            match ended {
-                Ended::Served => {
-                    return refused.map_or(Ok(()), |item| Err(PutError::Shutdown(item)));
-                }
-                Ended::NotServed(Why::Again, back) => item = back,
-                Ended::NotServed(Why::Expired, item) => return Err(PutError::Full(item)),
-                Ended::NotServed(Why::Unwinding, item) => return Err(PutError::Unwinding(item)),
-            }
-        }
-    }
-
-    #[inline]
-    fn get_for(&self, timeout: Option<Duration>) -> Result<T, GetError> {
-        Runtime::with(|runtime| {
-            runtime.spend();
-            match self.try_get() {
-                Err(GetError::Empty) => self.wait_to_get(runtime, timeout),
-                result => result,
-            }
-        })
-    }
-
-    #[inline(never)]
-    fn wait_to_get(&self, runtime: &Runtime, timeout: Option<Duration>) -> Result<T, GetError> {
-        let deadline = runtime.deadline(timeout);
-        loop {
-            let mut early = Err(GetError::Empty);
-            let ended = runtime.wait::<S::From, _, _>(Wait {
-                reason: self.reason("an item in a queue"),
-                deadline,
-                enter: |getter| {
-                    change::<S, _, _>(&self.state, |state, woken| {
-                        early = state.get(woken);
-                        matches!(early, Err(GetError::Empty))
-                            .then(|| state.wait_for(Want::Take, getter))
-                    })
-                },
-                leave: |place| S::with(&self.state, |state| state.leave(place)),
-                pass_on: || change::<S, _, _>(&self.state, State::renounce),
-            });
-            match ended {
-                Ended::Served if !matches!(early, Err(GetError::Empty)) => return early,
-                Ended::Served => {
-                    if let Some(item) = change::<S, _, _>(&self.state, State::redeem) {
-                        return Ok(item);
-                    }
-                }
-                Ended::NotServed(Why::Again, _) => {}
-                Ended::NotServed(Why::Expired, _) => return Err(GetError::Empty),
-                Ended::NotServed(Why::Unwinding, _) => return Err(GetError::Unwinding),
-            }
-        }
-    }
-
-    fn join_for(&self, timeout: Option<Duration>) -> bool {
-        Runtime::with(|runtime| {
-            let deadline = runtime.deadline(timeout);
-            loop {
-                let ended = runtime.wait::<S::From, _, _>(Wait {
-                    reason: self.reason("the end of the tasks of a queue"),
-                    deadline,
-                    enter: |joiner| S::with(&self.state, |state| state.join(joiner)),
-                    leave: |place| S::with(&self.state, |state| state.leave_join(place)),
-                    pass_on: || (),
-                });
-                match ended {
-                    Ended::Served => return true,
-                    Ended::NotServed(Why::Again, ()) => {}
-                    Ended::NotServed(Why::Expired | Why::Unwinding, ()) => return false,
-                }
-            }
-        })
+        self.read(
+            |state| !state.is_full() || state.is_wanted(),
+            |facts| !facts.full,
+        )
     }
 }
 
@@ -437,16 +351,15 @@ impl<T, O: Order<T>, S: Sharing> Default for Ordered<T, O, S> {
 
 impl<T, O: Order<T>, S: Sharing> fmt::Debug for Ordered<T, O, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        S::with(&self.state, |state| {
-            f.debug_struct("Queue")
-                .field("qsize", &state.len())
-                .field("capacity", &state.capacity())
-                .field("getting", &state.getting())
-                .field("putting", &state.putting())
-                .field("unfinished", &state.unfinished())
-                .field("shut", &state.shut)
-                .finish()
-        })
+        // What is written to is code of the user: the state is not borrowed meanwhile.
+        f.debug_struct("Queue")
+            .field("qsize", &self.qsize())
+            .field("capacity", &self.capacity())
+            .field("getting", &self.getting())
+            .field("putting", &self.putting())
+            .field("unfinished", &self.unfinished_tasks())
+            .field("shut", &self.is_shutdown())
+            .finish()
     }
 }
 
@@ -460,6 +373,13 @@ impl<'a, T, O: Order<T>, S: Sharing> IntoIterator for &'a Ordered<T, O, S> {
 }
 
 /// The items of a queue, as they come: made by [`Ordered::iter`].
+///
+/// ```
+/// let queue = green::Queue::unbounded();
+/// (0..3).for_each(|n| queue.put(n).unwrap());
+/// queue.shutdown(false);
+/// assert_eq!(queue.iter().sum::<u32>(), 3);
+/// ```
 pub struct Iter<'a, T, O: Order<T>, S: Sharing> {
     queue: &'a Ordered<T, O, S>,
 }

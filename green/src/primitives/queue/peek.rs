@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::order::Order;
 use super::state::Want;
 use super::{GetError, Ordered};
-use crate::primitives::sharing::{Local, Reach, change};
 use crate::runtime::{Ended, Here, Runtime, Wait, Why};
 
-/// Looking at items without taking them. It clones them, which is code of the user, so it is not for queues that
-/// threads share under a lock.
+/// Looking at items without taking them. It clones them; a clone that waits is refused that, as while the thread unwinds:
+/// to all others it is as if looking took no time.
+///
+/// It is for queues of one thread.
 impl<T: Clone, O: Order<T>> Ordered<T, O> {
     /// A clone of the next item, which stays in the queue. Waits for one if there is none.
     ///
@@ -43,7 +44,7 @@ impl<T: Clone, O: Order<T>> Ordered<T, O> {
     pub fn try_peek(&self) -> Result<T, GetError> {
         match self.qsize() {
             0 => Err(self.nothing()),
-            _ => self.look(),
+            _ => self.look_at_next(),
         }
     }
 
@@ -55,9 +56,11 @@ impl<T: Clone, O: Order<T>> Ordered<T, O> {
     }
 
     /// Sees the next item, even one that is promised to a getter.
-    fn look(&self) -> Result<T, GetError> {
-        let lent = Lent::of(self);
-        lent.items.peek().cloned().ok_or_else(|| self.nothing())
+    fn look_at_next(&self) -> Result<T, GetError> {
+        match self.look(|state| state.items().peek().cloned()) {
+            Some(item) => item.ok_or_else(|| self.nothing()),
+            None => Err(GetError::Busy),
+        }
     }
 
     fn peek_for(&self, timeout: Option<Duration>) -> Result<T, GetError> {
@@ -70,15 +73,17 @@ impl<T: Clone, O: Order<T>> Ordered<T, O> {
                     reason: self.reason("an item in a queue"),
                     deadline,
                     enter: |looker| {
-                        Local::with(&self.state, |state| {
-                            Some(state.wait_for(Want::Look, looker))
+                        self.change_in_wait(|state, _| {
+                            let nothing = state.len() == 0 || state.items().len() == 0;
+                            let waits = nothing && !state.shut;
+                            waits.then(|| state.wait_for(Want::Look, looker))
                         })
                     },
-                    leave: |place| Local::with(&self.state, |state| state.leave(place)),
+                    leave: |place| self.change_in_wait(|state, _| state.leave(place)),
                     pass_on: || (),
                 });
                 seen = match ended {
-                    Ended::Served | Ended::NotServed(Why::Again, _) => self.look(),
+                    Ended::Served | Ended::NotServed(Why::Again, _) => self.look_at_next(),
                     Ended::NotServed(Why::Expired, _) => return Err(GetError::Empty),
                     Ended::NotServed(Why::Unwinding, _) => return Err(GetError::Unwinding),
                 };
@@ -96,35 +101,17 @@ impl<T: Clone, O: Order<T>> Ordered<T, O> {
     /// queue.get().unwrap();
     /// assert_eq!((queue.qsize(), copy.qsize()), (0, 1));
     /// ```
+    ///
+    /// # Panics
+    /// If it is called by a comparison or a clone of the queue's items.
     #[must_use]
     pub fn copy(&self) -> Self
     where
         O: Clone,
     {
-        let items = Lent::of(self).items.clone();
-        Self::with(items, self.capacity())
-    }
-}
-
-/// The items of a queue, lent for as long as code of the user looks at them: it may wait, panic or use the queue, and
-/// still none is lost.
-struct Lent<'a, T, O: Order<T>> {
-    queue: &'a Ordered<T, O>,
-    items: O,
-}
-
-impl<'a, T, O: Order<T>> Lent<'a, T, O> {
-    fn of(queue: &'a Ordered<T, O>) -> Lent<'a, T, O> {
-        let items = Local::with(&queue.state, |state| state.lend());
-        Lent { queue, items }
-    }
-}
-
-impl<T, O: Order<T>> Drop for Lent<'_, T, O> {
-    fn drop(&mut self) {
-        let items = std::mem::take(&mut self.items);
-        change::<Local, _, _>(&self.queue.state, |state, woken| {
-            state.restore(items, woken)
-        });
+        match self.look(|state| state.items().clone()) {
+            Some(items) => Self::with(items, self.capacity()),
+            None => panic!("{}", super::error::BUSY),
+        }
     }
 }

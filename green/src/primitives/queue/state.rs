@@ -1,7 +1,7 @@
 //! What a queue knows, and every change of it. Nothing here waits.
 
-use crate::primitives::sharing::Woken;
-use crate::runtime::{Place, WaitList, Waiting};
+use crate::primitives::local_or_shared::Woken;
+use crate::runtime::{Place, WaitList, Waiting, contain};
 
 use super::GetError;
 use super::order::Items;
@@ -25,7 +25,7 @@ pub(super) enum Refused<T> {
 /// A getter that waits is not given an item but the promise of one: it takes the item when it runs. So items leave in
 /// the order of the queue whatever becomes of those who wait for them, and a getter that dies gives its promise to the
 /// next. There are never fewer items than promises, but for a shutdown that drains the queue.
-pub(super) struct State<T, O, W> {
+pub(super) struct Contents<T, O, W> {
     items: O,
     /// `usize::MAX` is unbounded. Zero is a rendezvous: items are not stored but stay with those who put them.
     capacity: usize,
@@ -38,9 +38,9 @@ pub(super) struct State<T, O, W> {
     joiners: WaitList<(), W>,
 }
 
-impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
-    pub(super) fn new(items: O, capacity: Option<usize>) -> State<T, O, W> {
-        State {
+impl<T, O: Items<T>, W: Waiting> Contents<T, O, W> {
+    pub(super) fn new(items: O, capacity: Option<usize>) -> Contents<T, O, W> {
+        Contents {
             unfinished: items.len(),
             items,
             capacity: capacity.unwrap_or(usize::MAX),
@@ -96,9 +96,23 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
     }
 
     #[inline]
-    fn add(&mut self, item: T) {
+    fn add(&mut self, item: T, plan: usize) {
         self.unfinished += 1;
-        self.items.push(item);
+        self.items.push(item, plan);
+    }
+
+    /// Where the item would go of one who waits to put it. `None` if the order's code panics: that is no affair of the one
+    /// for whom this is asked.
+    #[inline]
+    fn plan_for_another(items: &O, item: &T) -> Option<usize> {
+        if !O::ASKS {
+            return Some(items.plan_push(item));
+        }
+        let mut plan = None;
+        contain("a comparison of the items of a queue", || {
+            plan = Some(items.plan_push(item));
+        });
+        plan
     }
 
     /// Puts an item, if there is room for it.
@@ -110,7 +124,8 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
         if self.is_full() {
             return Err(Refused::Full(item));
         }
-        self.add(item);
+        let plan = self.items.plan_push(&item);
+        self.add(item, plan);
         self.serve(woken);
         Ok(())
     }
@@ -151,13 +166,15 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
     }
 
     /// Takes a putter's item back from the line. `None` says that it is put: somebody has it, or was promised it.
-    pub(super) fn withdraw(&mut self, place: Place) -> Option<T> {
-        if !self.shut && self.available() <= self.promised {
+    pub(super) fn withdraw(&mut self, place: Place, woken: &mut Woken<W>) -> Option<T> {
+        if !self.shut && self.items.len() + self.putters.len() <= self.promised {
             self.putters.detach(place);
-            None
-        } else {
-            self.putters.leave(place)
+            return None;
         }
+        let item = self.putters.leave(place);
+        // It may have been in the way of others.
+        self.refill(woken);
+        item
     }
 
     /// True if an item can be had that is not promised.
@@ -170,7 +187,10 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
     #[inline]
     pub(super) fn get(&mut self, woken: &mut Woken<W>) -> Result<T, GetError> {
         let item = match self.has_item() {
-            true => self.take(woken),
+            true => {
+                let plan = self.items.plan_pop();
+                self.take(plan, woken)
+            }
             false => None,
         };
         item.ok_or(match self.shut {
@@ -179,10 +199,11 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
         })
     }
 
-    /// Takes the next item for one to whom it was promised.
+    /// Takes the next item for one to whom it was promised. If it unwinds, the promise is still open.
     pub(super) fn redeem(&mut self, woken: &mut Woken<W>) -> Option<T> {
+        let plan = self.items.plan_pop();
         self.promised -= 1;
-        self.take(woken)
+        self.take(plan, woken)
     }
 
     /// Gives a promise to the next in line.
@@ -200,8 +221,8 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
     }
 
     #[inline]
-    fn take(&mut self, woken: &mut Woken<W>) -> Option<T> {
-        if let Some(item) = self.items.pop() {
+    fn take(&mut self, plan: usize, woken: &mut Woken<W>) -> Option<T> {
+        if let Some(item) = self.items.pop(plan) {
             self.refill(woken);
             return Some(item);
         }
@@ -217,11 +238,19 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
     /// Stores the items of those who wait to put one, for as long as there is room.
     #[inline]
     fn refill(&mut self, woken: &mut Woken<W>) {
-        while !self.putters.is_empty() && !self.is_full() && !self.shut {
+        while !self.shut
+            && !self.is_full()
+            && let Some((putter, item)) = self.putters.first()
+        {
+            let Some(plan) = Self::plan_for_another(&self.items, item) else {
+                // It takes its item back and puts it itself, where the panic belongs.
+                putter.wake();
+                return;
+            };
             let Some((putter, item)) = self.putters.pop_any() else {
                 return;
             };
-            self.add(item);
+            self.add(item, plan);
             woken.extend(putter);
         }
     }
@@ -249,17 +278,23 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
         self.serve(woken);
     }
 
+    /// Stores an item that nobody can take back. One that cannot be compared is behind the others.
+    fn add_anyhow(&mut self, item: T) {
+        let plan = Self::plan_for_another(&self.items, &item);
+        self.add(item, plan.unwrap_or(self.items.len()));
+    }
+
     /// Refuses all further items, and wakes everybody who waits. Gives what was drained.
     pub(super) fn shut_down(&mut self, drain: bool, woken: &mut Woken<W>) -> Option<O> {
         if !self.shut {
             while self.items.len() < self.promised
                 && let Some((putter, item)) = self.putters.pop_any()
             {
-                self.add(item);
+                self.add_anyhow(item);
                 woken.extend(putter);
             }
             while let Some(item) = self.putters.pop_detached() {
-                self.add(item);
+                self.add_anyhow(item);
             }
             self.shut = true;
             // They stay in their lists and so learn that they were not served.
@@ -300,17 +335,52 @@ impl<T, O: Items<T>, W: Waiting> State<T, O, W> {
         self.joiners.leave(place)
     }
 
-    /// Lends the items, to run code of the user on them. They must come back by `restore`.
-    pub(super) fn lend(&mut self) -> O {
-        std::mem::take(&mut self.items)
-    }
-
-    /// Takes lent items back; what has come meanwhile is behind them.
-    pub(super) fn restore(&mut self, items: O, woken: &mut Woken<W>) {
-        let mut newer = std::mem::replace(&mut self.items, items);
-        while let Some(item) = newer.pop() {
-            self.items.push(item);
+    /// Stores what has come while this was elsewhere.
+    pub(super) fn receive(&mut self, came: Vec<T>, woken: &mut Woken<W>) {
+        for item in came {
+            self.add_anyhow(item);
         }
         self.serve(woken);
     }
+
+    pub(super) fn items(&self) -> &O {
+        &self.items
+    }
+
+    /// What can be asked of it while it is elsewhere, for a change that may need `reserved` places.
+    pub(super) fn facts(&self, reserved: usize) -> Facts {
+        let size = match self.capacity {
+            0 => 0,
+            capacity => capacity.saturating_add(self.promised),
+        };
+        Facts {
+            room: size.saturating_sub(self.items.len() + reserved),
+            len: match self.capacity {
+                0 => 0,
+                _ => self.len(),
+            },
+            capacity: self.capacity(),
+            full: self.is_full(),
+            has_item: self.has_item(),
+            putting: self.putters.len(),
+            getting: self.getters.len(),
+            unfinished: self.unfinished,
+            shut: self.shut,
+        }
+    }
+}
+
+/// What a queue answers while code of the user runs in the middle of a change of it: as before that change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) len: usize,
+    /// How many more items code of the user may put.
+    pub(super) room: usize,
+    pub(super) capacity: Option<usize>,
+    pub(super) full: bool,
+    pub(super) has_item: bool,
+    pub(super) putting: usize,
+    pub(super) getting: usize,
+    pub(super) unfinished: usize,
+    pub(super) shut: bool,
 }

@@ -95,6 +95,10 @@ impl Release for BoundedSemaphore {
 }
 
 /// Something was to be released that nobody holds.
+///
+/// ```
+/// assert_eq!(green::Lock::new().release(), Err(green::semaphore::NotAcquired));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAcquired;
 

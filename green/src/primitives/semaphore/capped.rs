@@ -126,11 +126,11 @@ struct Units(usize);
 impl Order<()> for Units {}
 
 impl Items<()> for Units {
-    fn push(&mut self, (): ()) {
+    fn push(&mut self, (): (), _: usize) {
         self.0 += 1;
     }
 
-    fn pop(&mut self) -> Option<()> {
+    fn pop(&mut self, _: usize) -> Option<()> {
         self.0 = self.0.checked_sub(1)?;
         Some(())
     }
@@ -145,6 +145,11 @@ impl Items<()> for Units {
 }
 
 /// A [`CappedSemaphore`] was to begin above its limit.
+///
+/// ```
+/// let error = green::CappedSemaphore::new(3, 2).unwrap_err();
+/// assert_eq!(error.to_string(), "a semaphore cannot begin with 3 units: its limit is 2");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountAboveLimit {
     count: usize,

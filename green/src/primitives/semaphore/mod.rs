@@ -12,7 +12,7 @@ mod permit;
 use std::fmt;
 use std::time::Duration;
 
-use crate::primitives::sharing::{Local, Sharing, WaiterOf, change};
+use crate::primitives::local_or_shared::{Local, Sharing, WaiterOf, change};
 use crate::runtime::{Ended, Reason, Runtime, Wait, WaitList, Why};
 
 pub use bounded::{BoundedSemaphore, NotAcquired};
@@ -39,17 +39,23 @@ pub use permit::{Permit, Release};
 pub type Semaphore = Counting<Local>;
 
 /// A counting semaphore: [`Semaphore`] or [`sync::Semaphore`](crate::sync::Semaphore).
+///
+/// ```
+/// let semaphore = green::sync::Semaphore::new(2);
+/// let _permit = semaphore.acquire();
+/// assert_eq!(semaphore.counter(), 1);
+/// ```
 pub struct Counting<S: Sharing> {
-    state: S::Cell<State<S>>,
+    state: S::Cell<Permits<S>>,
 }
 
-struct State<S: Sharing> {
+struct Permits<S: Sharing> {
     /// Zero while anybody waits.
     counter: usize,
     waiters: WaitList<(), WaiterOf<S>>,
 }
 
-impl<S: Sharing> State<S> {
+impl<S: Sharing> Permits<S> {
     fn take(&mut self) -> bool {
         let taken = self.counter > 0;
         if taken {
@@ -63,7 +69,7 @@ impl<S: Sharing> Counting<S> {
     /// A semaphore with `count` permits. With none, the first `acquire` waits for the first `release`.
     pub fn new(count: usize) -> Self {
         Counting {
-            state: S::cell(State {
+            state: S::cell(Permits {
                 counter: count,
                 waiters: WaitList::new(),
             }),
@@ -156,7 +162,7 @@ impl<S: Sharing> Counting<S> {
 
     #[inline]
     pub(crate) fn try_take(&self) -> bool {
-        S::with(&self.state, State::take)
+        S::with(&self.state, Permits::take)
     }
 
     /// Takes a permit. False if the time was up first, or the thread unwinds.

@@ -1,12 +1,32 @@
 //! What an acquired semaphore or lock leaves in the hand.
 
 /// What a [`Permit`] is given back to.
+///
+/// ```
+/// use green::semaphore::{Permit, Release};
+///
+/// fn give_back<R: Release>(permit: Permit<'_, R>) {
+///     drop(permit);
+/// }
+/// let (semaphore, lock) = (green::Semaphore::new(1), green::Lock::new());
+/// give_back(semaphore.acquire());
+/// give_back(lock.acquire());
+/// assert!(!semaphore.is_locked() && !lock.is_locked());
+/// ```
 pub trait Release {
     /// Takes back what one permit stands for. It never waits.
     fn take_back(&self);
 }
 
 /// The right to go on that a semaphore or a lock has given: given back when dropped.
+///
+/// ```
+/// let semaphore = green::Semaphore::new(1);
+/// let permit = semaphore.acquire();
+/// assert!(permit.is_held() && semaphore.is_locked());
+/// drop(permit);
+/// assert!(!semaphore.is_locked());
+/// ```
 #[derive(Debug)]
 #[must_use = "a permit that is not kept is given back at once"]
 pub struct Permit<'a, R: Release> {

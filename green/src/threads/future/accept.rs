@@ -71,7 +71,7 @@ impl Listener for UnixListener {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Accept<'a, L: Listener> {
     listener: &'a L,
-    /// Who was left at the listener.
+    /// The waker that was left at the listener.
     waker: Option<Waker>,
 }
 

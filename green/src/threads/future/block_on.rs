@@ -3,7 +3,7 @@
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use crate::primitives::sharing::Unwinding;
+use crate::primitives::local_or_shared::Unwinding;
 use crate::runtime::{Parker, Runtime, Wake};
 use crate::{GreenThread, spawn as spawn_greenthread};
 

@@ -1,5 +1,6 @@
 //! hyper's I/O traits, its timer and its executor.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,7 +12,7 @@ use super::streams::for_streams;
 use super::{Sleep, block_on, sleep, sleep_until};
 use crate::net::retry::Transfer;
 use crate::net::{HasIo, Shutdown};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, ThreadState};
 
 /// What is read goes through a buffer of this size, one for each thread: hyper lends memory that is not initialised,
 /// and safe code cannot read into that.
@@ -71,14 +72,19 @@ macro_rules! implement {
 
 for_streams!(implement);
 
+/// The buffer of a thread.
+#[derive(Default)]
+struct Scratch(Cell<Vec<u8>>);
+
+impl ThreadState for Scratch {}
+
 fn with_scratch<R>(f: impl FnOnce(&mut [u8]) -> R) -> R {
-    Runtime::with(|runtime| {
-        let mut scratch = runtime.scratch.take();
-        scratch.resize(SCRATCH, 0);
-        let result = f(&mut scratch);
-        runtime.scratch.set(scratch);
-        result
-    })
+    let buffer = Runtime::with(Runtime::state::<Scratch>);
+    let mut scratch = buffer.0.take();
+    scratch.resize(SCRATCH, 0);
+    let result = f(&mut scratch);
+    buffer.0.set(scratch);
+    result
 }
 
 /// hyper's timer, on this thread's hub: for `http1::Builder::timer`.

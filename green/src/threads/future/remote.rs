@@ -11,9 +11,9 @@ use std::task::{Context, Poll, Waker};
 use super::try_block_on;
 use crate::greenthread::{AnyGreenThread, Panic};
 use crate::hubs::{self, ThreadClosed, ThreadHandle};
-use crate::primitives::sharing::Unwinding;
+use crate::primitives::local_or_shared::Unwinding;
 use crate::runtime::{Runtime, contain};
-use crate::{Exit, GreenThread};
+use crate::{Elapsed, Exit, GreenThread};
 
 /// A greenthread of another thread: a future of its end, and a way to kill it.
 ///
@@ -36,6 +36,8 @@ pub enum RemoteExit {
     Cancelled,
     /// It panicked.
     Panicked(Panic),
+    /// A timeout has ended it that it had [armed](crate::Timeout::arm).
+    Elapsed(Elapsed),
     /// Its hub was closed, or its thread has ended, before it had ended.
     ThreadClosed,
     /// Not its end: the thread of the waiter is unwinding, and so the wait was refused.
@@ -47,6 +49,7 @@ impl fmt::Display for RemoteExit {
         match self {
             RemoteExit::Killed => f.write_str("the greenthread was killed"),
             RemoteExit::Cancelled => f.write_str("the greenthread was cancelled before it ran"),
+            RemoteExit::Elapsed(elapsed) => write!(f, "the greenthread {elapsed}"),
             RemoteExit::Panicked(panic) => {
                 write!(f, "the greenthread panicked: {}", panic.message())
             }
@@ -64,6 +67,7 @@ impl From<Exit> for RemoteExit {
             Exit::Killed(_) => RemoteExit::Killed,
             Exit::Cancelled => RemoteExit::Cancelled,
             Exit::Panicked(panic) => RemoteExit::Panicked(panic),
+            Exit::Elapsed(elapsed) => RemoteExit::Elapsed(elapsed),
             Exit::Unwinding => RemoteExit::Unwinding,
         }
     }
@@ -158,7 +162,7 @@ impl<T: Send + 'static> GreenThread<T> {
 }
 
 impl ThreadHandle {
-    /// Spawns `f` as a greenthread of the hub's thread, as [`ThreadHandle::spawn`], with a handle to wait for its value.
+    /// Spawns `f` as a greenthread of that thread, as [`ThreadHandle::spawn`], with a handle to wait for its value.
     ///
     /// For a future: `hub.submit(|| green::future::block_on(async { .. }))`.
     ///

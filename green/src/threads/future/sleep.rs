@@ -54,7 +54,7 @@ struct Timer {
 }
 
 impl Sleep {
-    /// Sets another deadline. Who waits already goes on waiting, until then.
+    /// Sets another deadline. A task that waits already goes on waiting, until then.
     pub fn reset(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
         if let Some(waker) = self.disarm() {

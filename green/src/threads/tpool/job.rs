@@ -1,4 +1,4 @@
-//! One job: where its result is left, and who waits for that.
+//! One job: its result, and the waiter for that.
 
 use std::any::Any;
 use std::error::Error;
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 use super::threads::Threads;
 use crate::greenthread::Panic;
 use crate::runtime::{
-    Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, resume_if_control,
+    Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, resume_interrupt,
 };
 
 /// Why a job has no value.
@@ -129,7 +129,7 @@ impl<T: Send + 'static> Job<T> {
 
     /// Runs `f` here and now. A kill or a deadline that arrives in it goes on.
     pub(super) fn inline(f: impl FnOnce() -> T) -> Job<T> {
-        let result = panic::catch_unwind(AssertUnwindSafe(f)).map_err(resume_if_control);
+        let result = panic::catch_unwind(AssertUnwindSafe(f)).map_err(resume_interrupt);
         Job {
             slot: Arc::new(Mutex::new(Slot {
                 stage: Stage::Done(result),
@@ -223,7 +223,7 @@ impl<T> Job<T> {
         Arc::clone(&self.deserted)
     }
 
-    /// Whoever waited for it was killed or timed out: its thread is not waited for either.
+    /// Its waiter was killed or timed out: its thread is not waited for either.
     fn desert(&self) {
         if let Some(pool) = &self.pool
             && !self.is_gone()

@@ -119,11 +119,6 @@ pub(crate) fn is_job() -> bool {
     pool::is_member()
 }
 
-/// In the child of a fork this thread is no thread of a pool.
-pub(crate) fn after_fork() {
-    pool::leave();
-}
-
 /// What the environment says of the size.
 fn environment() -> io::Result<usize> {
     for name in [GREEN_THREADPOOL_SIZE, EVENTLET_THREADPOOL_SIZE] {
@@ -209,7 +204,7 @@ pub fn set_num_threads(threads: usize) -> io::Result<()> {
 }
 
 /// Ends the process' pool, and those for files and names: jobs that were handed to it run to their end and deliver their results, then its
-/// threads end. Waits for that, for at most `timeout`, and says whether it has happened.
+/// threads end. Waits for that, for at most `timeout`. True if it has happened.
 ///
 /// The next use of the module sets up a new pool, and [`set_num_threads`] may be called before. If the time was
 /// too short, or the caller is killed or a thread of the pool itself, the old pool ends when it has done its work.

@@ -6,32 +6,35 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 use super::threads::{Threads, Work};
 use super::{Job, JobError};
 use crate::error::failed;
-use crate::runtime::{Anywhere, Ended, Place, Reason, Runtime, Wait, Why};
+use crate::runtime::{Anywhere, Ended, Place, Reason, Runtime, ThreadState, Wait, Why};
 
 /// How long `killall` sleeps between looks at a thread that has done its work and is on its way out.
 const LOOK: Duration = Duration::from_micros(200);
 
-thread_local! {
-    static IN_POOL: Cell<bool> = const { Cell::new(false) };
+/// Whether a thread is one of a pool.
+#[derive(Default)]
+struct InPool(Cell<bool>);
+
+impl ThreadState for InPool {
+    fn after_fork(&self, _alone: bool) {
+        // The pool has stayed in the parent.
+        self.0.set(false);
+    }
 }
 
 pub(super) fn is_member() -> bool {
-    IN_POOL.get()
+    let state = Runtime::existing(Runtime::existing_state::<InPool>).flatten();
+    state.is_some_and(|state| state.0.get())
 }
 
 /// This thread is one of a pool from now on.
 pub(super) fn enter() {
-    IN_POOL.set(true);
-}
-
-/// See `after_fork`.
-pub(super) fn leave() {
-    IN_POOL.set(false);
+    Runtime::with(|runtime| runtime.state::<InPool>().0.set(true));
 }
 
 /// A pool of OS threads for blocking work, apart from the process' own.
@@ -148,7 +151,7 @@ impl ThreadPool {
         &self,
         f: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Job<T>, JobError> {
-        if self.threads.size == 0 || IN_POOL.get() {
+        if self.threads.size == 0 || is_member() {
             return Ok(Job::inline(f));
         }
         if self.is_gone() {
@@ -227,7 +230,7 @@ impl ThreadPool {
 
     /// Waits until the last thread has done its work. False if that did not happen.
     fn wait_idle(&self, deadline: Option<Instant>) -> bool {
-        if IN_POOL.get() {
+        if is_member() {
             return self.threads.lock().threads == 0;
         }
         Runtime::with(|runtime| {

@@ -1,4 +1,4 @@
-//! An object that blocks whoever uses it, used in threads of a pool.
+//! An object whose methods block, used in threads of a pool.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -108,7 +108,7 @@ impl<T: Send + 'static> Proxy<T> {
 
 impl<T> Proxy<T> {
     /// Calls `f` with the object here and now, for what does not block: a length, a comparison, a name. `None` while
-    /// somebody else's call runs.
+    /// another call runs.
     ///
     /// ```
     /// let list = green::tpool::Proxy::new(vec![1, 2, 3]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::pool::enter;
 use crate::runtime::{Anywhere, Origin, WaitList};
 
-/// The idle timeout, if nothing else is said.
+/// The idle timeout, unless another is set.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// A job in the queue, or at work.
@@ -44,7 +44,7 @@ pub(super) struct QueueState {
     pub(super) closed: bool,
     /// It was said that even the replacements are taken.
     exhausted: bool,
-    /// Who waits for the last thread to end.
+    /// Those that wait for the last thread to end.
     pub(super) leavers: WaitList<(), <Anywhere as Origin>::Waiter>,
 }
 
@@ -185,7 +185,7 @@ impl Threads {
         state.threads -= 1;
         let mut leavers = WaitList::new();
         if state.threads == 0 {
-            leavers = std::mem::replace(&mut state.leavers, WaitList::new());
+            leavers = std::mem::take(&mut state.leavers);
         }
         drop(state);
         leavers.wake_all();

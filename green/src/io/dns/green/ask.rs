@@ -149,7 +149,8 @@ fn grace(started: Instant, deadline: Option<Instant>) -> Instant {
     end.map_or(until, |end| until.min(end))
 }
 
-/// What nobody has said by now counts as not said at all; where the name does not exist, as that.
+/// The outcomes by now, for the caller. A question without an answer has timed out; if the answer to another says that the
+/// name does not exist, it has that answer.
 fn answers(questions: &[Question], outcomes: Vec<Option<Outcome>>) -> Vec<Outcome> {
     let missing = match settles(questions, &outcomes) {
         true => outcomes.iter().flatten().find_map(|outcome| match outcome {

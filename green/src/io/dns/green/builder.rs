@@ -13,7 +13,7 @@ use crate::dns::Resolver;
 /// The shortest time that a server can be waited for.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// A resolver of green to be. What is not said here, the files of the system say.
+/// The configuration of a resolver of green. What is not set here comes from the files of the system.
 ///
 /// ```
 /// use green::dns::Resolver;
@@ -97,25 +97,25 @@ impl ResolverBuilder {
     }
 
     /// A name with as many dots is first looked up as it is, and then in the domains of
-    /// [`search`](ResolverBuilder::search); one with fewer the other way round. 1 if nobody says anything.
+    /// [`search`](ResolverBuilder::search); one with fewer the other way round. 1 if it is set nowhere.
     pub fn ndots(mut self, dots: usize) -> ResolverBuilder {
         self.ndots = Some(dots);
         self
     }
 
-    /// How long one server is waited for, at least a millisecond. 5 s if nobody says anything.
+    /// How long one server is waited for, at least a millisecond. 5 s if it is set nowhere.
     pub fn timeout(mut self, timeout: Duration) -> ResolverBuilder {
         self.timeout = Some(timeout.max(SHORTEST));
         self
     }
 
-    /// How often all servers are asked, at least once. 2 if nobody says anything.
+    /// How often all servers are asked, at least once. 2 if it is set nowhere.
     pub fn attempts(mut self, attempts: usize) -> ResolverBuilder {
         self.attempts = Some(attempts.max(1));
         self
     }
 
-    /// Whether the servers take turns at being the first to be asked.
+    /// With `true`, the servers take turns at being the first to be asked.
     pub fn rotate(mut self, rotate: bool) -> ResolverBuilder {
         self.rotate = Some(rotate);
         self

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use green_dns::{Outcome, Question};
-use greenlet::fork_count;
+use greenlet::os::fork_count;
 
 /// The questions that are being asked.
 ///
@@ -77,7 +77,7 @@ impl Flight {
     }
 }
 
-/// Who has this must ask the question. Dropping it lets another one lead.
+/// The duty to ask the question. Dropping it lets another one lead.
 pub(super) struct Lead<'a> {
     flights: &'a Flights,
     question: Question,

@@ -31,7 +31,7 @@ use watched::Watched;
 pub use builder::ResolverBuilder;
 
 impl Resolver {
-    /// The resolver of green, to be configured: `Resolver::green().build()` does as the files of the system say.
+    /// The resolver of green, to be configured: `Resolver::green().build()` follows the files of the system.
     ///
     /// - The hosts file comes first. What it knows is never asked for; names in it are found in any case. It is looked
     ///   at every ten seconds, and read again when it has changed. `resolv.conf` is treated alike.

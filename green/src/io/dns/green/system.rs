@@ -1,4 +1,4 @@
-//! What the system knows of this machine's network, without asking anybody else.
+//! What the system knows of this machine's network, without asking a server.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 

@@ -6,13 +6,13 @@ use hub_core::Direction;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::to_system;
-use crate::io::once::is_read_shut;
 use crate::net::descriptor::descriptor;
 use crate::net::io::Io;
 use crate::net::retry::retry_blindly;
 use crate::net::socket::{self, unknown};
 use crate::net::verbs::{endpoint, shutdown};
 use crate::runtime::Runtime;
+use crate::runtime::once::is_read_shut;
 
 /// A Unix datagram socket: [`std::os::unix::net::UnixDatagram`], whose waits let other greenthreads run.
 ///
@@ -52,7 +52,7 @@ impl UnixDatagram {
         Ok(UnixDatagram::from_nonblocking(socket))
     }
 
-    /// A socket with no address: it can send, but nobody can answer.
+    /// A socket with no address: it can send, but has no address to which a receiver could answer.
     ///
     /// # Errors
     /// If the process has no descriptors left.

@@ -1,0 +1,296 @@
+//! What comes with a request.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, Read};
+use std::pin::Pin;
+use std::rc::Rc;
+
+use bytes::{Buf, Bytes};
+use green::GreenPool;
+use green::future::try_block_on;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use crate::guard::Refusal;
+use crate::transport::Peer;
+use crate::upgrade::TakeOver;
+use crate::wire::Notes;
+
+/// What is known of a connection, for its requests.
+pub(crate) struct Facts {
+    pub(crate) peer: Peer,
+    pub(crate) security: Option<Rc<dyn Any>>,
+    pub(crate) notes: Rc<Notes>,
+    /// What a handler has left unread.
+    pub(crate) leftover: RefCell<Option<Incoming>>,
+    /// True while somebody may read the body of the request at hand.
+    pub(crate) body_in_use: Cell<bool>,
+    pub(crate) take_over: RefCell<Option<TakeOver>>,
+    /// The greenthreads of handlers and of what they write.
+    pub(crate) workers: GreenPool,
+    pub(crate) http2: bool,
+    pub(crate) requests: Cell<u64>,
+}
+
+impl Facts {
+    /// The same for a stream of its own.
+    pub(crate) fn of_stream(&self) -> Rc<Facts> {
+        Rc::new(Facts {
+            peer: self.peer.clone(),
+            security: self.security.clone(),
+            notes: Rc::default(),
+            leftover: RefCell::default(),
+            body_in_use: Cell::new(false),
+            take_over: RefCell::default(),
+            workers: self.workers.clone(),
+            http2: self.http2,
+            requests: Cell::new(0),
+        })
+    }
+}
+
+/// The body of a request, to be read: [`io::Read`].
+///
+/// Reading waits as any green socket does. It ends with an error if the client breaks off, sends what is no body, or
+/// takes longer than the server's [deadline](crate::Server::body_timeout); the client is then told so, unless the
+/// answer has begun. A body that is not read to its end is read and thrown away up to a limit, so that the connection
+/// can serve another request.
+///
+/// A client that asks with `Expect: 100-continue` is told to go on at the first read.
+pub struct Body {
+    source: Option<Incoming>,
+    data: Bytes,
+    trailers: Option<HeaderMap>,
+    /// How much of it may still come.
+    left: Option<u64>,
+    expects: bool,
+    facts: Rc<Facts>,
+    raw_head: Bytes,
+}
+
+impl Body {
+    pub(crate) fn new(
+        incoming: Incoming,
+        expects: bool,
+        limit: Option<u64>,
+        facts: &Rc<Facts>,
+    ) -> Body {
+        let source = (!incoming.is_end_stream()).then_some(incoming);
+        facts.body_in_use.set(source.is_some());
+        Body {
+            source,
+            data: Bytes::new(),
+            trailers: None,
+            left: limit,
+            expects,
+            facts: Rc::clone(facts),
+            raw_head: facts.notes.raw.borrow().clone(),
+        }
+    }
+
+    /// True if there is none, or if it was read to its end.
+    pub fn is_empty(&self) -> bool {
+        self.source.is_none() && self.data.is_empty()
+    }
+
+    /// How many bytes are still to come, if the request says so.
+    pub fn remaining(&self) -> Option<u64> {
+        let source = match &self.source {
+            Some(source) => source.size_hint().exact()?,
+            None => 0,
+        };
+        Some(source + self.data.len() as u64)
+    }
+
+    /// The fields that came after the body, once that was read to its end.
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
+    }
+
+    /// The next piece as it has come, without a copy. `None` at the end.
+    ///
+    /// # Errors
+    /// As a read.
+    pub fn next_piece(&mut self) -> io::Result<Option<Bytes>> {
+        while self.data.is_empty() {
+            if !self.next_frame()? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(std::mem::take(&mut self.data)))
+    }
+
+    /// All of it that has not been read, as text.
+    ///
+    /// # Errors
+    /// As a read; `InvalidData` if it is no UTF-8.
+    pub fn into_string(mut self) -> io::Result<String> {
+        let mut text = String::new();
+        self.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// All of it that has not been read.
+    ///
+    /// # Errors
+    /// As a read.
+    pub fn into_bytes(mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// What JSON says.
+    ///
+    /// # Errors
+    /// As a read; `InvalidData` if it is no JSON or not that of a `T`.
+    #[cfg(feature = "json")]
+    pub fn into_json<T: serde::de::DeserializeOwned>(self) -> io::Result<T> {
+        let bytes = self.into_bytes()?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+    }
+
+    /// Sends these fields with the 100 Continue that the first read sends. Does nothing if the client does not wait for
+    /// one.
+    pub fn continue_with(&self, fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>) {
+        if !self.expects {
+            return;
+        }
+        let mut text = Vec::new();
+        for (name, value) in fields {
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+        let former = self.facts.notes.with_continue.replace(Some(text));
+        drop(former);
+    }
+
+    pub(crate) fn facts(&self) -> &Rc<Facts> {
+        &self.facts
+    }
+
+    pub(crate) fn raw_head(&self) -> &[u8] {
+        &self.raw_head
+    }
+
+    /// Waits for the next frame. False at the end.
+    fn next_frame(&mut self) -> io::Result<bool> {
+        let Some(source) = &mut self.source else {
+            return Ok(false);
+        };
+        self.expects = false;
+        let frame = try_block_on(poll_fn(|cx| Pin::new(&mut *source).poll_frame(cx)))
+            .map_err(|error| io::Error::new(ErrorKind::WouldBlock, error))?;
+        let frame = match frame {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
+                self.finished();
+                return Err(broken_off(&error));
+            }
+            None => {
+                self.finished();
+                return Ok(false);
+            }
+        };
+        match frame.into_data() {
+            Ok(data) => {
+                self.count(data.len())?;
+                self.data = data;
+            }
+            Err(frame) => self.trailers = frame.into_trailers().ok(),
+        }
+        Ok(true)
+    }
+
+    fn count(&mut self, len: usize) -> io::Result<()> {
+        let Some(left) = self.left else {
+            return Ok(());
+        };
+        match left.checked_sub(len as u64) {
+            Some(left) => {
+                self.left = Some(left);
+                Ok(())
+            }
+            None => {
+                let refusal =
+                    Refusal::of(http::StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+                self.facts.notes.refused.set(Some(refusal));
+                self.finished();
+                Err(io::Error::new(ErrorKind::InvalidData, refusal))
+            }
+        }
+    }
+
+    fn finished(&mut self) {
+        self.source = None;
+        self.facts.body_in_use.set(false);
+    }
+}
+
+/// What ended a body before its end.
+fn broken_off(error: &hyper::Error) -> io::Error {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            if let Some(refusal) = error
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<Refusal>())
+            {
+                return io::Error::new(error.kind(), *refusal);
+            }
+            return io::Error::new(error.kind(), format!("the body has broken off: {error}"));
+        }
+        source = cause.source();
+    }
+    io::Error::new(
+        ErrorKind::UnexpectedEof,
+        format!("the body has broken off: {error}"),
+    )
+}
+
+impl Read for Body {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        while self.data.is_empty() {
+            if !self.next_frame()? {
+                return Ok(0);
+            }
+        }
+        let len = buf.len().min(self.data.len());
+        self.data.copy_to_slice(&mut buf[..len]);
+        Ok(len)
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        let Some(source) = self.source.take() else {
+            return;
+        };
+        self.facts.body_in_use.set(false);
+        // Who waits for leave to send it is not given any: the connection is closed instead. A stream of HTTP/2 is
+        // reset, which costs the others nothing.
+        if !self.expects && !self.facts.http2 {
+            let former = self.facts.leftover.replace(Some(source));
+            drop(former);
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,233 @@
+//! The stream under hyper for services that may take it to another thread.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::thread::{self, ThreadId};
+
+use green::future::block_on;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use slab::Slab;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
+
+use crate::hyper_io::HyperIo;
+use crate::transport::Transport;
+use crate::wire::Wire;
+
+/// What is on its way between the two threads at most, in each direction.
+const PIPE: usize = 64 * 1024;
+
+thread_local! {
+    /// The wires under hyper in this thread: what goes to other threads holds a number.
+    static WIRES: RefCell<Slab<Rc<dyn Any>>> = const { RefCell::new(Slab::new()) };
+}
+
+/// What hyper reads from and writes to: the connection itself while HTTP is spoken, one end of a pipe after that.
+pub(crate) struct BridgedIo<T> {
+    home: ThreadId,
+    key: usize,
+    serving: Arc<AtomicBool>,
+    pipe: DuplexStream,
+    transport: std::marker::PhantomData<fn() -> T>,
+}
+
+/// The connection's part of it.
+pub(crate) struct Bridge<T> {
+    wire: Rc<Wire<T>>,
+    key: usize,
+    serving: Arc<AtomicBool>,
+    pipe: DuplexStream,
+}
+
+pub(crate) fn bridge<T: Transport>(wire: &Rc<Wire<T>>) -> (BridgedIo<T>, Bridge<T>) {
+    let (far, near) = duplex(PIPE);
+    let shared: Rc<dyn Any> = Rc::clone(wire) as Rc<dyn Any>;
+    let key = WIRES.with_borrow_mut(|wires| wires.insert(shared));
+    let serving = Arc::new(AtomicBool::new(true));
+    let io = BridgedIo {
+        home: thread::current().id(),
+        key,
+        serving: Arc::clone(&serving),
+        pipe: far,
+        transport: std::marker::PhantomData,
+    };
+    let bridge = Bridge {
+        wire: Rc::clone(wire),
+        key,
+        serving,
+        pipe: near,
+    };
+    (io, bridge)
+}
+
+impl<T: Transport> BridgedIo<T> {
+    /// The connection, while HTTP is spoken.
+    fn wire(&self) -> Option<HyperIo<T>> {
+        if !self.serving.load(Ordering::Acquire) || thread::current().id() != self.home {
+            return None;
+        }
+        let wire = WIRES.with_borrow(|wires| wires.get(self.key).cloned())?;
+        wire.downcast().ok().map(HyperIo)
+    }
+
+    fn pipe(self: Pin<&mut Self>) -> Pin<&mut DuplexStream> {
+        Pin::new(&mut self.get_mut().pipe)
+    }
+}
+
+impl<T: Transport> Read for BridgedIo<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(mut wire) = self.wire() {
+            return Pin::new(&mut wire).poll_read(cx, buf);
+        }
+        let mut bytes = [0; 4096];
+        let wanted = bytes.len().min(buf.remaining());
+        let mut read = ReadBuf::new(&mut bytes[..wanted]);
+        ready!(self.pipe().poll_read(cx, &mut read))?;
+        buf.put_slice(read.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Transport> Write for BridgedIo<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.wire() {
+            Some(mut wire) => Pin::new(&mut wire).poll_write(cx, buf),
+            None => self.pipe().poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.wire() {
+            Some(mut wire) => Pin::new(&mut wire).poll_write_vectored(cx, bufs),
+            None => self.pipe().poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.wire() {
+            Some(mut wire) => Pin::new(&mut wire).poll_flush(cx),
+            None => self.pipe().poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.wire() {
+            Some(mut wire) => Pin::new(&mut wire).poll_shutdown(cx),
+            None => self.pipe().poll_shutdown(cx),
+        }
+    }
+}
+
+impl<T> Drop for Bridge<T> {
+    fn drop(&mut self) {
+        self.serving.store(false, Ordering::Release);
+        let _ = WIRES.try_with(|wires| {
+            let wire = wires.borrow_mut().try_remove(self.key);
+            drop(wire);
+        });
+    }
+}
+
+impl<T: Transport> Bridge<T> {
+    /// No HTTP is spoken any more.
+    pub(crate) fn end_of_http(&self) {
+        self.serving.store(false, Ordering::Release);
+    }
+
+    /// Carries the bytes of what has taken the connection over, until both directions have ended.
+    pub(crate) fn carry(mut self) -> io::Result<()> {
+        block_on(poll_fn(|cx| self.wire.poll_write_held(cx)))?;
+        let ahead = self.wire.take_input();
+        let (mut inward, mut outward) = (Direction::new(ahead), Direction::new(Vec::new()));
+        block_on(poll_fn(|cx| {
+            let mut transport = self.wire.transport();
+            let transport = &mut *transport;
+            let pipe = &mut self.pipe;
+            let inward = inward.poll(
+                cx,
+                |cx, buf| futures_io::AsyncRead::poll_read(Pin::new(transport), cx, buf),
+                |cx, bytes| Pin::new(&mut *pipe).poll_write(cx, bytes),
+            );
+            if inward.is_ready() {
+                let _ = Pin::new(&mut *pipe).poll_shutdown(cx);
+            }
+            let outward = outward.poll(
+                cx,
+                |cx, buf| {
+                    let mut read = ReadBuf::new(buf);
+                    ready!(Pin::new(&mut *pipe).poll_read(cx, &mut read))?;
+                    Poll::Ready(Ok(read.filled().len()))
+                },
+                |cx, bytes| futures_io::AsyncWrite::poll_write(Pin::new(transport), cx, bytes),
+            );
+            // The service is done with it: what the client still says is for nobody.
+            match (ready!(outward), inward) {
+                (Err(error), _) => Poll::Ready(Err(error)),
+                (Ok(()), _) => futures_io::AsyncWrite::poll_close(Pin::new(transport), cx),
+            }
+        }))
+    }
+}
+
+/// Bytes on their way from one end to the other.
+struct Direction {
+    bytes: Vec<u8>,
+    start: usize,
+    ended: bool,
+}
+
+impl Direction {
+    fn new(bytes: Vec<u8>) -> Direction {
+        Direction {
+            bytes,
+            start: 0,
+            ended: false,
+        }
+    }
+
+    /// Ready at the end.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut read: impl FnMut(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>,
+        mut write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            while self.start < self.bytes.len() {
+                self.start += ready!(write(cx, &self.bytes[self.start..]))?;
+            }
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            self.bytes.resize(16 * 1024, 0);
+            self.start = self.bytes.len();
+            let len = ready!(read(cx, &mut self.bytes))?;
+            self.bytes.truncate(len);
+            self.start = 0;
+            self.ended = len == 0;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What a handler can ask of a request besides what `http` knows.
+
+use std::any::Any;
+use std::rc::Rc;
+
+use http::{HeaderName, Request};
+use hyper::body::Incoming;
+
+use crate::body::Body;
+use crate::transport::Peer;
+
+/// What is known of a request from its connection.
+pub trait RequestExt {
+    /// Who asks.
+    fn peer(&self) -> &Peer;
+
+    /// What the connection's encryption tells of itself, as the peer's certificates. `None` without encryption.
+    fn security(&self) -> Option<Rc<dyn Any>>;
+
+    /// True if the connection is encrypted: the scheme is `https`.
+    fn is_secure(&self) -> bool {
+        self.security().is_some()
+    }
+
+    /// The head as it came, in HTTP/1, if the server [keeps it](crate::Server::keep_raw_head). Empty otherwise.
+    fn raw_head(&self) -> &[u8];
+}
+
+impl RequestExt for Request<Body> {
+    fn peer(&self) -> &Peer {
+        &self.body().facts().peer
+    }
+
+    fn security(&self) -> Option<Rc<dyn Any>> {
+        self.body().facts().security.clone()
+    }
+
+    fn raw_head(&self) -> &[u8] {
+        self.body().raw_head()
+    }
+}
+
+/// Takes the fields away whose names some programs cannot tell from others.
+pub(crate) fn drop_underscores(request: &mut Request<Incoming>) {
+    let headers = request.headers_mut();
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+}

@@ -1,0 +1,180 @@
+//! axum's Router, unchanged, on green's hubs.
+
+mod common;
+
+use std::time::Instant;
+
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::extract::{Json, Path, State};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use common::{SHORT, body, bounded, field, read_until, run, status};
+use green_http::{Peer, Server};
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Write};
+
+#[derive(Deserialize, Serialize)]
+struct Sum {
+    numbers: Vec<i64>,
+}
+
+async fn socket(upgrade: WebSocketUpgrade) -> impl IntoResponse {
+    upgrade.on_upgrade(|mut socket| async move {
+        while let Some(Ok(message)) = socket.recv().await {
+            if matches!(message, Message::Text(_) | Message::Binary(_))
+                && socket.send(message).await.is_err()
+            {
+                break;
+            }
+        }
+    })
+}
+
+fn router() -> Router {
+    Router::new()
+        .route("/", get(|| async { "Hello, World!" }))
+        .route(
+            "/user/{name}",
+            get(|Path(name): Path<String>| async move { name }),
+        )
+        .route(
+            "/peer",
+            get(|Extension(peer): Extension<Peer>| async move { peer.to_string() }),
+        )
+        .route(
+            "/state",
+            get(|State(text): State<&'static str>| async move { text }),
+        )
+        .route(
+            "/sum",
+            post(|Json(sum): Json<Sum>| async move { Json(sum.numbers.iter().sum::<i64>()) }),
+        )
+        .route("/echo", post(|body: axum::body::Body| async move { body }))
+        .route(
+            "/block",
+            get(|| async {
+                green::sleep(SHORT);
+                "blocked this connection alone"
+            }),
+        )
+        .route(
+            "/panic",
+            get(|| async {
+                if true {
+                    panic!("on purpose")
+                }
+            }),
+        )
+        .route("/socket", get(socket))
+        .with_state("the state")
+}
+
+fn ask(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+#[test]
+fn a_router_answers() {
+    bounded(|| {
+        let server = run(Server::tower(router()).server_name("green"));
+        for (path, code, text) in [
+            ("/", 200, "Hello, World!"),
+            ("/user/me", 200, "me"),
+            ("/state", 200, "the state"),
+            ("/missing", 404, ""),
+            ("/panic", 500, "Internal Server Error\n"),
+        ] {
+            let answer = server.ask(ask(path));
+            assert_eq!((status(&answer), body(&answer)), (code, text), "{path}");
+            assert_eq!(field(&answer, "server"), Some("green"));
+        }
+        assert!(body(&server.ask(ask("/peer"))).starts_with("127.0.0.1:"));
+        let post = |path: &str, kind: &str, text: &str| {
+            server.ask(format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{text}",
+                text.len()
+            ))
+        };
+        assert_eq!(
+            body(&post("/sum", "application/json", "{\"numbers\":[1,2,3]}")),
+            "6"
+        );
+        assert_eq!(status(&post("/sum", "application/json", "{")), 400);
+        let large = "x".repeat(1 << 20);
+        let answer = post("/echo", "text/plain", &large);
+        assert!(answer.contains("xxx") && answer.len() > 1 << 20);
+        // The guard is the same as for everybody.
+        assert_eq!(status(&server.ask("GET / HTTP/1.1\r\n\r\n")), 400);
+        // Pipelined, and a connection is kept.
+        let answers = server.ask(ask("/").repeat(20));
+        assert_eq!(answers.matches("Hello, World!").count(), 20);
+        server.end();
+    });
+}
+
+#[test]
+fn a_handler_may_block_as_a_greenthread() {
+    bounded(|| {
+        let server = run(Server::tower(router()));
+        let start = Instant::now();
+        let clients: Vec<_> = (0..20).map(|_| server.say(ask("/block"))).collect();
+        for mut client in clients {
+            read_until(&mut client, "alone");
+        }
+        let took = start.elapsed();
+        assert!(took >= SHORT && took < 15 * SHORT, "{took:?}");
+        server.end();
+    });
+}
+
+/// A short frame of text as a client sends it (RFC 6455, 5.2), masked with zeros.
+fn text_frame(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
+    frame.extend(text.as_bytes());
+    frame
+}
+
+#[test]
+fn a_web_socket_is_upgraded() {
+    bounded(|| {
+        let server = run(Server::tower(router()));
+        let upgrade = "GET /socket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        let mut sockets: Vec<_> = (0..5).map(|_| server.say(upgrade)).collect();
+        for socket in &mut sockets {
+            let answer = read_until(socket, "\r\n\r\n");
+            assert_eq!(status(&answer), 101, "{answer}");
+            assert_eq!(
+                field(&answer, "sec-websocket-accept"),
+                Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+            );
+        }
+        for n in 0..20 {
+            for socket in &mut sockets {
+                let text = format!("message {n}");
+                socket.write_all(&text_frame(&text)).unwrap();
+                let mut echo = vec![0; 2 + text.len()];
+                socket.read_exact(&mut echo).unwrap();
+                assert_eq!(&echo[2..], text.as_bytes());
+            }
+        }
+        server.until(5, 0);
+        // One says goodbye, the others just leave.
+        let mut socket = sockets.pop().unwrap();
+        socket.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+        let mut rest = Vec::new();
+        socket.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, [0x88, 0]);
+        drop(sockets);
+        server.until(0, 0);
+        // What is said behind the request belongs to the socket.
+        let mut socket = server.say([upgrade.as_bytes(), &text_frame("ahead")].concat());
+        read_until(&mut socket, "\r\n\r\n");
+        let mut echo = [0; 7];
+        socket.read_exact(&mut echo).unwrap();
+        assert_eq!(&echo[2..], b"ahead");
+        assert_eq!(server.life.drain(SHORT).killed, 1);
+        server.join();
+    });
+}

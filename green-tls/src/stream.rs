@@ -1,0 +1,167 @@
+use std::io;
+use std::net::Shutdown;
+
+use green::net::{TcpStream, UnixStream};
+
+use crate::TlsStream;
+
+/// What TLS runs over: a stream of bytes that several greenthreads may use through `&self`.
+///
+/// Trying and waiting are apart, so that nothing of the connection's state is borrowed while a greenthread waits.
+/// green's streams have it, and [`TlsStream`] itself, for TLS within TLS. The timeouts that a stream was given bound
+/// its waits here too.
+///
+/// ```
+/// use std::io;
+/// use green_tls::Stream;
+///
+/// /// Reads what comes first, however long that takes.
+/// fn read_some<S: Stream>(stream: &S, buf: &mut [u8]) -> io::Result<usize> {
+///     loop {
+///         stream.readable()?;
+///         match stream.try_read(buf) {
+///             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+///             read => return read,
+///         }
+///     }
+/// }
+///
+/// let (near, far) = green::net::UnixStream::pair()?;
+/// assert_eq!(near.try_write(b"hello")?, 5);
+/// assert_eq!(read_some(&far, &mut [0; 16])?, 5);
+/// # Ok::<(), io::Error>(())
+/// ```
+pub trait Stream {
+    /// Reads what there is, without waiting. `Ok(0)` is the end of the stream.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing.
+    fn try_read(&self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes what fits, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing fits.
+    fn try_write(&self, buf: &[u8]) -> io::Result<usize>;
+
+    /// Waits until [`try_read`](Stream::try_read) may find something.
+    ///
+    /// # Errors
+    /// If it cannot wait: its timeout has passed, the stream was closed, another greenthread waits for the same.
+    fn readable(&self) -> io::Result<()>;
+
+    /// Waits until [`try_write`](Stream::try_write) may write something.
+    ///
+    /// # Errors
+    /// As [`readable`](Stream::readable).
+    fn writable(&self) -> io::Result<()>;
+
+    /// Waits until what was written has left this stream's own buffers.
+    ///
+    /// # Errors
+    /// As [`writable`](Stream::writable).
+    fn flush(&self) -> io::Result<()>;
+
+    /// True if [`flush`](Stream::flush) has nothing to do.
+    fn is_flushed(&self) -> bool {
+        true
+    }
+
+    /// Asks for small writes to go out at once, where they would be gathered otherwise (`TCP_NODELAY`).
+    fn send_at_once(&self) {}
+
+    /// Ends reading, writing or both.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+
+    /// Closes it now: who waits, or comes later, gets an error.
+    fn close(&self);
+}
+
+macro_rules! implement {
+    ($stream:ident, $prepare:expr) => {
+        impl Stream for $stream {
+            #[inline]
+            fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+                $stream::try_read(self, buf)
+            }
+
+            #[inline]
+            fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+                $stream::try_write(self, buf)
+            }
+
+            #[inline]
+            fn readable(&self) -> io::Result<()> {
+                $stream::readable(self)
+            }
+
+            #[inline]
+            fn writable(&self) -> io::Result<()> {
+                $stream::writable(self)
+            }
+
+            fn flush(&self) -> io::Result<()> {
+                Ok(())
+            }
+
+            fn send_at_once(&self) {
+                $prepare(self);
+            }
+
+            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+                $stream::shutdown(self, how)
+            }
+
+            fn close(&self) {
+                $stream::close(self);
+            }
+        }
+    };
+}
+
+// A connection that was reset meanwhile says so when it is used.
+implement!(TcpStream, |stream: &TcpStream| drop(
+    stream.set_nodelay(true)
+));
+implement!(UnixStream, |_: &UnixStream| ());
+
+impl<S: Stream> Stream for TlsStream<S> {
+    fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        TlsStream::try_read(self, buf)
+    }
+
+    fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        TlsStream::try_write(self, buf)
+    }
+
+    fn readable(&self) -> io::Result<()> {
+        TlsStream::readable(self)
+    }
+
+    fn writable(&self) -> io::Result<()> {
+        TlsStream::writable(self)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.flush_all()
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.is_flushed_below()
+    }
+
+    fn send_at_once(&self) {
+        self.get_ref().send_at_once();
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        TlsStream::shutdown(self, how)
+    }
+
+    fn close(&self) {
+        TlsStream::close(self);
+    }
+}

@@ -1,0 +1,10 @@
+//! WebSockets between greenthreads, on the hub that `GREEN_HUB` names.
+
+mod closing;
+mod common;
+mod handshake;
+mod interrupted;
+mod messages;
+mod peers;
+#[cfg(feature = "tls")]
+mod tls;

@@ -1,0 +1,42 @@
+//! What a server says of itself.
+
+/// Where a server is in its life. A later one is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It accepts connections.
+    Running,
+    /// It is closing its listeners and cutting the idle connections.
+    Draining,
+    /// It waits for the connections that something is under way on.
+    Waiting,
+    /// The time is up: it kills what has not ended.
+    Killing,
+    /// Nothing is left of it.
+    Stopped,
+}
+
+/// What a server has to do with now, and what it has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerCounters {
+    /// Connections that are open, the idle ones included.
+    pub open: usize,
+    /// Those of them on which nothing is under way.
+    pub idle: usize,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections whose handler has ended; of an HTTP server, the answers.
+    pub served: u64,
+    /// Connections closed without being served, because there was no memory or no descriptor for them.
+    pub refused: u64,
+    /// Answers by their status, in its order. Protocols that have none leave it empty.
+    pub by_status: Vec<(u16, u64)>,
+}
+
+/// How a server has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drained {
+    /// Connections that had not ended in time, and were killed.
+    pub killed: usize,
+}

@@ -1,0 +1,122 @@
+//! Data of a thread, for all its greenlets.
+
+use std::cell::Cell;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ptr;
+use std::thread::LocalKey;
+
+/// A static of which each thread has one value, whatever greenlet asks: made by [`per_thread!`](crate::per_thread).
+///
+/// It differs from a `thread_local!` in two things. The value has no destructor: it can be asked for at any time, also
+/// by destructors of thread-locals, and goes with the thread as it is; [`at_thread_end`](crate::at_thread_end) can
+/// empty it. And it is found by a word of its own that belongs to the thread, so that it stays the one value of the
+/// thread also where greenlets are given thread-locals of their own, as a layer that swaps the thread pointer may do.
+///
+/// ```
+/// use std::cell::Cell;
+///
+/// greenlet::per_thread! {
+///     static CALLS: Cell<u32> = Cell::new(0);
+/// }
+///
+/// let count = || CALLS.with(|calls| calls.replace(calls.get() + 1));
+/// count();
+/// let in_another = greenlet::Greenlet::new(move |()| count());
+/// assert_eq!(in_another.switch(()), Ok(1));
+/// assert_eq!(std::thread::spawn(move || count()).join().unwrap(), 0);
+/// ```
+pub struct PerThread<T: 'static> {
+    word: LocalKey<Word<T>>,
+    value: LocalKey<ManuallyDrop<T>>,
+}
+
+/// Where the value is; null before the first use of a thread.
+#[doc(hidden)]
+pub struct Word<T>(Cell<*const T>);
+
+impl<T> Word<T> {
+    #[doc(hidden)]
+    #[allow(clippy::new_without_default, reason = "only the macro makes one")]
+    pub const fn new() -> Word<T> {
+        Word(Cell::new(ptr::null()))
+    }
+}
+
+impl<T: 'static> PerThread<T> {
+    #[doc(hidden)]
+    pub const fn new(word: LocalKey<Word<T>>, value: LocalKey<ManuallyDrop<T>>) -> PerThread<T> {
+        PerThread { word, value }
+    }
+
+    /// Calls `f` with the value of this thread.
+    ///
+    /// `f` may switch: it goes on in the same thread.
+    #[inline(always)]
+    pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        let mut value = self.known();
+        if value.is_null() {
+            value = self.first();
+        }
+        // SAFETY: the value is a thread-local of this thread without a destructor: it is good while this thread runs
+        // code, and `f` returns in this thread.
+        f(unsafe { &*value })
+    }
+
+    /// The value of this thread, or null if it was never asked for.
+    #[inline(always)]
+    pub(crate) fn known(&'static self) -> *const T {
+        self.word.with(|word| word.0.get())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first(&'static self) -> *const T {
+        let value: *const T = self.value.with(|value| ptr::from_ref(&**value));
+        self.word.with(|word| word.0.set(value));
+        value
+    }
+}
+
+impl<T: 'static> fmt::Debug for PerThread<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PerThread").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Word<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Word").finish_non_exhaustive()
+    }
+}
+
+/// Declares statics of which each thread has one value, for all its greenlets: see [`PerThread`](crate::PerThread).
+///
+/// The initial value is one that the compiler can work out. What has to be made at run time goes into a
+/// [`OnceCell`](std::cell::OnceCell):
+///
+/// ```
+/// use std::cell::OnceCell;
+///
+/// greenlet::per_thread! {
+///     /// Made at first use.
+///     static NAME: OnceCell<String> = OnceCell::new();
+/// }
+///
+/// NAME.with(|name| assert_eq!(name.get_or_init(|| "worker".to_string()), "worker"));
+/// ```
+#[macro_export]
+macro_rules! per_thread {
+    ($($(#[$attribute:meta])* $visible:vis static $name:ident: $type:ty = $initial:expr;)+) => {$(
+        $(#[$attribute])*
+        // Not a static: what is found in a constant can be inlined.
+        $visible const $name: $crate::PerThread<$type> = {
+            ::std::thread_local! {
+                static WORD: $crate::Word<$type> = const { $crate::Word::new() };
+                static VALUE: ::std::mem::ManuallyDrop<$type> =
+                    const { ::std::mem::ManuallyDrop::new($initial) };
+            }
+            $crate::PerThread::new(WORD, VALUE)
+        };
+    )+};
+}
