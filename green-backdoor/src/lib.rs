@@ -82,3 +82,8 @@ pub use server::{Server, serve};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/backdoor.md")]
+struct Guide;

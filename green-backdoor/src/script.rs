@@ -1,7 +1,7 @@
 //! The lines as a script language.
 
 use std::any::TypeId;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub(crate) struct Script {
     functions: AST,
     commands: Rc<Commands>,
     output: Rc<RefCell<Output>>,
+    /// A command of the script that runs wants to leave: the language makes nothing of that but the script's end.
+    leaves: Rc<Cell<bool>>,
 }
 
 impl Script {
@@ -64,7 +66,8 @@ impl Script {
             let duration = Duration::try_from_secs_f64(f64::from(seconds.max(0.0)));
             green::sleep(duration.unwrap_or(Duration::MAX));
         });
-        register(&mut engine, &settings.commands, &output);
+        let leaves = Rc::new(Cell::new(false));
+        register(&mut engine, &settings.commands, &output, &leaves);
         for set_up in &settings.scripts {
             set_up(&mut engine, &mut scope);
         }
@@ -75,6 +78,7 @@ impl Script {
             functions: AST::empty(),
             commands: Rc::clone(&settings.commands),
             output,
+            leaves,
         }
     }
 
@@ -98,9 +102,9 @@ impl Script {
         });
         self.functions.clear_statements();
         match result {
+            _ if self.leaves.take() => Entered::Leave,
             Ok(Ok(value)) if value.is_unit() => Entered::Value(None),
             Ok(Ok(value)) => Entered::Value(Some(shown(&value, 0))),
-            Ok(Err(error)) if is_exit(&error) => Entered::Leave,
             Ok(Err(error)) => Entered::Failed(error.to_string()),
             Err(panic) => Entered::Failed(panic),
         }
@@ -121,10 +125,16 @@ impl Script {
 }
 
 /// Makes functions of the commands.
-fn register(engine: &mut Engine, commands: &Rc<Commands>, output: &Rc<RefCell<Output>>) {
+fn register(
+    engine: &mut Engine,
+    commands: &Rc<Commands>,
+    output: &Rc<RefCell<Output>>,
+    leaves: &Rc<Cell<bool>>,
+) {
     for name in commands.names() {
         for count in 0..=ARGUMENTS {
             let (commands, output) = (Rc::clone(commands), Rc::clone(output));
+            let leaves = Rc::clone(leaves);
             let called = name.to_owned();
             let types = vec![TypeId::of::<Dynamic>(); count];
             engine.register_raw_fn(name, types, move |context, args| {
@@ -133,7 +143,10 @@ fn register(engine: &mut Engine, commands: &Rc<Commands>, output: &Rc<RefCell<Ou
                 let position = context.call_position();
                 match words::call(&commands, &called, &args, &output) {
                     Ok(Answer::Value(value)) => Ok(value.map_or(Dynamic::UNIT, Dynamic::from)),
-                    Ok(Answer::Leave) => Err(EvalAltResult::Exit(Dynamic::UNIT, position).into()),
+                    Ok(Answer::Leave) => {
+                        leaves.set(true);
+                        Err(EvalAltResult::Exit(Dynamic::UNIT, position).into())
+                    }
                     Err(text) => Err(EvalAltResult::ErrorRuntime(text.into(), position).into()),
                 }
             });
@@ -173,14 +186,6 @@ fn is_unfinished(error: &ParseError, text: &str) -> bool {
         ParseErrorType::BadInput(LexError::UnterminatedString)
     ) && at.chars().nth(column - 1) == Some('`');
     behind || open
-}
-
-fn is_exit(error: &EvalAltResult) -> bool {
-    match error {
-        EvalAltResult::Exit(..) => true,
-        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => is_exit(inner),
-        _ => false,
-    }
 }
 
 /// A value as the language would write it, but for the quotes of strings, and for what is nested deeply.

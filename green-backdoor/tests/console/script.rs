@@ -207,7 +207,7 @@ fn commands_are_functions_and_words() {
     client.ask("let join = 7;");
     assert_eq!(client.ask("join"), "7\n");
     client.send("fn leave() { exit() }\nleave()\n");
-    assert_eq!(client.rest(), ">>> >>> ");
+    assert_eq!(client.rest(), ">>> ");
 }
 
 #[test]

@@ -180,6 +180,9 @@ fn a_client_that_does_not_read_stops_only_itself() {
     for _ in 0..3 {
         assert_eq!(served.client().ask("funca"), "abc\n'123'\n");
     }
+    while served.server.lifecycle().counters().open > 1 {
+        green::sleep(Duration::from_millis(1));
+    }
     assert_eq!(
         served
             .server
