@@ -44,7 +44,7 @@ enum Action {
 
 /// What came of a command.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum Returned {
     /// It gives a text, or nothing.
     Value(Option<String>),
     /// The client wants to leave.
@@ -114,12 +114,12 @@ impl Commands {
         name: &str,
         args: &[&str],
         out: &mut dyn Write,
-    ) -> Option<io::Result<Answer>> {
+    ) -> Option<io::Result<Returned>> {
         let command = self.table.get(name)?;
         Some(match &command.action {
-            Action::Run(run) => run(args, out).map(Answer::Value),
-            Action::Help => self.help(out).map(|()| Answer::Value(None)),
-            Action::Leave => Ok(Answer::Leave),
+            Action::Run(run) => run(args, out).map(Returned::Value),
+            Action::Help => self.help(out).map(|()| Returned::Value(None)),
+            Action::Leave => Ok(Returned::Leave),
         })
     }
 
@@ -173,11 +173,11 @@ mod tests {
             .remove("quit");
         let mut out = Vec::new();
         let answer = commands.call("exit", &[], &mut out).unwrap().unwrap();
-        assert_eq!(answer, Answer::Value(Some("no".to_owned())));
+        assert_eq!(answer, Returned::Value(Some("no".to_owned())));
         assert!(commands.call("quit", &[], &mut out).is_none());
         assert!(matches!(
             Commands::new().call("quit", &[], &mut out),
-            Some(Ok(Answer::Leave))
+            Some(Ok(Returned::Leave))
         ));
     }
 }

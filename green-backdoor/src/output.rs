@@ -1,6 +1,5 @@
 //! What is written to a client.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io::{self, LineWriter, Write};
 
@@ -12,7 +11,9 @@ const PIECE: usize = 8 << 10;
 /// Writes to one client by lines, with the ends of lines that the client itself uses.
 pub(crate) struct Output {
     lines: LineWriter<Wire>,
-    lost: Cell<bool>,
+    /// Something could not be written: nobody is there any more.
+    #[cfg(feature = "rhai")]
+    lost: bool,
 }
 
 struct Wire {
@@ -33,7 +34,8 @@ impl Output {
                 returns: false,
                 last: 0,
             }),
-            lost: Cell::new(false),
+            #[cfg(feature = "rhai")]
+            lost: false,
         }
     }
 
@@ -50,16 +52,17 @@ impl Output {
         self.lines.get_mut().writer.write_all(bytes)
     }
 
-    /// True once something could not be written: nobody is there any more.
+    /// True once something could not be written.
+    #[cfg(feature = "rhai")]
     pub(crate) fn is_lost(&self) -> bool {
-        self.lost.get()
+        self.lost
     }
 
-    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        if let Err(error) = &result
-            && error.kind() != io::ErrorKind::Interrupted
-        {
-            self.lost.set(true);
+    /// A script does not see what becomes of its prints, and goes on for nobody.
+    fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        #[cfg(feature = "rhai")]
+        if matches!(&result, Err(error) if error.kind() != io::ErrorKind::Interrupted) {
+            self.lost = true;
         }
         result
     }

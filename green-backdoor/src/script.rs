@@ -12,7 +12,7 @@ use rhai::{
     ParseErrorType, Scope,
 };
 
-use crate::commands::{Answer, Commands};
+use crate::commands::{Commands, Returned};
 use crate::output::{Output, Quoted};
 use crate::server::Settings;
 use crate::words::{self, Entered};
@@ -63,7 +63,7 @@ impl Script {
             green::sleep(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
         });
         engine.register_fn("sleep", |seconds: FLOAT| {
-            let duration = Duration::try_from_secs_f64(f64::from(seconds.max(0.0)));
+            let duration = Duration::try_from_secs_f64(seconds.max(0.0));
             green::sleep(duration.unwrap_or(Duration::MAX));
         });
         let leaves = Rc::new(Cell::new(false));
@@ -142,8 +142,8 @@ fn register(
                 let args: Vec<_> = args.iter().map(String::as_str).collect();
                 let position = context.call_position();
                 match words::call(&commands, &called, &args, &output) {
-                    Ok(Answer::Value(value)) => Ok(value.map_or(Dynamic::UNIT, Dynamic::from)),
-                    Ok(Answer::Leave) => {
+                    Ok(Returned::Value(value)) => Ok(value.map_or(Dynamic::UNIT, Dynamic::from)),
+                    Ok(Returned::Leave) => {
                         leaves.set(true);
                         Err(EvalAltResult::Exit(Dynamic::UNIT, position).into())
                     }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(not(feature = "rhai"))]
 use std::rc::Rc;
 
-use crate::commands::{Answer, Commands};
+use crate::commands::{Commands, Returned};
 use crate::output::{Output, Quoted};
 
 /// What came of what a client has entered.
@@ -46,8 +46,8 @@ pub(crate) fn run(commands: &Commands, text: &str, output: &RefCell<Output>) -> 
     };
     let args: Vec<_> = words.collect();
     match call(commands, name, &args, output) {
-        Ok(Answer::Value(value)) => Entered::Value(value.map(|text| Quoted(&text).to_string())),
-        Ok(Answer::Leave) => Entered::Leave,
+        Ok(Returned::Value(value)) => Entered::Value(value.map(|text| Quoted(&text).to_string())),
+        Ok(Returned::Leave) => Entered::Leave,
         Err(text) => Entered::Failed(text),
     }
 }
@@ -58,7 +58,7 @@ pub(crate) fn call(
     name: &str,
     args: &[&str],
     output: &RefCell<Output>,
-) -> Result<Answer, String> {
+) -> Result<Returned, String> {
     let called = contained("the command", || {
         commands.call(name, args, &mut *output.borrow_mut() as &mut dyn Write)
     })?;

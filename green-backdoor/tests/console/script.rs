@@ -144,7 +144,8 @@ fn a_loop_without_end_is_ended_and_the_others_go_on() {
 fn another_client_is_served_during_a_loop_without_end() {
     let served = Served::new(Server::new(funca()).operations(u64::MAX));
     let (mut one, mut other) = (served.client(), served.client());
-    one.send("loop { }\n");
+    one.send("print(\"begun\"); loop { }\n");
+    one.until("begun\n");
     assert_eq!(other.ask("funca()"), "abc\n'123'\n");
     assert_eq!(
         served

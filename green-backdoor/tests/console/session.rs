@@ -206,9 +206,7 @@ fn at_most_so_many_clients_are_served_at_a_time() {
 #[test]
 fn a_console_on_any_streams() {
     let server = Server::new(funca()).banner("hello");
-    let (mut near, far) = green::os::pipe()
-        .map(|(reader, writer)| (reader, writer))
-        .unwrap();
+    let (mut near, far) = green::os::pipe().unwrap();
     server.console(&b"funca\n"[..], far).unwrap();
     let mut text = String::new();
     io::Read::read_to_string(&mut near, &mut text).unwrap();
