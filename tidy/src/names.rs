@@ -49,6 +49,10 @@ pub const ALLOWED: &[(&str, &str)] = &[
     ("Queue", "in `sync` it is the same between threads"),
     ("Semaphore", "in `sync` it is the same between threads"),
     (
+        "Server",
+        "each crate that serves a protocol has one: a set of limits, and a life",
+    ),
+    (
         "Transport",
         "what HTTP is spoken over; of names, the one of TCP and UDP that a query goes by",
     ),

@@ -35,7 +35,7 @@ pub fn greenthreads() -> Vec<GreenthreadInfo> {
     })
 }
 
-fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
+pub(super) fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
     let state = task.state();
     let extra = task.has_extra();
     let account = task.existing_state_of::<Account>();

@@ -16,6 +16,7 @@ mod dump;
 mod info;
 mod memory;
 mod observe;
+mod one;
 mod profile;
 mod shown;
 
@@ -35,6 +36,7 @@ pub use dump::{
 pub use info::GreenthreadInfo;
 pub use memory::{MemoryWatch, memory_threshold, resident_memory};
 use observe::Watch;
+pub use one::{greenthread, inspect};
 pub use profile::{Profile, profile, spew, unspew};
 pub use shown::{hub_listener_stacks, hub_timer_stacks};
 
