@@ -116,7 +116,7 @@ pub fn format_spawn_tree() -> String {
 }
 
 /// Every wait for a descriptor, a line each: its number, the direction, and the greenthread that waits. After
-/// [`hub_listener_stacks(true)`](hub_listener_stacks) each is followed by the stack of the one who waits.
+/// [`hub_listener_stacks(true)`](super::hub_listener_stacks) each is followed by the stack of the one who waits.
 ///
 /// ```
 /// let listener = green::net::TcpListener::bind("127.0.0.1:0")?;
@@ -151,7 +151,7 @@ pub fn format_hub_listeners() -> String {
 }
 
 /// Every timer, a line each, the earliest first: when it is due, the greenthread that it wakes, and for a
-/// [`Timeout`](crate::Timeout) where it was begun. After [`hub_timer_stacks(true)`](hub_timer_stacks) each is
+/// [`Timeout`](crate::Timeout) where it was begun. After [`hub_timer_stacks(true)`](super::hub_timer_stacks) each is
 /// followed by the stack of its greenthread.
 ///
 /// ```

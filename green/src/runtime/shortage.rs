@@ -15,13 +15,8 @@ static LACKING: PerProcess<Mutex<Lacking>> = PerProcess::new();
 /// How many they are, so that a close need not take the lock.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
+#[derive(Default)]
 struct Lacking(Waiters);
-
-impl Default for Lacking {
-    fn default() -> Lacking {
-        Lacking(WaitList::new())
-    }
-}
 
 /// Changes the list, and counts it.
 fn change<R>(mut lacking: MutexGuard<'_, Lacking>, f: impl FnOnce(&mut Waiters) -> R) -> R {
