@@ -144,6 +144,7 @@ pub(crate) struct Watched {
     key: usize,
 }
 
+#[cfg(feature = "http2")]
 impl Watched {
     /// True if a deadline has passed.
     pub(crate) fn is_late(&self) -> bool {

@@ -16,7 +16,8 @@ use crate::Transport;
 /// ```
 /// use green_http::{Body, Request, RequestExt, Response, Server, TlsFacts};
 ///
-/// # fn serve(listener: green_tls::TlsListener<green::net::TcpListener>) -> std::io::Result<()> {
+/// # use green::server::Drained;
+/// # fn serve(listener: green_tls::TlsListener<green::net::TcpListener>) -> std::io::Result<Drained> {
 /// Server::new(|request: Request<Body>| {
 ///     let facts = request.security().and_then(|facts| facts.downcast::<TlsFacts>().ok());
 ///     let name = facts.and_then(|facts| facts.server_name.clone());

@@ -111,6 +111,7 @@ impl<T: Transport> Wire<T> {
     }
 
     /// From now on the bytes are not HTTP/1's.
+    #[cfg(feature = "http2")]
     pub(crate) fn set_opaque(&self) {
         let mut input = self.input.borrow_mut();
         input.opaque = true;

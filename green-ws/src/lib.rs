@@ -42,6 +42,7 @@
 //!
 //! | feature | |
 //! |---|---|
+//! | `http` | [`http::upgrade`]: WebSockets beside the pages of a server of green-http |
 //! | `tls` | `wss` addresses, and WebSockets over the streams of green-tls |
 //!
 //! axum has WebSockets of its own, which run on green's hub with its router; these are for blocking handlers. There are
@@ -58,6 +59,8 @@ mod error;
 mod group;
 mod handler;
 mod handshake;
+#[cfg(feature = "http")]
+pub mod http;
 mod message;
 mod options;
 mod protocol;

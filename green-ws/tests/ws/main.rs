@@ -3,6 +3,8 @@
 mod closing;
 mod common;
 mod handshake;
+#[cfg(feature = "http")]
+mod http;
 mod interrupted;
 mod messages;
 mod peers;
