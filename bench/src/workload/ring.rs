@@ -151,10 +151,9 @@ fn on_green(job: &Job, hub: Box<dyn Hub>) -> io::Result<Sample> {
         let (shared, ended) = (shared.clone(), ended.clone());
         green::spawn_n(move || {
             let end = travel(reader, writer, &shared);
-            let first = shared.borrow_mut().end.replace(end).is_none();
-            if first {
-                // Nobody else sends.
-                let _ = ended.send(());
+            // The first end breaks the ring for the others, who may come here before the result is fetched.
+            if ended.send(()).is_ok() {
+                shared.borrow_mut().end = Some(end);
             }
         });
     }
