@@ -62,7 +62,8 @@ fn cc(arguments: &[&OsStr]) {
 
 /// Builds the program against one of the libraries and runs it.
 fn greenlets(name: &str, library: &[&OsStr]) {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // The crates of a workspace share this directory.
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("greenlet-c-{name}"));
     let source = here("tests/c/greenlets.c");
     let mut arguments = vec![source.as_os_str(), OsStr::new("-o"), program.as_os_str()];
     arguments.extend(library);
