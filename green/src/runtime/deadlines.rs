@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hub_core::TimerKey;
 
-use super::park::Cause;
+use super::park::WokenBy;
 use super::{Alarm, Runtime, Task};
 
 /// Names one deadline of one greenthread.
@@ -204,7 +204,7 @@ impl Runtime {
     pub(crate) fn elapse(&self, task: &Rc<Task>, id: DeadlineId) -> bool {
         let open = task.elapse(id);
         if open && task.masked.get() == 0 {
-            self.unpark_due(task, task.ticket.get(), Cause::Interrupt);
+            self.unpark_due(task, task.ticket.get(), WokenBy::Interrupt);
         }
         open
     }
