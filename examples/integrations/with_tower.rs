@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Request, Response};
@@ -18,6 +19,7 @@ async fn answer(request: Request<Body>) -> Result<Response<Full<Bytes>>, Infalli
 
 fn main() -> Result<(), Box<dyn Error>> {
     let service = ServiceBuilder::new()
+        .timeout(Duration::from_secs(5))
         .concurrency_limit(100)
         .map_response(|mut response: Response<_>| {
             let by = HeaderValue::from_static("a layer");
