@@ -29,7 +29,7 @@
 //! | many of them | [`GreenPool`], [`GreenPile`], [`dagpool`]; [`pools`] of resources |
 //! | what they wait for each other with | [`queue`], [`event`], [`semaphore`], [`lock`], [`Barrier`], [`WaitGroup`]; [`sync`] for all OS threads |
 //! | time | [`sleep`], [`Timeout`], [`time`] |
-//! | sockets | [`net`], [`connect`], [`listen`], [`serve`], [`server`], [`select`] |
+//! | sockets | [`net`], [`connect`], [`listen`], [`serve_forever`], [`serve`], [`server`], [`select`] |
 //! | the rest of the world | [`dns`], [`fs`], [`os`], [`process`], [`signal`] |
 //! | blocking code and other threads | [`tpool`], [`hubs::handle`] |
 //! | async code | [`future`] |
@@ -116,7 +116,7 @@ pub use primitives::{
     WaitGroup, WaitGroupGuard, event, lock, queue, semaphore, sync,
 };
 pub use runtime::resume_interrupt;
-pub use server::{StopServe, serve};
+pub use server::{StopServe, serve, serve_forever};
 pub use threads::{future, tpool};
 /// The names that these had before.
 #[doc(hidden)]
