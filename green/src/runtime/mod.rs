@@ -168,6 +168,7 @@ struct Counters {
     switches: Cell<u64>,
     spawns: Cell<u64>,
     turns: Cell<u64>,
+    wakeups: Cell<u64>,
 }
 
 greenlet::per_thread! {
