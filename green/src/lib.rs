@@ -44,6 +44,7 @@
 //! | `hyper`, `tokio` | those of hyper (with its timer and executor) and of tokio |
 //! | `dns` | a resolver of our own beside the system's: [`dns::use_resolver`] |
 //! | `ureq`, `ureq-tls` | an HTTP client: `green::ureq` |
+//! | `layer` | `green::layer`: waits that unwind nothing, for who has the calls of others wait here |
 //!
 //! # Environment variables
 //!
@@ -89,6 +90,8 @@ mod greenthread;
 mod groups;
 pub mod hubs;
 mod io;
+#[cfg(feature = "layer")]
+pub mod layer;
 mod primitives;
 mod registry;
 mod runtime;

@@ -15,6 +15,8 @@ mod fork;
 mod idle;
 mod interrupt;
 mod kill;
+#[cfg(feature = "layer")]
+mod layer;
 mod life;
 mod member;
 mod observe;
@@ -69,6 +71,8 @@ pub(crate) use park::Wake;
 pub(crate) use parker::Parker;
 pub(crate) use remote::{Remote, main_handle};
 use remote_wait::RemotePark;
+#[cfg(feature = "layer")]
+pub(crate) use remote_wait::RemoteWaiter;
 pub(crate) use room::{TaskState, ThreadState};
 use run_queue::RunQueue;
 use sent::Sent;
