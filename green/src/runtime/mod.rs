@@ -21,6 +21,8 @@ mod life;
 mod member;
 mod observe;
 pub(crate) mod once;
+#[cfg(feature = "thread-locals")]
+mod own_locals;
 mod pace;
 mod park;
 mod parker;
@@ -65,6 +67,8 @@ pub(crate) use interrupt::{
 };
 pub(crate) use member::Member;
 pub(crate) use observe::Observer;
+#[cfg(feature = "thread-locals")]
+pub use own_locals::own_thread_locals;
 use pace::Pace;
 use park::Cause;
 pub(crate) use park::Wake;

@@ -64,7 +64,7 @@ pub(crate) use destructors::adopt;
 #[cfg(not(own_thread_locals))]
 use none as found;
 #[cfg(not(own_thread_locals))]
-pub(crate) use none::Storage;
+pub(crate) use none::NoStorage as Storage;
 #[cfg(own_thread_locals)]
 use storage as found;
 #[cfg(own_thread_locals)]

@@ -6,15 +6,15 @@ use crate::arch;
 use crate::arch::Entry;
 
 /// None can be made.
-pub(crate) struct Storage;
+pub(crate) struct NoStorage;
 
-impl Storage {
+impl NoStorage {
     #[inline(always)]
-    pub(crate) fn new(own: bool) -> io::Result<Storage> {
+    pub(crate) fn new(own: bool) -> io::Result<NoStorage> {
         if own {
             super::check()?;
         }
-        Ok(Storage)
+        Ok(NoStorage)
     }
 
     #[inline(always)]
