@@ -95,6 +95,7 @@ mod runtime;
 pub mod server;
 pub mod sim;
 mod threads;
+pub mod workers;
 
 pub use error::{OsError, raw_os_error};
 pub use greenthread::{
@@ -118,6 +119,7 @@ pub use primitives::{
 pub use runtime::resume_interrupt;
 pub use server::{StopServe, serve};
 pub use threads::{future, tpool};
+pub use workers::workers;
 /// The names that these had before.
 #[doc(hidden)]
 pub use {
