@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use crate::clock::Deadlines;
 use crate::guard::Refusal;
 use crate::transport::Peer;
 use crate::upgrade::TakeOver;
@@ -26,6 +27,8 @@ pub(crate) struct Facts {
     pub(crate) peer: Peer,
     pub(crate) security: Option<Rc<dyn Any>>,
     pub(crate) notes: Rc<Notes>,
+    /// Of the connection, or of the stream.
+    pub(crate) deadlines: Rc<Deadlines>,
     /// What a handler has left unread.
     pub(crate) leftover: RefCell<Option<Incoming>>,
     /// True while somebody may read the body of the request at hand.
@@ -44,6 +47,7 @@ impl Facts {
             peer: self.peer.clone(),
             security: self.security.clone(),
             notes: Rc::default(),
+            deadlines: Rc::default(),
             leftover: RefCell::default(),
             body_in_use: Cell::new(false),
             take_over: RefCell::default(),

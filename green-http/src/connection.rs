@@ -71,6 +71,7 @@ pub(crate) fn serve<T: Transport>(
         peer,
         security,
         notes: Rc::clone(&wire.notes),
+        deadlines: Rc::clone(&wire.watched.deadlines),
         leftover: RefCell::default(),
         body_in_use: Cell::new(false),
         take_over: RefCell::default(),
@@ -79,14 +80,13 @@ pub(crate) fn serve<T: Transport>(
         requests: Cell::new(0),
     });
     let workers = Workers(facts.workers.clone());
-    let deadlines = RefCell::new(Rc::clone(&wire.watched.deadlines));
     let service = Service(Rc::new(Answering {
         config: Rc::clone(config),
         facts: Rc::clone(&facts),
-        notes: Rc::clone(&wire.notes),
         connection: Rc::clone(&connection),
         clock: Rc::clone(clock),
-        deadlines,
+        #[cfg(feature = "http2")]
+        stream: RefCell::default(),
     }));
     let served = match http2 {
         false => serve_http1(&wire, service, &facts, &connection),

@@ -71,6 +71,7 @@ impl Input {
         self.begun = true;
         if std::mem::take(&mut self.head) {
             notes.underscore.set(self.guard.head.underscore);
+            notes.expects.set(self.guard.head.expects);
             if rules.keep_raw {
                 *notes.raw.borrow_mut() = bytes::Bytes::copy_from_slice(bytes);
             }

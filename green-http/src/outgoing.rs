@@ -22,6 +22,10 @@ pub(crate) struct Outgoing {
     content: Sending,
     exchange: Exchange,
     moves: Option<Moves>,
+    /// Of a large piece, what was not given to hyper, which copies what it gets and keeps a buffer of that size.
+    rest: Bytes,
+    /// hyper has to write what it was given first.
+    pause: bool,
 }
 
 /// Of a stream of HTTP/2: a client that opens no window for it is not waited for longer than for one that reads nothing.
@@ -227,10 +231,39 @@ impl Outgoing {
             content,
             exchange,
             moves,
+            rest: Bytes::new(),
+            pause: false,
         }
     }
 
+    /// The next frame, in HTTP/1 of one piece at most.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let frame = if self.rest.is_empty() {
+            ready!(self.poll_content(cx))
+        } else if std::mem::take(&mut self.pause) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        } else {
+            Some(Ok(Frame::data(std::mem::take(&mut self.rest))))
+        };
+        Poll::Ready(match frame {
+            Some(Ok(frame)) if self.moves.is_none() => Some(Ok(self.first_piece(frame))),
+            frame => frame,
+        })
+    }
+
+    fn first_piece(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        if frame.data_ref().is_none_or(|data| data.len() <= PIECE) {
+            return frame;
+        }
+        frame.map_data(|mut data| {
+            self.rest = data.split_off(PIECE);
+            self.pause = true;
+            data
+        })
+    }
+
+    fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let next = match &mut self.content {
             Sending::Bytes(bytes) => {
                 let bytes = std::mem::take(bytes);
@@ -264,7 +297,8 @@ impl Body for Outgoing {
         match &frame {
             Some(Ok(frame)) => {
                 me.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
-                if me.is_end_stream() || me.size_hint().exact() == Some(0) {
+                let ended = me.is_end_stream() || me.size_hint().exact() == Some(0);
+                if ended && me.rest.is_empty() {
                     me.exchange.complete();
                 }
             }
@@ -277,6 +311,9 @@ impl Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
+        if !self.rest.is_empty() {
+            return false;
+        }
         match &self.content {
             Sending::Bytes(bytes) => bytes.is_empty(),
             #[cfg(feature = "tower")]

@@ -53,6 +53,8 @@ pub(crate) struct Notes {
     pub(crate) refused: Cell<Option<Refusal>>,
     /// The message at hand has fields whose names have an underscore.
     pub(crate) underscore: Cell<bool>,
+    /// Its client waits for a 100 Continue.
+    pub(crate) expects: Cell<bool>,
     /// What goes with the next 100 Continue.
     pub(crate) with_continue: RefCell<Option<Vec<u8>>>,
     pub(crate) raw: RefCell<bytes::Bytes>,

@@ -7,10 +7,10 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use greenlet::ticks;
-use hub_core::{Cause as Ready, Wakeup};
+use hub_core::{Cause, Wakeup};
 
 use super::pace::Look;
-use super::park::Cause;
+use super::park::WokenBy;
 use super::{Alarm, Runtime, Task, contain};
 
 /// Switches between two polls in a simulated run, which must not depend on how fast the machine is.
@@ -119,8 +119,8 @@ impl Runtime {
     fn wake_all(&self, mut woken: Vec<Wakeup<Alarm>>) {
         for wakeup in woken.drain(..) {
             let cause = match wakeup.cause {
-                Ready::Ready(_) => Cause::Event,
-                Ready::Expired => Cause::Expired,
+                Cause::Ready(_) => WokenBy::Event,
+                Cause::Expired => WokenBy::Expired,
             };
             match wakeup.waiter {
                 Alarm::Park(waiter) => {

@@ -10,6 +10,7 @@ mod event;
 mod imap;
 mod lock;
 mod meeting;
+mod numbers;
 mod pile;
 mod pool;
 mod queue;
