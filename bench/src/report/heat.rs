@@ -15,7 +15,7 @@ const STEPS: [f64; 5] = [1.1, 1.5, 3.0, 10.0, f64::INFINITY];
 fn step(load: &Load<'_>, of: &Figure) -> usize {
     let ratio = load.ratio(of);
     match load.standing(of) {
-        Standing::Cheapest | Standing::Alike => 0,
+        Standing::Cheapest => 0,
         // Two rounds tell orders of magnitude apart, and nothing finer.
         Standing::Untold if ratio < STEPS[1] => 0,
         Standing::Dearer | Standing::Untold | Standing::Far => {
@@ -31,7 +31,7 @@ fn step(load: &Load<'_>, of: &Figure) -> usize {
 fn cell(load: &Load<'_>, of: &Figure) -> String {
     let ratio = figure(Some(load.ratio(of)));
     match load.standing(of) {
-        Standing::Cheapest | Standing::Alike => format!("{ratio} ="),
+        Standing::Cheapest => format!("{ratio} ="),
         Standing::Dearer | Standing::Far => ratio,
         Standing::Untold => format!("{ratio} ?"),
     }
@@ -51,7 +51,7 @@ impl Report {
             .collect();
         let rows: Vec<Vec<String>> = loads.iter().map(|load| row(load, &hubs)).collect();
         format!(
-            "What each hub costs, as a multiple of the cheapest. {MARKS}\n\n{}",
+            "Processor time on each hub, as a multiple of the cheapest. {MARKS}\n\n{}",
             aligned(&header, &rows, 1)
         )
     }
@@ -64,7 +64,7 @@ impl Report {
         }
         let _ = write!(
             page,
-            "<figure class=\"heat\">\n<figcaption>What each hub costs, as a multiple of the cheapest</figcaption>\n\
+            "<figure class=\"heat\">\n<figcaption>Processor time on each hub, as a multiple of the cheapest</figcaption>\n\
              <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Hub against load\">\n<table>\n<thead><tr>\
              <th scope=\"col\">load</th>"
         );

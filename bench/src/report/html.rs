@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::style::style;
-use super::table::{COLUMNS, cells};
+use super::table::{COLUMNS, HUB, LAYER, OPERATION, cells};
 use super::verdict::{Standing, standing};
 use super::{Report, grouped, time};
 use crate::plan::Workload;
@@ -117,10 +117,8 @@ impl Report {
             page,
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figures of {workload}\">\n<table>\n<thead><tr>"
         );
-        for name in ["operation", "layer", workload.size_counts(), "hub"] {
-            let _ = write!(page, "<th scope=\"col\">{name}</th>");
-        }
-        for (name, meaning) in COLUMNS {
+        let size = (workload.size_counts(), "how many");
+        for (name, meaning) in [OPERATION, LAYER, size, HUB].into_iter().chain(COLUMNS) {
             let _ = write!(
                 page,
                 "<th scope=\"col\">{name}<small>{meaning}</small></th>"
@@ -128,6 +126,9 @@ impl Report {
         }
         page.push_str("</tr></thead>\n<tbody>\n");
         for group in self.groups(workload) {
+            let differ = group
+                .iter()
+                .any(|of| standing(&group, of) == Standing::Dearer);
             for (at, of) in group.iter().enumerate() {
                 let first = if at == 0 { " class=\"first\"" } else { "" };
                 let _ = write!(
@@ -139,7 +140,7 @@ impl Report {
                     escaped(&of.hub)
                 );
                 for (column, cell) in cells(of).iter().enumerate() {
-                    let best = column == 0 && standing(&group, of) == Standing::Cheapest;
+                    let best = column == 0 && differ && standing(&group, of) == Standing::Cheapest;
                     let _ = match best {
                         true => write!(page, "<td><strong>{cell}</strong></td>"),
                         false => write!(page, "<td>{cell}</td>"),
@@ -176,8 +177,8 @@ rotates from round to round. What runs before the window is the warm-up and does
 over the rounds; ± is half the distance between the quartiles in percent, in charts the line through a mark.</p>
 <p>One hub is said to cost less than another if chance alone would show that in less than one of a hundred runs (by the
 test of Mann and Whitney, which five rounds can pass and four cannot) and the medians are two percent apart: anything
-else is noise. <b>Bold</b> is what no other hub is below and at least one is above; where the hubs do not differ, and where
-the rounds are too few, nothing is. The verdict weighs each workload in greenthreads alike.</p>
+else is noise. <b>Bold</b> is what no other hub is below; where the hubs do not differ, and where the rounds are too
+few to tell, nothing is. The verdict weighs each workload in greenthreads alike.</p>
 <p><b>cpu/op</b> is the processor time, in user and in kernel mode, of the thread that runs the hub: on a machine with
 few processors the clock on the wall would measure the load generator. Before and after each window no request is under
 way, so the requests between the two readings are exact. The load generator checks every byte, never sleeps, and takes

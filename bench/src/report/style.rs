@@ -41,7 +41,8 @@ svg text { font-family: system-ui, sans-serif; }
 thead small { display: block; min-width: 4.5rem; max-width: 8rem; white-space: normal; font-size: .72rem; line-height: 1.25; }
 .heat { margin: 0 0 1.25rem; max-width: 56rem; }
 .heat .scroll { margin: 0; }
-.heat th.load { text-align: left; white-space: normal; }
+.heat table td, .heat table th { text-align: right; }
+.heat table th:first-child { text-align: left; white-space: normal; }
 .heat td { min-width: 4.2rem; color: var(--told); }
 .key { margin: .75rem .5rem 0; color: var(--quiet); font-size: .8rem; }
 .key span { display: inline-block; padding: 0 .4rem; color: var(--told); }
@@ -54,6 +55,8 @@ th:nth-child(-n+2), td:nth-child(-n+2), th:nth-child(4) { text-align: left; }
 thead th { border-bottom: 1px solid var(--ink); color: var(--quiet); vertical-align: bottom; }
 tr.first td, tr.first th { border-top: 1px solid var(--line); }
 strong { font-weight: 650; }
+@media (max-width: 30rem) { body { padding: .75rem; } .heat { padding: .5rem .25rem; } .heat td { min-width: 0; }
+  .heat td, .heat th { padding: .2rem .3rem; } .heat table { font-size: .8rem; } }
 @media print { body { max-width: none; } figure, tr { break-inside: avoid; } }
 ";
 

@@ -5,6 +5,10 @@ use std::fmt::Write as _;
 use super::{Figure, Report, grouped, median, time};
 use crate::stats::figure;
 
+pub(super) const OPERATION: (&str, &str) = ("operation", "what was counted");
+pub(super) const LAYER: (&str, &str) = ("layer", "bare hub, reactor, or greenthreads");
+pub(super) const HUB: (&str, &str) = ("hub", "what it ran on");
+
 /// The columns after those that name the figure, and what they mean.
 pub(super) const COLUMNS: [(&str, &str); 9] = [
     (
@@ -53,7 +57,7 @@ fn explained() -> String {
     let mut text = String::from(
         "Every figure is the median over the rounds; ± is half the distance between the quartiles.\n",
     );
-    for (name, meaning) in COLUMNS {
+    for (name, meaning) in [OPERATION, LAYER, HUB].into_iter().chain(COLUMNS) {
         let _ = writeln!(text, "  {name:<11}{meaning}");
     }
     text

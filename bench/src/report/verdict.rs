@@ -14,10 +14,8 @@ pub(super) struct Load<'a> {
 /// How a figure stands among those of the same load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// None is lower beyond the noise, and one at least is higher.
+    /// None is lower beyond the noise.
     Cheapest,
-    /// None differs beyond the noise.
-    Alike,
     /// One at least is lower beyond the noise.
     Dearer,
     /// There are too few rounds to tell.
@@ -64,10 +62,8 @@ pub(super) fn standing(group: &[&Figure], of: &Figure) -> Standing {
         }
     } else if verdicts.contains(&Verdict::Lower) {
         Standing::Dearer
-    } else if verdicts.contains(&Verdict::Higher) {
-        Standing::Cheapest
     } else {
-        Standing::Alike
+        Standing::Cheapest
     }
 }
 
@@ -164,19 +160,20 @@ impl Report {
             .filter(|(_, cost)| is_best(**cost))
             .map(|(hub, _)| *hub)
             .collect();
-        let count = in_words(loads.len());
+        let any = any(loads.len());
         if best.len() == hubs.len() {
             return format!(
-                "No difference within the noise between {} in {count}: take which you like.",
+                "No difference within the noise between {} in {any}: take which you like.",
                 list(&best, "and")
             );
         }
         let mut text = format!("Use {} here: ", list(&best, "or"));
         text += &match losses(best[0], loads) {
-            (0, _) => format!("no other hub costs less beyond the noise in {count}."),
+            (0, _) => format!("no other hub costs less beyond the noise in {any}."),
             (lost, Some(worst)) => format!(
-                "in {} of {count} no other hub costs less beyond the noise, and in the rest {} costs at most {} ({}).",
+                "in {} of {} loads no other hub costs less beyond the noise, and in the rest {} costs at most {} ({}).",
                 loads.len() - lost,
+                loads.len(),
                 best[0],
                 worst.in_words("the cheapest"),
                 worst.load
@@ -205,7 +202,7 @@ impl Report {
         };
         let answer = match (&*near, far.join("; ")) {
             (_, far) if far.is_empty() => {
-                let loads = in_words(loads.len());
+                let loads = any(loads.len());
                 format!("in {loads} no hub costs twice as much as another.")
             }
             ([], far) => format!("each hub costs twice as much as another somewhere. {far}."),
@@ -325,10 +322,10 @@ fn beside(hub: &str, best: &str, loads: &[Load<'_>]) -> String {
     }
 }
 
-fn in_words(loads: usize) -> String {
+fn any(loads: usize) -> String {
     match loads {
         1 => "the one load".into(),
-        loads => format!("{loads} loads"),
+        loads => format!("any of {loads} loads"),
     }
 }
 

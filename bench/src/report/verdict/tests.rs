@@ -44,7 +44,7 @@ fn the_cheapest_is_named_and_how_dear_the_others_are() {
 fn noise_is_no_difference() {
     let said = report(5, &[[100, 101, 102], [102, 100, 101]]).verdict();
     let expected =
-        "No difference within the noise between a, b and c in 2 loads: take which you like.";
+        "No difference within the noise between a, b and c in any of 2 loads: take which you like.";
     assert_eq!(said, expected);
 }
 
