@@ -73,6 +73,7 @@ impl Runtime {
                 task.ticket.set(task.ticket.get().wrapping_add(1));
                 task.cause.set(WokenBy::Interrupt);
                 task.state.set(State::Ready);
+                self.note_wakeup(task);
             }
             State::Ready => self.run_queue.borrow_mut().remove(task),
         }

@@ -82,6 +82,7 @@ impl Runtime {
         let parked = task.end_park(ticket, cause);
         if parked {
             self.run_queue.borrow_mut().push(Rc::clone(task));
+            self.note_wakeup(task);
         }
         parked
     }
@@ -92,6 +93,7 @@ impl Runtime {
         let parked = task.end_park(ticket, cause);
         if parked {
             self.run_queue.borrow_mut().push_due(Rc::clone(task));
+            self.note_wakeup(task);
         }
         parked
     }
