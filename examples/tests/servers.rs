@@ -193,6 +193,26 @@ fn workers_http() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn prefork() {
+    let server = Running::start("prefork", &["2"]);
+    let ask = || server.get("/").1;
+    let first = ask();
+    let process = first.trim().rsplit(' ').next().unwrap().to_owned();
+    assert_ne!(process, server.child.id().to_string());
+    // One that dies is replaced.
+    let kill = Command::new("kill").args(["-KILL", &process]).status();
+    assert!(kill.unwrap().success());
+    let others: Vec<_> = (0..50).map(|_| ask()).collect();
+    assert!(
+        others
+            .iter()
+            .all(|other| other.starts_with("from process ") && *other != first)
+    );
+    assert!(server.end().success());
+}
+
 /// Serves a feed to each who asks, until the test ends.
 fn feeds() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
