@@ -162,8 +162,3 @@ struct Guide;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// The programs of the readme of the repository.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct FrontPage;
