@@ -67,46 +67,43 @@ impl Access {
         }
     }
 
-    /// Lets a request pass, or says why not.
-    pub(crate) fn admit(&self, request: &Request<Body>) -> Result<(), Response> {
+    /// What is answered to a request that may not pass.
+    pub(crate) fn refuse(&self, request: &Request<Body>) -> Option<Response> {
         let headers = request.headers();
         let named = headers.get(header::HOST).map(|host| host.to_str().ok());
         let target = request.uri().authority().map(|host| Some(host.as_str()));
         let mut hosts = named.into_iter().chain(target).peekable();
-        if hosts.peek().is_none() || !hosts.all(|host| host.is_some_and(|host| self.is_mine(host)))
-        {
+        let is_mine = |host: Option<&str>| host.is_some_and(|host| self.is_mine(host));
+        if hosts.peek().is_none() || !hosts.all(is_mine) {
             let text = "The Host field names another server. A program that forwards to the console has to be named to \
                         it: Console::host.\n";
-            return Err((StatusCode::MISDIRECTED_REQUEST, text).into());
+            return Some((StatusCode::MISDIRECTED_REQUEST, text).into());
         }
         if self.guarded && !self.has_token(headers) {
             let text = "This needs the token: in the field X-Green-Token, as a bearer, or as the password of any user.\n";
             let refusal = Response::from((StatusCode::UNAUTHORIZED, text));
-            return Err(
-                refusal.with_header(header::WWW_AUTHENTICATE, "Basic realm=\"green console\"")
-            );
+            let ask = "Basic realm=\"green console\"";
+            return Some(refusal.with_header(header::WWW_AUTHENTICATE, ask));
         }
-        Ok(())
+        None
     }
 
-    /// Lets a request kill, or says why not.
-    pub(crate) fn admit_kill(&self, request: &Request<Body>) -> Result<(), Response> {
+    /// What is answered to a request that may pass, and not kill.
+    pub(crate) fn refuse_kill(&self, request: &Request<Body>) -> Option<Response> {
         let headers = request.headers();
-        let refuse = |text: &'static str| Err((StatusCode::FORBIDDEN, text).into());
-        if self.read_only {
-            return refuse("This console kills nothing.\n");
-        }
-        if !is_from_here(headers) {
-            return refuse("A page of another site has sent this.\n");
-        }
-        match headers
+        let token = headers
             .get(TOKEN_FIELD)
-            .and_then(|token| token.to_str().ok())
-        {
-            Some(token) if self.token.is(token) => Ok(()),
-            Some(_) => refuse("The token in the field X-Green-Token is another one.\n"),
-            None => refuse("This needs the token in the field X-Green-Token.\n"),
-        }
+            .and_then(|token| token.to_str().ok());
+        let text = match token {
+            _ if self.read_only => "This console kills nothing.\n",
+            _ if !is_from_here(headers) => "A page of another site has sent this.\n",
+            None => "This needs the token in the field X-Green-Token.\n",
+            Some(token) if !self.token.is(token) => {
+                "The token in the field X-Green-Token is another one.\n"
+            }
+            Some(_) => return None,
+        };
+        Some((StatusCode::FORBIDDEN, text).into())
     }
 
     /// True if a `Host` field means this listener. A name that leads here without being known here does not: whoever owns

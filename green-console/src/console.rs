@@ -180,11 +180,8 @@ impl Console {
             .spawn(move || history::keep(&recorded))?
             .kill_on_drop();
         let server = Server::new(move |request: Request<Body>| {
-            let answer = match access.admit(&request) {
-                Ok(()) => routes::answer(&inside, &access, &request),
-                Err(refusal) => refusal,
-            };
-            secured(answer)
+            let refusal = access.refuse(&request);
+            secured(refusal.unwrap_or_else(|| routes::answer(&inside, &access, &request)))
         });
         let server = server.with_lifecycle(&self.life).connections(CONNECTIONS);
         server.body_limit(BODY).serve(listener)

@@ -81,10 +81,10 @@ fn fold(root: &str, stack: &str) -> String {
     let leaf = frames
         .iter()
         .position(|(name, place)| !is_machinery(name, place));
-    let own = frames
-        .drain(leaf.unwrap_or(0)..)
-        .rev()
-        .map(|(name, _)| name);
+    let own = frames.drain(leaf.unwrap_or(0)..).rev();
+    // And at the root how a greenthread, or the thread, comes to run at all.
+    let own = own.skip_while(|(name, place)| is_machinery(name, place) || is_begin(place));
+    let own = own.map(|(name, _)| name);
     let folded: Vec<_> = [root.to_owned()].into_iter().chain(own).collect();
     folded.join(";")
 }
@@ -94,6 +94,11 @@ fn is_machinery(name: &str, place: &str) -> bool {
     let name = name.trim_start_matches('<');
     MACHINERY.iter().any(|start| name.starts_with(start))
         || SOURCES.iter().any(|source| place.contains(source))
+}
+
+/// What std does before the program's own code runs.
+fn is_begin(place: &str) -> bool {
+    place.contains("/library/std/") || place.contains("/library/core/")
 }
 
 /// The function in a line like `  12: name`; lines of places have none.

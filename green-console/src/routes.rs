@@ -111,7 +111,7 @@ fn none(id: u64) -> Response {
 }
 
 fn kill(access: &Access, request: &Request<Body>) -> Response {
-    if let Err(refusal) = access.admit_kill(request) {
+    if let Some(refusal) = access.refuse_kill(request) {
         return refusal;
     }
     let id = Query::of(request).number("id");
@@ -153,10 +153,12 @@ fn record(
 }
 
 fn trace(inside: &Inside, _query: &Query, time: Duration, turn: RecordingTurn) -> Response {
-    let recorded = trace::record(time);
-    drop(turn);
     let about = trace::About::new(&inside.thread);
-    let content = Content::written(move |out| trace::write(&recorded, &about, out));
+    let content = Content::written(move |out| {
+        let recorded = trace::record(time, out)?;
+        drop(turn);
+        trace::write(&recorded, &about, out)
+    });
     typed(JSON, content).with_header(
         header::CONTENT_DISPOSITION,
         "attachment; filename=\"green-trace.json\"",

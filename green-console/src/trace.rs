@@ -15,6 +15,9 @@ const MOST_STEPS: usize = 400_000;
 /// Of those that do nothing meanwhile as many are shown.
 const MOST_IDLE: usize = 500;
 
+/// A client that has left is noticed when something is written to it.
+const BETWEEN_BLANKS: Duration = Duration::from_millis(250);
+
 /// As many steps are written before the others run.
 const AT_ONCE: usize = 500;
 
@@ -37,14 +40,19 @@ impl About {
     }
 }
 
-/// Records for so long, or until no step has room any more.
-pub(crate) fn record(time: Duration) -> Recorded {
+/// Records for so long, or until no step has room any more, or until nobody takes the blanks that it writes meanwhile.
+///
+/// # Errors
+/// As writing.
+pub(crate) fn record(time: Duration, out: &mut dyn Write) -> io::Result<Recorded> {
     let recording = debug::record(MOST_STEPS);
     let end = Instant::now() + time;
     while Instant::now() < end && recording.steps() < MOST_STEPS {
-        green::sleep_until(end.min(Instant::now() + Duration::from_millis(100)));
+        green::sleep_until(end.min(Instant::now() + BETWEEN_BLANKS));
+        out.write_all(b" ")?;
+        out.flush()?;
     }
-    recording.finish()
+    Ok(recording.finish())
 }
 
 /// What a greenthread does between two steps.

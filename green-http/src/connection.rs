@@ -168,21 +168,23 @@ fn serve_http1<T: Transport>(
 
 /// Drives hyper to its end.
 fn drive<T: Transport, C: Future<Output = hyper::Result<()>> + Unpin>(
-    mut http: C,
+    http: C,
     shut_down: impl Fn(Pin<&mut C>),
     wire: &Wire<T>,
     facts: &Facts,
     connection: &server::Connection,
 ) -> io::Result<()> {
+    // Not on this stack, where it would take the place of what is used for each request.
+    let mut http = Box::new(http);
     let mut told = false;
     let served = block_on(poll_fn(|cx| {
         watch(wire, connection, cx);
         if connection.is_draining() && !told {
             told = true;
-            shut_down(Pin::new(&mut http));
+            shut_down(Pin::new(&mut *http));
         }
         loop {
-            let polled = Pin::new(&mut http).poll(cx);
+            let polled = Pin::new(&mut *http).poll(cx);
             connection.set_idle(wire.is_idle());
             if let Poll::Ready(served) = polled {
                 return Poll::Ready(served.map_err(io::Error::other));

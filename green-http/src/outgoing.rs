@@ -21,9 +21,13 @@ const PIECE: usize = 32 * 1024;
 pub(crate) struct Outgoing {
     content: Sending,
     exchange: Exchange,
-    moves: Option<Moves>,
-    /// Of a large piece, what was not given to hyper, which copies what it gets and keeps a buffer of that size.
-    rest: Bytes,
+    moves: Option<Box<Moves>>,
+    rest: Option<Box<Rest>>,
+}
+
+/// Of a large piece, what was not given to hyper, which copies what it gets and keeps a buffer of that size.
+struct Rest {
+    bytes: Bytes,
     /// hyper has to write what it was given first.
     pause: bool,
 }
@@ -49,7 +53,7 @@ impl Moves {
 
 pub(crate) enum Sending {
     Bytes(Bytes),
-    Pull(Pull),
+    Pull(Box<Pull>),
     Slot(Taking),
     #[cfg(feature = "tower")]
     Foreign(crate::tower::ForeignBody),
@@ -95,6 +99,10 @@ impl Taking {
             ))),
         })
     }
+}
+
+fn known(length: Option<u64>) -> SizeHint {
+    length.map_or_else(SizeHint::default, SizeHint::with_exact)
 }
 
 fn too_short() -> io::Error {
@@ -223,7 +231,7 @@ pub(crate) fn gathered(
 }
 
 impl Outgoing {
-    pub(crate) fn new(content: Sending, exchange: Exchange, moves: Option<Moves>) -> Outgoing {
+    pub(crate) fn new(content: Sending, exchange: Exchange, moves: Option<Box<Moves>>) -> Outgoing {
         if let Some(moves) = &moves {
             moves.given();
         }
@@ -231,20 +239,24 @@ impl Outgoing {
             content,
             exchange,
             moves,
-            rest: Bytes::new(),
-            pause: false,
+            rest: None,
         }
     }
 
     /// The next frame, in HTTP/1 of one piece at most.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let frame = if self.rest.is_empty() {
-            ready!(self.poll_content(cx))
-        } else if std::mem::take(&mut self.pause) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        } else {
-            Some(Ok(Frame::data(std::mem::take(&mut self.rest))))
+        let frame = match &mut self.rest {
+            None => ready!(self.poll_content(cx)),
+            Some(rest) if rest.pause => {
+                rest.pause = false;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Some(rest) => {
+                let bytes = std::mem::take(&mut rest.bytes);
+                self.rest = None;
+                Some(Ok(Frame::data(bytes)))
+            }
         };
         Poll::Ready(match frame {
             Some(Ok(frame)) if self.moves.is_none() => Some(Ok(self.first_piece(frame))),
@@ -257,8 +269,8 @@ impl Outgoing {
             return frame;
         }
         frame.map_data(|mut data| {
-            self.rest = data.split_off(PIECE);
-            self.pause = true;
+            let bytes = data.split_off(PIECE);
+            self.rest = Some(Box::new(Rest { bytes, pause: true }));
             data
         })
     }
@@ -298,7 +310,7 @@ impl Body for Outgoing {
             Some(Ok(frame)) => {
                 me.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
                 let ended = me.is_end_stream() || me.size_hint().exact() == Some(0);
-                if ended && me.rest.is_empty() {
+                if ended && me.rest.is_none() {
                     me.exchange.complete();
                 }
             }
@@ -311,7 +323,7 @@ impl Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
-        if !self.rest.is_empty() {
+        if self.rest.is_some() {
             return false;
         }
         match &self.content {
@@ -325,15 +337,10 @@ impl Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Sending::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Sending::Pull(Pull {
-                left: Some(left), ..
-            })
-            | Sending::Slot(Taking {
-                left: Some(left), ..
-            }) => SizeHint::with_exact(*left),
+            Sending::Pull(pull) => known(pull.left),
+            Sending::Slot(taking) => known(taking.left),
             #[cfg(feature = "tower")]
             Sending::Foreign(body) => body.size_hint(),
-            Sending::Pull(_) | Sending::Slot(..) => SizeHint::default(),
         }
     }
 }

@@ -213,11 +213,12 @@ impl Asked {
         match kind {
             Kind::Bytes(bytes) => Sending::Bytes(bytes),
             Kind::Reader(reader, length) => {
-                Sending::Pull(Pull::new(Box::new(pieces_of(reader)), length, deadline))
+                let pieces = Box::new(pieces_of(reader));
+                Sending::Pull(Box::new(Pull::new(pieces, length, deadline)))
             }
             Kind::Pieces(pieces) => {
                 let pieces = gathered(pieces, self.answering.config.minimum_chunk_size);
-                Sending::Pull(Pull::new(pieces, None, deadline))
+                Sending::Pull(Box::new(Pull::new(pieces, None, deadline)))
             }
             Kind::TakeOver(take) => {
                 *self.facts.take_over.borrow_mut() = Some(take);
@@ -233,10 +234,12 @@ impl Asked {
         sending: Sending,
         exchange: Exchange,
     ) -> HyperAnswer {
-        let moves = self.facts.http2.then(|| Moves {
-            clock: Rc::clone(&self.answering.clock),
-            deadlines: Rc::clone(&self.facts.deadlines),
-            timeout: self.answering.config.rules.timeouts.write,
+        let moves = self.facts.http2.then(|| {
+            Box::new(Moves {
+                clock: Rc::clone(&self.answering.clock),
+                deadlines: Rc::clone(&self.facts.deadlines),
+                timeout: self.answering.config.rules.timeouts.write,
+            })
         });
         head.map(|()| Outgoing::new(sending, exchange, moves))
     }

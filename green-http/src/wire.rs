@@ -57,7 +57,8 @@ pub(crate) struct Notes {
     pub(crate) expects: Cell<bool>,
     /// What goes with the next 100 Continue.
     pub(crate) with_continue: RefCell<Option<Vec<u8>>>,
-    pub(crate) raw: RefCell<bytes::Bytes>,
+    /// The head of the message at hand, where it is kept.
+    pub(crate) raw: RefCell<Option<Rc<[u8]>>>,
     /// Requests that have not been answered to the end.
     pub(crate) under_way: Cell<usize>,
     /// Set once the peer cannot be heard or told anything any more.
@@ -144,6 +145,13 @@ impl<T: Transport> Wire<T> {
         loop {
             {
                 let input = &mut *self.input.borrow_mut();
+                if !input.ended
+                    && self.notes.refused.get().is_none()
+                    && let Err(refusal) = input.check(&self.rules)
+                {
+                    log::debug!("refused a request: {refusal}");
+                    self.notes.refused.set(Some(refusal));
+                }
                 if input.hand_on(buf, &self.rules, &self.notes) {
                     self.watched.deadlines.read.set(None);
                     return Poll::Ready(Ok(()));
@@ -160,15 +168,6 @@ impl<T: Transport> Wire<T> {
                         _ => Ok(()),
                     });
                 }
-                match input.check(&self.rules) {
-                    Ok(true) => continue,
-                    Ok(false) => {}
-                    Err(refusal) => {
-                        log::debug!("refused a request: {refusal}");
-                        self.notes.refused.set(Some(refusal));
-                        continue;
-                    }
-                }
             }
             ready!(self.poll_fill(cx))?;
         }
@@ -177,7 +176,9 @@ impl<T: Transport> Wire<T> {
     /// Reads more. What is held back goes out first.
     fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The client may be waiting for it. If it cannot be written, that is for the writer to see.
-        let _ = self.poll_write_held(cx)?;
+        if !self.output.borrow().is_empty() {
+            let _ = self.poll_write_held(cx)?;
+        }
         let read = SCRATCH.with(|scratch| {
             let scratch = &mut *scratch.borrow_mut();
             scratch.resize(READ, 0);

@@ -3,20 +3,32 @@
 //! [`monkey_patch`] has the blocking calls of libc park the greenthread that makes them, and let the others of its thread
 //! run.
 
+#[cfg(patchable)]
+mod active;
 mod error;
 mod flags;
-#[cfg(not(all(
-    target_os = "linux",
-    target_env = "gnu",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
+#[cfg(patchable)]
+mod hooks;
+#[cfg(patchable)]
+mod known;
+#[cfg(patchable)]
+pub mod original;
+#[cfg(patchable)]
+mod patch;
+#[cfg(patchable)]
+mod probe;
+#[cfg(patchable)]
+mod sys;
+#[cfg(not(patchable))]
 mod unsupported;
+#[cfg(patchable)]
+mod wait;
 
+#[cfg(patchable)]
+pub use active::patched;
 pub use error::PatchError;
 pub use flags::Flags;
-#[cfg(not(all(
-    target_os = "linux",
-    target_env = "gnu",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
+#[cfg(patchable)]
+pub use patch::{is_monkey_patched, monkey_patch, monkey_patch_with};
+#[cfg(not(patchable))]
 pub use unsupported::{is_monkey_patched, monkey_patch, monkey_patch_with};

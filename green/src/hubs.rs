@@ -20,6 +20,7 @@ pub use crate::runtime::{ThreadClosed, ThreadHandle, idle};
 pub use foreign::{descriptor, run_once};
 pub use hub_core::{Direction, Hub};
 
+pub(crate) use crate::registry::is_known;
 pub use crate::registry::{GREEN_HUB, HubError, hub_names, register};
 use crate::registry::{Problem, default, make};
 

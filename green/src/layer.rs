@@ -28,6 +28,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use hub_core::{Direction, Interest, NotReady, Token};
@@ -36,6 +37,7 @@ use crate::runtime::readiness::{Waited, registered};
 use crate::runtime::{
     Anywhere, Ended, Here, Interrupt, Reason, RemoteWaiter, Runtime, Wait, Waiting, Why, once,
 };
+use crate::threads::tpool::{Lane, submit_in};
 
 /// How a wait has ended that unwinds nothing.
 #[must_use]
@@ -215,6 +217,50 @@ pub fn park(
         })
     });
     waits.then(|| served(ended))
+}
+
+/// Runs `f` in a thread of the pool that looks up names, and waits for what it gives: for calls that cannot be cut into
+/// pieces. `None` if the wait was cut short; `f` runs to its end even so.
+pub fn elsewhere<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let work = Arc::new(Mutex::new((Some(f), None, None::<Unpark>)));
+    let job = {
+        let work = Arc::clone(&work);
+        move || {
+            let f = lock(&work).0.take();
+            let value = f.map(|f| f());
+            let unpark = {
+                let mut work = lock(&work);
+                work.1 = value;
+                work.2.take()
+            };
+            if let Some(unpark) = unpark {
+                unpark.wake();
+            }
+        }
+    };
+    if submit_in(Lane::Names, job).is_err() {
+        // No thread is left for it: here, then.
+        let f = lock(&work).0.take();
+        return f.map(|f| f());
+    }
+    loop {
+        let ended = park("a call in another thread", None, |unpark| {
+            let mut work = lock(&work);
+            work.2 = Some(unpark);
+            work.1.is_none()
+        });
+        if let Some(value) = lock(&work).1.take() {
+            return Some(value);
+        }
+        if matches!(ended, Some(WaitEnd::Interrupted | WaitEnd::Cannot(_))) {
+            return None;
+        }
+    }
+}
+
+/// Nothing that can panic runs under such a lock, so poison means nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for the first of some descriptors, of any kind and mode; for a duplicate of each, so that one that is closed

@@ -100,6 +100,7 @@ mod runtime;
 pub mod server;
 pub mod sim;
 mod threads;
+pub mod workers;
 
 pub use error::{OsError, raw_os_error};
 pub use greenthread::{
@@ -125,6 +126,7 @@ pub use runtime::own_thread_locals;
 pub use runtime::resume_interrupt;
 pub use server::{StopServe, serve, serve_forever};
 pub use threads::{future, tpool};
+pub use workers::workers;
 /// The names that these had before.
 #[doc(hidden)]
 pub use {

@@ -410,3 +410,39 @@ fn threads_of_one_program_do_not_mix_them() {
         .into_iter()
         .for_each(|thread| thread.join().unwrap());
 }
+
+#[test]
+fn values_of_keys_are_each_greenlets_own() {
+    // More keys than the first list has.
+    let keys: Vec<_> = (0..70)
+        .map(|_| {
+            let mut key = 0;
+            // SAFETY: room for a key.
+            assert_eq!(unsafe { libc::pthread_key_create(&mut key, None) }, 0);
+            key
+        })
+        .collect();
+    let own_values = {
+        let keys = keys.clone();
+        move |()| {
+            for key in &keys {
+                // SAFETY: keys that there are, and a number for a value.
+                unsafe {
+                    assert!(libc::pthread_getspecific(*key).is_null());
+                    libc::pthread_setspecific(*key, 5 as *const _);
+                    assert_eq!(libc::pthread_getspecific(*key).addr(), 5);
+                }
+            }
+        }
+    };
+    for _ in 0..100 {
+        own(own_values.clone()).switch(()).unwrap();
+    }
+    for key in keys {
+        // SAFETY: keys that there are.
+        unsafe {
+            assert!(libc::pthread_getspecific(key).is_null());
+            libc::pthread_key_delete(key);
+        }
+    }
+}

@@ -28,16 +28,9 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Takes the next line, without its CRLF. Gives the framing of the body after the empty line that ends the head.
-    pub(super) fn line(&mut self, line: &[u8], limits: &Limits) -> Result<Option<Length>, Refusal> {
+    /// Takes the next field line, without its CRLF.
+    pub(super) fn field_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), Refusal> {
         self.lines += 1;
-        if self.lines == 1 {
-            self.request_line(line, limits)?;
-            return Ok(None);
-        }
-        if line.is_empty() {
-            return self.end(limits).map(Some);
-        }
         if line.len() > limits.header_line {
             return Err(too_large("a field is too long"));
         }
@@ -46,8 +39,7 @@ impl Head {
         }
         let field = split(line)?;
         self.underscore |= field.underscore;
-        self.field(field.name, field.value)?;
-        Ok(None)
+        self.field(field.name, field.value)
     }
 
     /// True before its first line.
@@ -55,7 +47,9 @@ impl Head {
         self.lines == 0
     }
 
-    fn request_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), Refusal> {
+    /// Takes its first line, without its CRLF.
+    pub(super) fn request_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        self.lines = 1;
         let (method, target, version) = request_parts(line)?;
         if target.len() > limits.target {
             return Err(Refusal::of(
@@ -156,7 +150,8 @@ impl Head {
         }
     }
 
-    fn end(&self, limits: &Limits) -> Result<Length, Refusal> {
+    /// The framing of the body, after the empty line that ends the head.
+    pub(super) fn end(&self, limits: &Limits) -> Result<Length, Refusal> {
         if self.hosts == 0 && !self.old {
             return Err(Refusal::bad("there is no Host field"));
         }

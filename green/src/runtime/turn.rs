@@ -106,6 +106,7 @@ impl Runtime {
         let mut woken = self.woken.take();
         let turned = self.reactor(|reactor| reactor.turn(timeout, &mut woken));
         self.counters.turns.set(self.counters.turns.get() + 1);
+        self.publish_load();
         self.wake_all(woken);
         self.last_turn.set(Instant::now());
         self.pace.turned(self.last_turn.get(), began);

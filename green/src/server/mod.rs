@@ -47,6 +47,12 @@ pub trait Listener {
     /// One that names an error of `accept(2)` ends a server if nothing can be accepted any more; any other does.
     fn accept(&self) -> io::Result<(Self::Stream, Self::Addr)>;
 
+    /// A connection that has come already: what a drain serves before it closes the listener, until this gives none. It may
+    /// wait for a moment. Unless it is written, the connections that have not been accepted are reset by the close.
+    fn accept_queued(&self) -> Option<(Self::Stream, Self::Addr)> {
+        None
+    }
+
     /// Ends it: who waits in `accept`, or comes later, gets an error.
     fn close(&self);
 }

@@ -5,6 +5,7 @@
 mod common;
 
 mod bursts;
+mod connections;
 mod engine;
 mod event;
 mod imap;

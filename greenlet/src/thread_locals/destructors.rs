@@ -8,8 +8,12 @@ use std::ptr;
 pub(crate) struct Own {
     /// True in the storage of a greenlet.
     pub(super) is_own: Cell<bool>,
+    /// True in the storage of the OS thread while a greenlet has been lent it: see `on_host`.
+    pub(super) is_lent: Cell<bool>,
     /// Nothing is registered any more.
     closed: Cell<bool>,
+    /// Called when all others were.
+    at_last: Cell<Option<fn()>>,
     /// The last one that was registered.
     last: Cell<*mut Registered>,
 }
@@ -18,7 +22,9 @@ impl Own {
     pub(super) const fn new(is_own: bool) -> Own {
         Own {
             is_own: Cell::new(is_own),
+            is_lent: Cell::new(false),
             closed: Cell::new(false),
+            at_last: Cell::new(None),
             last: Cell::new(ptr::null_mut()),
         }
     }
@@ -51,7 +57,27 @@ pub(super) fn are_own() -> bool {
 
 #[inline(always)]
 pub(super) fn have_destructors() -> bool {
-    OWN.with(|own| !own.last.get().is_null())
+    OWN.with(|own| !own.last.get().is_null() || own.at_last.get().is_some())
+}
+
+#[inline(always)]
+pub(super) fn is_host_lent() -> bool {
+    OWN.with(|own| own.is_lent.get())
+}
+
+/// Calls `f` with the mark that the storage of the thread is lent.
+pub(super) fn lent(f: &mut dyn FnMut()) {
+    let before = OWN.with(|own| own.is_lent.replace(true));
+    f();
+    OWN.with(|own| own.is_lent.set(before));
+}
+
+pub(super) fn at_last(f: fn()) {
+    OWN.with(|own| {
+        if own.is_own.get() && !own.closed.get() {
+            own.at_last.set(Some(f));
+        }
+    });
 }
 
 /// Takes the registration of a destructor that belongs to the running greenlet. False if it belongs to the OS thread.
@@ -79,20 +105,26 @@ pub(crate) fn adopt(destructor: Destructor, object: *mut c_void) -> bool {
 #[cold]
 #[inline(never)]
 pub(super) fn run() {
-    while let Some((destructor, object)) = take() {
-        // SAFETY: who registered it promised that it may be called with the object when the greenlet ends, as for the end
-        // of a thread, and it was taken off the list.
-        unsafe { destructor(object) };
+    loop {
+        while let Some((destructor, object)) = take() {
+            // SAFETY: who registered it promised that it may be called with the object when the greenlet ends, as for the
+            // end of a thread, and it was taken off the list.
+            unsafe { destructor(object) };
+        }
+        match OWN.with(|own| own.at_last.take()) {
+            Some(f) => f(),
+            None => break,
+        }
     }
+    OWN.with(|own| own.closed.set(true));
 }
 
-/// The last one, off the list; the list is closed behind the first.
+/// The last one, off the list.
 #[inline(never)]
 fn take() -> Option<(Destructor, *mut c_void)> {
     OWN.with(|own| {
         let last = own.last.get();
         if last.is_null() {
-            own.closed.set(true);
             return None;
         }
         // SAFETY: made by `adopt`, and on the list until now.

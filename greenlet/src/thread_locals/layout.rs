@@ -26,6 +26,9 @@ pub(super) struct Layout {
     id: isize,
     /// The head of the list of robust mutexes; the word before it leads to its end.
     robust: isize,
+    /// The lists of values of `pthread_setspecific`, if they were found: the first of them is part of the description, the
+    /// others are allocated.
+    specific: Option<(isize, usize)>,
     /// What the system writes the number of the processor to, if it is asked to.
     rseq: Option<isize>,
     /// The word of this crate that leads to the state of the thread.
@@ -77,6 +80,7 @@ fn find() -> Result<Layout, &'static str> {
         id: description + id_in_description().ok_or(unknown)?,
         robust: robust_list(pointer, description)
             .ok_or("the list of robust mutexes was not found")?,
+        specific: specific(description),
         rseq: rseq(),
         word: offset(pointer, word().cast()),
         own: offset(pointer, destructors::address().cast()),
@@ -144,6 +148,20 @@ impl Layout {
             if let Some(rseq) = self.rseq {
                 at::<i32>(pointer, rseq + 4).write(NOT_REGISTERED);
             }
+        }
+    }
+
+    /// Frees the lists of values of a storage, which the C library does at the end of a thread alone.
+    ///
+    /// # Safety
+    /// `pointer` is that of a storage that nothing uses any more.
+    pub(super) unsafe fn free_specific(&self, pointer: *mut u8) {
+        let Some((place, lists)) = self.specific else {
+            return;
+        };
+        for list in 1..lists {
+            // SAFETY: inside the description, and allocated by the C library if it is there.
+            unsafe { libc::free(at::<*mut c_void>(pointer, place).add(list).read()) };
         }
     }
 
@@ -231,13 +249,25 @@ fn symbol(name: &CStr) -> Option<*mut c_void> {
     (!found.is_null()).then_some(found)
 }
 
-/// Where a description has the system's number of the thread, as the C library tells debuggers.
+/// What the C library tells debuggers of a field of a description: bits, elements, bytes from the start.
+fn field(name: &CStr) -> Option<[u32; 3]> {
+    // SAFETY: the C library's constants of these names are so.
+    Some(unsafe { symbol(name)?.cast::<[u32; 3]>().read() })
+}
+
+/// Where a description has the system's number of the thread.
 fn id_in_description() -> Option<isize> {
-    // Bits, number of elements, bytes from the start.
-    let field = symbol(c"_thread_db_pthread_tid")?.cast::<[u32; 3]>();
-    // SAFETY: the C library's constant of this name.
-    let [bits, elements, offset] = unsafe { field.read() };
+    let [bits, elements, offset] = field(c"_thread_db_pthread_tid")?;
     (bits == 32 && elements == 1).then_some(offset as isize)
+}
+
+/// Where the lists of values of `pthread_setspecific` are, and how many.
+fn specific(description: isize) -> Option<(isize, usize)> {
+    let [bits, elements, offset] = field(c"_thread_db_pthread_specific")?;
+    // Some say 32 elements of a word, some say one of 32 words.
+    let lists = (bits as usize * elements as usize) / 64;
+    let is_known = (2..=64).contains(&lists) && offset < 4096;
+    is_known.then_some((description + offset as isize, lists))
 }
 
 /// Where the system was told that the list is. One that knows nothing of such lists cannot say: then where there is an

@@ -108,6 +108,28 @@ pub fn on_host(f: &mut dyn FnMut()) {
     found::on_host(f);
 }
 
+/// True inside [`on_host`], called by a greenlet that has thread-locals of its own: it must not switch.
+///
+/// ```
+/// assert!(!greenlet::thread_locals::is_host_lent());
+/// ```
+#[inline]
+pub fn is_host_lent() -> bool {
+    found::is_host_lent()
+}
+
+/// Has `f` called at the end of the running greenlet, if it has thread-locals of its own, once all of those are destroyed;
+/// what `f` registers is destroyed after that. There is one such function: a further call replaces it.
+///
+/// It is for whoever destroys the values of the system's other kind of thread-locals, those of `pthread_setspecific`.
+///
+/// ```
+/// greenlet::thread_locals::at_last(|| ()); // Does nothing here.
+/// ```
+pub fn at_last(f: fn()) {
+    found::at_last(f);
+}
+
 /// True if thread-locals of the running greenlet's own wait to be destroyed.
 #[inline]
 pub fn have_destructors() -> bool {

@@ -53,6 +53,14 @@ pub(super) fn have_destructors() -> bool {
 }
 
 #[inline(always)]
+pub(super) fn is_host_lent() -> bool {
+    false
+}
+
+#[inline(always)]
+pub(super) fn at_last(_f: fn()) {}
+
+#[inline(always)]
 pub(super) fn destroy() {}
 
 pub(super) fn on_host(f: &mut dyn FnMut()) {

@@ -10,7 +10,7 @@ use super::layout::{self, Layout};
 use crate::arch::{self, Entry};
 use crate::thread::{Thread, existing, thread};
 
-pub(super) use super::destructors::{are_own, have_destructors};
+pub(super) use super::destructors::{are_own, at_last, have_destructors, is_host_lent};
 
 /// Numbers that no OS thread has, as the system's end at four million.
 const FIRST_ID: u32 = 1 << 23;
@@ -113,7 +113,10 @@ pub(super) fn birth(layout: &Layout, thread: &Thread) -> Option<*mut u8> {
 pub(super) unsafe fn death(pointer: *mut u8) {
     if let Ok(layout) = layout::known() {
         // SAFETY: promised by the caller; the C library made it and its memory.
-        unsafe { (layout.deallocate)(pointer.cast(), true) };
+        unsafe {
+            layout.free_specific(pointer);
+            (layout.deallocate)(pointer.cast(), true);
+        }
     }
 }
 
@@ -139,7 +142,7 @@ pub(super) fn on_host(f: &mut dyn FnMut()) {
     });
     match foreign {
         // SAFETY: a storage's greenlet runs on the OS thread of the pointer, where nothing else runs meanwhile.
-        Some(thread) => unsafe { call_with(thread.host.get(), f) },
+        Some(thread) => unsafe { call_with(thread.host.get(), &mut || destructors::lent(f)) },
         None => f(),
     }
 }
