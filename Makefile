@@ -29,6 +29,7 @@ test-long: frames ## what takes longer: frames, random programs, ten million eve
 	PROPTEST_CASES=100000 cargo test --release -p greenlet --test fuzz
 	cargo test --release -p hub-c --test memory -- --ignored
 	cargo test --release -p green-tls --test leaks -- --ignored
+	cargo test -p examples --all-features --test readme -- --ignored
 
 frames: tools    ## the stack frames that every wait goes through are small (x86-64, objdump)
 	cargo build --release -p examples --example echo_server
