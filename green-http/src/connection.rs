@@ -179,7 +179,9 @@ fn drive<T: Transport, C: Future<Output = hyper::Result<()>> + Unpin>(
     let mut told = false;
     let served = block_on(poll_fn(|cx| {
         watch(wire, connection, cx);
-        if connection.is_draining() && !told {
+        // hyper would throw the beginning of a request away, whose client could have been answered.
+        let tell = !told && connection.is_draining() && !wire.has_half_a_head();
+        if tell {
             told = true;
             shut_down(Pin::new(&mut *http));
         }

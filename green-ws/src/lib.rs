@@ -29,7 +29,7 @@
 //! | [`Upgrade`] | the same for a request that an HTTP server has read |
 //! | [`connect`] | a client, by address; [`client`] on any connected stream |
 //! | [`Options`], [`Deflate`] | subprotocols, origins, compression, limits, timeouts |
-//! | [`Group`] | the open WebSockets of a server, closed together when it is drained |
+//! | [`Group`] | several WebSockets, closed together |
 //!
 //! # What is checked
 //!
