@@ -65,19 +65,18 @@ mod message;
 mod options;
 mod protocol;
 mod socket;
-mod stream;
 
 #[cfg(feature = "tls")]
 pub use connect::connect_tls;
 pub use connect::{ClientStream, connect};
 pub use error::Error;
+pub use green::net::Stream;
 pub use group::Group;
 pub use handler::handler;
 pub use handshake::{Refusal, Request, Upgrade};
 pub use message::{Close, Message};
 pub use options::{Deflate, Options};
 pub use socket::{WebSocket, accept, client};
-pub use stream::Stream;
 
 /// The examples of the porting guide.
 #[cfg(doctest)]
