@@ -20,6 +20,7 @@ test: tools      ## every test; those of green, of the crates on it and of the e
 ifndef HUB_CRATE
 	cargo test --workspace $(ON_GREEN:%=--exclude %)
 	cargo test -p greenlet --features context
+	cargo test -p greenlet --features thread-locals
 	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test $(ON_GREEN:%=-p %) --all-features || exit 1; done
 else
 	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
@@ -29,6 +30,7 @@ test-long: frames ## what takes longer: frames, random programs, ten million eve
 	PROPTEST_CASES=100000 cargo test --release -p greenlet --test fuzz
 	cargo test --release -p hub-c --test memory -- --ignored
 	cargo test --release -p green-tls --test leaks -- --ignored
+	cargo test -p examples --all-features --test readme -- --ignored
 
 frames: tools    ## the stack frames that every wait goes through are small (x86-64, objdump)
 	cargo build --release -p examples --example echo_server

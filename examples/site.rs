@@ -41,3 +41,13 @@ fn answer(mut stream: TcpStream, page: &impl Fn(&str) -> Option<String>) -> io::
         body.len()
     )
 }
+
+/// The programs of the first page.
+#[cfg(all(doctest, feature = "integrations"))]
+#[doc = include_str!("../README.md")]
+struct FrontPage;
+
+/// The examples of the porting guide.
+#[cfg(all(doctest, feature = "integrations", feature = "servers"))]
+#[doc = include_str!("../docs/eventlet.md")]
+struct Guide;

@@ -144,14 +144,21 @@ fn redis_async() {
     }
 }
 
+const PAGE: &str = include_str!("../../docs/integrations.md");
+
 #[test]
-fn each_program_has_forty_lines_at_most() {
+fn each_program_is_on_the_page_and_has_forty_lines_at_most() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/integrations");
     let mut programs = 0;
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines <= 40, "{}: {lines}", path.display());
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(
+            PAGE.contains(&format!("integrations/{name})")),
+            "{name} is not on the page"
+        );
         programs += 1;
     }
     assert!(programs >= 14, "{programs}");

@@ -113,6 +113,7 @@ pub use groups::{
     CallWith, GreenPile, GreenPool, Imap, ImapUnordered, PileResults, WaitsForItself, dagpool,
     pools,
 };
+pub use hubs::fork;
 #[cfg(feature = "ureq")]
 pub use io::ureq;
 pub use io::{connect, connect_from, dns, fs, listen, net, os, process, select, signal};
@@ -155,17 +156,7 @@ pub fn mask<T>(f: impl FnOnce() -> T) -> T {
     runtime::Runtime::with(|runtime| runtime.mask(f))
 }
 
-/// The examples of the porting guide.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/eventlet.md")]
-struct Guide;
-
 /// The example of the readme.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// The programs of the readme of the repository.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct FrontPage;
