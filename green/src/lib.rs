@@ -42,8 +42,10 @@
 //! |---|---|
 //! | `futures-io` (on) | the I/O traits of the crate futures-io on sockets |
 //! | `hyper`, `tokio` | those of hyper (with its timer and executor) and of tokio |
+//! | `thread-locals` | `own_thread_locals`: every `thread_local!` for each greenthread alone |
 //! | `dns` | a resolver of our own beside the system's: [`dns::use_resolver`] |
 //! | `ureq`, `ureq-tls` | an HTTP client: `green::ureq` |
+//! | `layer` | `green::layer`: waits that unwind nothing, for who has the calls of others wait here |
 //!
 //! # Environment variables
 //!
@@ -63,7 +65,8 @@
 //!
 //! A value of `thread_local!` is shared by all greenthreads of its thread. Its initialiser, and what runs in
 //! [`LocalKey::with`](std::thread::LocalKey::with), must not wait: std does not expect that another greenthread comes there
-//! meanwhile. [`corolocal!`] declares values that each greenthread has for itself, and has no such rule.
+//! meanwhile. [`corolocal!`] declares values that each greenthread has for itself, and has no such rule. With the feature
+//! `thread-locals`, `own_thread_locals` gives each greenthread all of them for itself.
 //!
 //! # Panics
 //!
@@ -89,6 +92,8 @@ mod greenthread;
 mod groups;
 pub mod hubs;
 mod io;
+#[cfg(feature = "layer")]
+pub mod layer;
 mod primitives;
 mod registry;
 mod runtime;
@@ -115,6 +120,8 @@ pub use primitives::{
     Flag, LifoQueue, LightQueue, Lock, Permit, PriorityQueue, Queue, RLock, Semaphore, Unwinding,
     WaitGroup, WaitGroupGuard, event, lock, queue, semaphore, sync,
 };
+#[cfg(feature = "thread-locals")]
+pub use runtime::own_thread_locals;
 pub use runtime::resume_interrupt;
 pub use server::{StopServe, serve};
 pub use threads::{future, tpool};

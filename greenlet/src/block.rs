@@ -43,6 +43,10 @@ pub(crate) struct Block {
     /// Handles and children. The one that runs needs none.
     pub(crate) refs: Cell<u32>,
     pub(crate) state: Cell<State>,
+    /// Above zero it is not told to exit: see [`mask_exit`](crate::mask_exit).
+    pub(crate) exit_masked: Cell<u8>,
+    /// Its thread pointer is that of a storage of its own, which goes when the stack does.
+    pub(crate) has_own_locals: bool,
     /// Owned: counted in the parent's `refs`. Only the main greenlet has none.
     pub(crate) parent: Cell<Option<Ptr>>,
     pub(crate) stack: Option<Stack>,

@@ -41,6 +41,9 @@ pub(crate) struct Thread {
     pub(crate) at_end: ManuallyDrop<Cell<Vec<AtEnd>>>,
     /// A thread-local with a destructor was registered since this was cleared.
     pub(crate) registered: Cell<bool>,
+    /// The thread pointer that the system has given this thread.
+    #[cfg(own_thread_locals)]
+    pub(crate) host: Cell<*mut u8>,
     main: ManuallyDrop<Block>,
 }
 
@@ -86,11 +89,15 @@ crate::per_thread! {
         on_switch: Cell::new(None),
         at_end: ManuallyDrop::new(Cell::new(Vec::new())),
         registered: Cell::new(false),
+        #[cfg(own_thread_locals)]
+        host: Cell::new(ptr::null_mut()),
         main: ManuallyDrop::new(Block {
             sp: Cell::new(ptr::null_mut()),
             expects: Cell::new(None),
             refs: Cell::new(1),
             state: Cell::new(State::Active),
+            exit_masked: Cell::new(0),
+            has_own_locals: false,
             parent: Cell::new(None),
             stack: None,
             body: &MAIN,
@@ -142,7 +149,16 @@ pub(crate) fn first_use() -> &'static Thread {
     let thread = thread();
     thread.running.set(Some(thread.main()));
     thread.main.fiber.begin_thread();
+    // No greenlet was made here before, so this is the thread's own.
+    #[cfg(own_thread_locals)]
+    thread.host.set(crate::arch::pointer());
     thread
+}
+
+/// Where the thread pointer `pointer` has the word that leads to the state, as this thread's own one has it.
+#[cfg(own_thread_locals)]
+pub(crate) fn word() -> *const crate::Word<Thread> {
+    THREAD.word()
 }
 
 /// The running greenlet, if `address` is in the guard of its stack. Called by a signal handler.

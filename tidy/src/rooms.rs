@@ -31,6 +31,7 @@ pub const ROOMS: &[(&str, &str)] = &[
     ),
     ("threads", "runtime threads/tpool threads/future"),
     ("server", "error runtime greenthread primitives groups io"),
+    ("layer", "runtime threads/tpool"),
     ("debug", "runtime greenthread primitives threads/tpool io"),
 ];
 

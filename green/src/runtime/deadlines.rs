@@ -50,6 +50,8 @@ pub(crate) struct Deadlines {
     elapsed: RefCell<Vec<DeadlineId>>,
     /// How often one has elapsed that was open.
     times: Cell<u64>,
+    /// Those that have cut short a wait that nothing may unwind through.
+    cut: RefCell<Vec<DeadlineId>>,
 }
 
 impl Deadlines {
@@ -107,6 +109,7 @@ impl Deadlines {
         let at = open.iter().rposition(|deadline| deadline.id == id)?;
         let deadline = open.remove(at);
         self.elapsed.borrow_mut().retain(|&other| other != id);
+        self.cut.borrow_mut().retain(|&other| other != id);
         deadline.due.timer()
     }
 
@@ -142,6 +145,22 @@ impl Deadlines {
         self.elapsed.borrow_mut().push(id);
         self.times.set(self.times.get() + 1);
         true
+    }
+
+    /// The one that would be raised has cut short a wait instead.
+    #[cfg(feature = "layer")]
+    pub(super) fn note_cut(&self) {
+        if let Some(id) = self.elapsed() {
+            let mut cut = self.cut.borrow_mut();
+            if !cut.contains(&id) {
+                cut.push(id);
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_cut(&self, id: DeadlineId) -> bool {
+        self.cut.borrow().contains(&id)
     }
 
     /// The one that elapsed first among those still open.

@@ -35,6 +35,10 @@ impl Runtime {
             .label("greenthread")
             .id(id)
             .location(spawned_at);
+        #[cfg(feature = "thread-locals")]
+        {
+            builder = builder.own_thread_locals(super::own_locals::are_wanted());
+        }
         if let Some(size) = stack_size {
             builder = builder.stack_size(size);
         }
@@ -114,6 +118,8 @@ impl Runtime {
         if let Some(extra) = task.has_extra() {
             extra.end(&task);
         }
+        #[cfg(feature = "thread-locals")]
+        self.destroy_own_locals(&task);
         task.state.set(State::Dead);
         self.bury(&task);
         drop(task);

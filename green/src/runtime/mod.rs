@@ -15,10 +15,14 @@ mod fork;
 mod idle;
 mod interrupt;
 mod kill;
+#[cfg(feature = "layer")]
+mod layer;
 mod life;
 mod member;
 mod observe;
 pub(crate) mod once;
+#[cfg(feature = "thread-locals")]
+mod own_locals;
 mod pace;
 mod park;
 mod parker;
@@ -63,12 +67,16 @@ pub(crate) use interrupt::{
 };
 pub(crate) use member::Member;
 pub(crate) use observe::Observer;
+#[cfg(feature = "thread-locals")]
+pub use own_locals::own_thread_locals;
 use pace::Pace;
 use park::Cause;
 pub(crate) use park::Wake;
 pub(crate) use parker::Parker;
 pub(crate) use remote::{Remote, main_handle};
 use remote_wait::RemotePark;
+#[cfg(feature = "layer")]
+pub(crate) use remote_wait::RemoteWaiter;
 pub(crate) use room::{TaskState, ThreadState};
 use run_queue::RunQueue;
 use sent::Sent;

@@ -72,17 +72,15 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Something is thrown at the greenthread and not raised yet. A kill is never cleared: one that user code swallows
-/// comes again.
+/// Something is thrown at it and not raised yet. A kill is never cleared: one that user code swallows comes again.
 const KILLED: u8 = 1;
 /// A deadline has elapsed and is still open.
 const ELAPSED: u8 = 2;
 /// Nothing can ever wake this root: it must raise the runtime's report.
-const FAILED: u8 = 4;
+pub(super) const FAILED: u8 = 4;
 
 /// No id that is ever given out.
 const NOBODY: u64 = u64::MAX;
-
 const NOWHERE: usize = usize::MAX;
 
 /// A greenthread: its place to resume, its state, and what was thrown at it.
@@ -99,13 +97,15 @@ pub(crate) struct Task {
     pub(super) masked: Cell<u32>,
     pub(super) state: Cell<State>,
     pub(super) cause: Cell<Cause>,
-    thrown: Cell<u8>,
+    pub(super) thrown: Cell<u8>,
     /// A deadline may be open that has no timer yet.
     pub(super) unarmed: Cell<bool>,
     /// True once its result is there.
     complete: Cell<bool>,
     /// True once nobody can take the result.
     detached: Cell<bool>,
+    /// See `layer::mark`.
+    pub(crate) layer: Cell<u8>,
     pub(super) reason: Cell<Reason>,
     /// What happens at the end, in the order in which it was asked for.
     pub(super) ends: RefCell<WaitList<OnEnd, ()>>,
@@ -156,6 +156,7 @@ impl Task {
             unarmed: Cell::new(false),
             complete: Cell::new(false),
             detached: Cell::new(false),
+            layer: Cell::new(0),
             ticket: Cell::new(0),
             masked: Cell::new(0),
             reason: Cell::new(Reason::Nothing),

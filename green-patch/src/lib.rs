@@ -1,0 +1,34 @@
+//! Unmodified blocking code on green threads.
+//!
+//! [`monkey_patch`] has the blocking calls of libc park the greenthread that makes them, and let the others of its thread
+//! run.
+
+#[cfg(patchable)]
+mod active;
+mod error;
+mod flags;
+#[cfg(patchable)]
+mod hooks;
+#[cfg(patchable)]
+mod known;
+#[cfg(patchable)]
+pub mod original;
+#[cfg(patchable)]
+mod patch;
+#[cfg(patchable)]
+mod probe;
+#[cfg(patchable)]
+mod sys;
+#[cfg(not(patchable))]
+mod unsupported;
+#[cfg(patchable)]
+mod wait;
+
+#[cfg(patchable)]
+pub use active::patched;
+pub use error::PatchError;
+pub use flags::Flags;
+#[cfg(patchable)]
+pub use patch::{is_monkey_patched, monkey_patch, monkey_patch_with};
+#[cfg(not(patchable))]
+pub use unsupported::{is_monkey_patched, monkey_patch, monkey_patch_with};

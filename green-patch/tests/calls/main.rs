@@ -1,0 +1,7 @@
+//! What unmodified code gets from calls that wait on the hub: the same as from calls that block, while others run.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+
+mod common;
+
+mod sockets;
+mod time;
