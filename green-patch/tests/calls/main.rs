@@ -3,5 +3,9 @@
 
 mod common;
 
+mod files;
+mod polls;
+mod processes;
+mod scopes;
 mod sockets;
 mod time;
