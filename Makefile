@@ -16,9 +16,10 @@ demo: tools      ## 1,000 echo connections and 300 slow pages on each hub in tur
 
 test: tools      ## every test; those of green, of the crates on it and of the examples once on each hub (one of yours: docs/hubs.md)
 ifndef HUB_CRATE
-	cargo test --workspace --exclude green --exclude green-backdoor --exclude green-http --exclude green-tls --exclude green-ws --exclude examples
+	cargo test --workspace --exclude green --exclude green-backdoor --exclude green-http --exclude green-patch --exclude green-tls --exclude green-ws --exclude examples
 	cargo test -p greenlet --features context
-	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green -p green-backdoor -p green-http -p green-tls -p green-ws -p examples --all-features || exit 1; done
+	cargo test -p greenlet --features thread-locals
+	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green -p green-backdoor -p green-http -p green-patch -p green-tls -p green-ws -p examples --all-features || exit 1; done
 else
 	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
 endif
@@ -32,12 +33,13 @@ frames: tools    ## the stack frames that every wait goes through are small (x86
 	cargo build --release -p examples --example echo_server
 	cargo run -p tidy --bin frames -- $(TARGET)/release/examples/echo_server
 
-sanitize: tools  ## greenlet and the C interface under AddressSanitizer and ThreadSanitizer, and under valgrind
+sanitize: tools  ## greenlet and the C interface under AddressSanitizer and ThreadSanitizer; that and thread-locals under valgrind
 	greenlet/sanitize.sh address $(TARGET)
 	greenlet/sanitize.sh thread $(TARGET)
 	hub-c/sanitize.sh address $(TARGET)
 	hub-c/sanitize.sh thread $(TARGET)
 	hub-c/valgrind.sh $(TARGET)
+	green-patch/valgrind.sh $(TARGET)
 
 check: tools     ## rustfmt, clippy and rustdoc, warnings denied; the rules of the tree
 	cargo fmt --all --check
