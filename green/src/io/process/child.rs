@@ -159,7 +159,7 @@ impl Child {
             stdin: None,
             stdout: None,
             stderr: None,
-            exit: Exit::of(&process),
+            exit: ChildExit::of(&process),
             handle: ChildHandle { process },
             command: String::from("a fork"),
             conversation: None,
