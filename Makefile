@@ -20,6 +20,7 @@ test: tools      ## every test; those of green, of the crates on it and of the e
 ifndef HUB_CRATE
 	cargo test --workspace $(ON_GREEN:%=--exclude %)
 	cargo test -p greenlet --features context
+	cargo test -p greenlet --features thread-locals
 	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test $(ON_GREEN:%=-p %) --all-features || exit 1; done
 else
 	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
