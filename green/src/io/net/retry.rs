@@ -267,6 +267,7 @@ where
         })
     }
 
+    #[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
     #[inline]
     pub(crate) fn poll_transfer(
         &self,
