@@ -10,9 +10,11 @@ mod load;
 mod stream;
 
 use std::io::{self, BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use peers::stats::{Samples, figure, table};
 use peers::sys;
@@ -130,7 +132,22 @@ impl Server {
             .unwrap_or_default()
             .trim()
             .to_owned();
-        Ok(Server { child, address })
+        let server = Server { child, address };
+        server.wait_until_it_listens()?;
+        Ok(server)
+    }
+
+    /// may_minihttp says its address before it listens there.
+    fn wait_until_it_listens(&self) -> io::Result<()> {
+        for _ in 0..200 {
+            match TcpStream::connect(&self.address) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                connected => return connected.map(drop),
+            }
+        }
+        Err(io::ErrorKind::ConnectionRefused.into())
     }
 
     /// What it has in memory, in bytes.
