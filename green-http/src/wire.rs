@@ -103,19 +103,22 @@ impl<T: Transport> Wire<T> {
     /// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.
     pub(crate) fn poll_preface(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
-            {
+            let cut = {
                 let input = self.input.borrow();
                 let here = &input.bytes[input.start..];
                 let compared = here.len().min(PREFACE.len());
                 if compared == PREFACE.len()
                     || here[..compared] != PREFACE[..compared]
                     || input.ended
-                    || (here.is_empty() && self.notes.draining.get())
                 {
                     return Poll::Ready(Ok(here.starts_with(PREFACE)));
                 }
+                here.is_empty() && self.notes.draining.get()
+            };
+            match self.poll_fill(cx)? {
+                Poll::Pending if cut => return Poll::Ready(Ok(false)),
+                filled => ready!(filled),
             }
-            ready!(self.poll_fill(cx))?;
         }
     }
 
@@ -149,7 +152,7 @@ impl<T: Transport> Wire<T> {
         buf: &mut ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            {
+            let cut = {
                 let input = &mut *self.input.borrow_mut();
                 if !input.ended
                     && self.notes.refused.get().is_none()
@@ -162,9 +165,6 @@ impl<T: Transport> Wire<T> {
                     self.watched.deadlines.read.set(None);
                     return Poll::Ready(Ok(()));
                 }
-                if self.notes.draining.get() && input.is_idle() && !input.opaque {
-                    return Poll::Ready(Ok(()));
-                }
                 if input.ended || self.notes.refused.get().is_some() {
                     let in_body = input.guard.is_in_body();
                     return Poll::Ready(match self.notes.refused.get() {
@@ -174,8 +174,13 @@ impl<T: Transport> Wire<T> {
                         _ => Ok(()),
                     });
                 }
+                self.notes.draining.get() && input.is_idle() && !input.opaque
+            };
+            match self.poll_fill(cx)? {
+                // A request that had come before the drain is served.
+                Poll::Pending if cut => return Poll::Ready(Ok(())),
+                filled => ready!(filled),
             }
-            ready!(self.poll_fill(cx))?;
         }
     }
 
