@@ -111,21 +111,6 @@ impl<T: Transport> Write for BridgedIo<T> {
         }
     }
 
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.wire() {
-            Some(mut wire) => Pin::new(&mut wire).poll_write_vectored(cx, bufs),
-            None => self.pipe().poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.wire() {
             Some(mut wire) => Pin::new(&mut wire).poll_flush(cx),

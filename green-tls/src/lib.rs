@@ -13,7 +13,7 @@
 //! let listener = listen_tls("127.0.0.1:0", &certificate, &key)?; // two PEM files
 //! let port = listener.get_ref().local_addr()?.port();
 //! green::spawn_n(move || {
-//!     let serving = green::serve(&listener, 1000, |mut stream, _peer| stream.write_all(b"hello"));
+//!     let serving = green::serve_forever(&listener, 1000, |mut stream, _peer| stream.write_all(b"hello"));
 //!     println!("the server has ended: {serving:?}");
 //! });
 //!

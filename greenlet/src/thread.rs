@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 
 use crate::block::{Block, Body, Ptr, State};
 use crate::sanitizer::Fiber;
-use crate::stack::{Overflowed, Pool, SignalStack};
+use crate::stack::{Overflowed, SignalStack, StackPool};
 
 /// A trace hook is set.
 pub(crate) const TRACED: u8 = 1;
@@ -25,7 +25,7 @@ pub(crate) struct Thread {
     next_id: Cell<u64>,
     /// Greenlets that are not dead, without the main one.
     pub(crate) living: Cell<usize>,
-    pub(crate) pool: Pool,
+    pub(crate) pool: StackPool,
     /// The process ends from inside a greenlet: no further one is made.
     pub(crate) closed: Cell<bool>,
     /// Suspended greenlets that lost their last handle where a switch was not possible.
@@ -80,7 +80,7 @@ crate::per_thread! {
         end_is_next: Cell::new(false),
         next_id: Cell::new(1),
         living: Cell::new(0),
-        pool: Pool::new(),
+        pool: StackPool::new(),
         closed: Cell::new(false),
         postponed: Cell::new(None),
         ends_postponed: Cell::new(false),

@@ -222,6 +222,17 @@ impl<W> Reactor<W> {
         }
     }
 
+    /// True, once, if a waiter of this direction has come back since the last system call that
+    /// [`clear_ready`](Reactor::clear_ready) was told of: if the one that is made now says
+    /// `WouldBlock`, it does so [in vain](NotReady::InVain).
+    ///
+    /// It is for the polls of futures. A greenthread knows where it woke up.
+    #[inline]
+    pub fn take_woken(&mut self, token: Token, direction: Direction) -> bool {
+        let source = self.sources.get_mut(token);
+        source.is_some_and(|source| source.state.take_woken(direction))
+    }
+
     /// Parks a waiter until this direction is ready. Call it when
     /// [`clear_ready`](Reactor::clear_ready) has been told that it is not: one that still counts
     /// as ready is not reported again, and the waiter is due with the next turn.

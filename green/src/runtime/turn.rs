@@ -7,10 +7,10 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use greenlet::ticks;
-use hub_core::{Cause as Ready, Wakeup};
+use hub_core::{Cause, Wakeup};
 
 use super::pace::Look;
-use super::park::Cause;
+use super::park::WokenBy;
 use super::{Alarm, Runtime, Task, contain};
 
 /// Switches between two polls in a simulated run, which must not depend on how fast the machine is.
@@ -106,6 +106,7 @@ impl Runtime {
         let mut woken = self.woken.take();
         let turned = self.reactor(|reactor| reactor.turn(timeout, &mut woken));
         self.counters.turns.set(self.counters.turns.get() + 1);
+        self.publish_load();
         self.wake_all(woken);
         self.last_turn.set(Instant::now());
         self.pace.turned(self.last_turn.get(), began);
@@ -119,8 +120,8 @@ impl Runtime {
     fn wake_all(&self, mut woken: Vec<Wakeup<Alarm>>) {
         for wakeup in woken.drain(..) {
             let cause = match wakeup.cause {
-                Ready::Ready(_) => Cause::Event,
-                Ready::Expired => Cause::Expired,
+                Cause::Ready(_) => WokenBy::Event,
+                Cause::Expired => WokenBy::Expired,
             };
             match wakeup.waiter {
                 Alarm::Park(waiter) => {
