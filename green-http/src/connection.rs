@@ -185,8 +185,8 @@ fn drive<T: Transport, C: Future<Output = hyper::Result<()>> + Unpin>(
             if let Poll::Ready(served) = polled {
                 return Poll::Ready(served.map_err(io::Error::other));
             }
-            if connection.is_draining() && !told {
-                // After it has been polled: it would not look at a request that has come already.
+            // hyper looks at no request that has come after it was told, and would throw the beginning of one away.
+            if !told && connection.is_draining() && !wire.has_half_a_head() {
                 told = true;
                 shut_down(Pin::new(&mut *http));
                 continue;

@@ -94,6 +94,12 @@ impl<T: Transport> Wire<T> {
             && self.input.borrow().is_idle()
     }
 
+    /// True if some of a request has come and nothing of it was handed on.
+    pub(crate) fn has_half_a_head(&self) -> bool {
+        let input = self.input.borrow();
+        self.notes.under_way.get() == 0 && !input.is_idle() && !input.ended
+    }
+
     /// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.
     pub(crate) fn poll_preface(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {

@@ -349,7 +349,9 @@ impl Task {
     /// Stores the result, and tells those who wait for it.
     #[inline(always)]
     pub(crate) fn complete(self: &Rc<Task>, result: Result<Box<dyn Any>, Exit>) {
-        *self.result.borrow_mut() = Some(result);
+        let nothing = self.result.replace(Some(result));
+        debug_assert!(nothing.is_none(), "a greenthread ends once");
+        drop(nothing);
         self.complete.set(true);
         self.tell_end();
     }
