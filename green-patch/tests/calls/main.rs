@@ -3,6 +3,7 @@
 
 mod common;
 
+mod closing;
 mod files;
 mod polls;
 mod processes;
