@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hub_core::TimerKey;
 
-use super::park::Cause;
+use super::park::WokenBy;
 use super::{Alarm, Runtime, Task};
 
 /// Names one deadline of one greenthread.
@@ -50,6 +50,8 @@ pub(crate) struct Deadlines {
     elapsed: RefCell<Vec<DeadlineId>>,
     /// Those that have cut short a wait that nothing may unwind through.
     cut: RefCell<Vec<DeadlineId>>,
+    /// How often one has elapsed that was open.
+    times: Cell<u64>,
 }
 
 impl Deadlines {
@@ -141,6 +143,7 @@ impl Deadlines {
         };
         deadline.due = Due::Never;
         self.elapsed.borrow_mut().push(id);
+        self.times.set(self.times.get() + 1);
         true
     }
 
@@ -163,6 +166,16 @@ impl Deadlines {
     /// The one that elapsed first among those still open.
     pub(super) fn elapsed(&self) -> Option<DeadlineId> {
         self.elapsed.borrow().first().copied()
+    }
+}
+
+impl Task {
+    /// Grows with everything that is thrown at the greenthread, be it raised already or not.
+    pub(crate) fn interrupts(&self) -> u64 {
+        let elapsed = self
+            .has_extra()
+            .map_or(0, |extra| extra.deadlines.times.get());
+        elapsed + u64::from(self.is_killed())
     }
 }
 
@@ -223,7 +236,7 @@ impl Runtime {
     pub(crate) fn elapse(&self, task: &Rc<Task>, id: DeadlineId) -> bool {
         let open = task.elapse(id);
         if open && task.masked.get() == 0 {
-            self.unpark_due(task, task.ticket.get(), Cause::Interrupt);
+            self.unpark_due(task, task.ticket.get(), WokenBy::Interrupt);
         }
         open
     }
