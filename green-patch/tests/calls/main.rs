@@ -5,6 +5,7 @@ mod common;
 
 mod closing;
 mod files;
+mod kills;
 mod polls;
 mod processes;
 mod scopes;
