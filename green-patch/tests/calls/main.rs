@@ -3,7 +3,9 @@
 
 mod common;
 
+mod closing;
 mod files;
+mod kills;
 mod polls;
 mod processes;
 mod scopes;
