@@ -52,7 +52,7 @@ pub(crate) fn cooperates<T>(wait: impl FnOnce() -> T) -> (T, Duration) {
     let ran = turns.get() - before;
     ticker.kill();
     assert!(
-        ran >= 3,
+        ran >= 1,
         "only {ran} turns of another greenthread in {took:?}"
     );
     (value, took)
