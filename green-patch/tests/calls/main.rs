@@ -4,6 +4,7 @@
 mod common;
 
 mod files;
+mod own_loop;
 mod polls;
 mod processes;
 mod scopes;
