@@ -53,9 +53,12 @@ pub(crate) struct Notes {
     pub(crate) refused: Cell<Option<Refusal>>,
     /// The message at hand has fields whose names have an underscore.
     pub(crate) underscore: Cell<bool>,
+    /// Its client waits for a 100 Continue.
+    pub(crate) expects: Cell<bool>,
     /// What goes with the next 100 Continue.
     pub(crate) with_continue: RefCell<Option<Vec<u8>>>,
-    pub(crate) raw: RefCell<bytes::Bytes>,
+    /// The head of the message at hand, where it is kept.
+    pub(crate) raw: RefCell<Option<Rc<[u8]>>>,
     /// Requests that have not been answered to the end.
     pub(crate) under_way: Cell<usize>,
     /// Set once the peer cannot be heard or told anything any more.
@@ -91,22 +94,31 @@ impl<T: Transport> Wire<T> {
             && self.input.borrow().is_idle()
     }
 
+    /// True if some of a request has come and nothing of it was handed on.
+    pub(crate) fn has_half_a_head(&self) -> bool {
+        let input = self.input.borrow();
+        self.notes.under_way.get() == 0 && !input.is_idle() && !input.ended
+    }
+
     /// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.
     pub(crate) fn poll_preface(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
-            {
+            let cut = {
                 let input = self.input.borrow();
                 let here = &input.bytes[input.start..];
                 let compared = here.len().min(PREFACE.len());
                 if compared == PREFACE.len()
                     || here[..compared] != PREFACE[..compared]
                     || input.ended
-                    || (here.is_empty() && self.notes.draining.get())
                 {
                     return Poll::Ready(Ok(here.starts_with(PREFACE)));
                 }
+                here.is_empty() && self.notes.draining.get()
+            };
+            match self.poll_fill(cx)? {
+                Poll::Pending if cut => return Poll::Ready(Ok(false)),
+                filled => ready!(filled),
             }
-            ready!(self.poll_fill(cx))?;
         }
     }
 
@@ -140,13 +152,17 @@ impl<T: Transport> Wire<T> {
         buf: &mut ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            {
+            let cut = {
                 let input = &mut *self.input.borrow_mut();
+                if !input.ended
+                    && self.notes.refused.get().is_none()
+                    && let Err(refusal) = input.check(&self.rules)
+                {
+                    log::debug!("refused a request: {refusal}");
+                    self.notes.refused.set(Some(refusal));
+                }
                 if input.hand_on(buf, &self.rules, &self.notes) {
                     self.watched.deadlines.read.set(None);
-                    return Poll::Ready(Ok(()));
-                }
-                if self.notes.draining.get() && input.is_idle() && !input.opaque {
                     return Poll::Ready(Ok(()));
                 }
                 if input.ended || self.notes.refused.get().is_some() {
@@ -158,24 +174,22 @@ impl<T: Transport> Wire<T> {
                         _ => Ok(()),
                     });
                 }
-                match input.check(&self.rules) {
-                    Ok(true) => continue,
-                    Ok(false) => {}
-                    Err(refusal) => {
-                        log::debug!("refused a request: {refusal}");
-                        self.notes.refused.set(Some(refusal));
-                        continue;
-                    }
-                }
+                self.notes.draining.get() && input.is_idle() && !input.opaque
+            };
+            match self.poll_fill(cx)? {
+                // A request that had come before the drain is served.
+                Poll::Pending if cut => return Poll::Ready(Ok(())),
+                filled => ready!(filled),
             }
-            ready!(self.poll_fill(cx))?;
         }
     }
 
     /// Reads more. What is held back goes out first.
     fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The client may be waiting for it. If it cannot be written, that is for the writer to see.
-        let _ = self.poll_write_held(cx)?;
+        if !self.output.borrow().is_empty() {
+            let _ = self.poll_write_held(cx)?;
+        }
         let read = SCRATCH.with(|scratch| {
             let scratch = &mut *scratch.borrow_mut();
             scratch.resize(READ, 0);

@@ -29,7 +29,7 @@
 //! | many of them | [`GreenPool`], [`GreenPile`], [`dagpool`]; [`pools`] of resources |
 //! | what they wait for each other with | [`queue`], [`event`], [`semaphore`], [`lock`], [`Barrier`], [`WaitGroup`]; [`sync`] for all OS threads |
 //! | time | [`sleep`], [`Timeout`], [`time`] |
-//! | sockets | [`net`], [`connect`], [`listen`], [`serve`], [`server`], [`select`] |
+//! | sockets | [`net`], [`connect`], [`listen`], [`serve_forever`], [`serve`], [`server`], [`select`] |
 //! | the rest of the world | [`dns`], [`fs`], [`os`], [`process`], [`signal`] |
 //! | blocking code and other threads | [`tpool`], [`hubs::handle`] |
 //! | async code | [`future`] |
@@ -100,6 +100,7 @@ mod runtime;
 pub mod server;
 pub mod sim;
 mod threads;
+pub mod workers;
 
 pub use error::{OsError, raw_os_error};
 pub use greenthread::{
@@ -112,6 +113,7 @@ pub use groups::{
     CallWith, GreenPile, GreenPool, Imap, ImapUnordered, PileResults, WaitsForItself, dagpool,
     pools,
 };
+pub use hubs::fork;
 #[cfg(feature = "ureq")]
 pub use io::ureq;
 pub use io::{connect, connect_from, dns, fs, listen, net, os, process, select, signal};
@@ -123,8 +125,9 @@ pub use primitives::{
 #[cfg(feature = "thread-locals")]
 pub use runtime::own_thread_locals;
 pub use runtime::resume_interrupt;
-pub use server::{StopServe, serve};
+pub use server::{StopServe, serve, serve_forever};
 pub use threads::{future, tpool};
+pub use workers::workers;
 /// The names that these had before.
 #[doc(hidden)]
 pub use {
@@ -153,17 +156,7 @@ pub fn mask<T>(f: impl FnOnce() -> T) -> T {
     runtime::Runtime::with(|runtime| runtime.mask(f))
 }
 
-/// The examples of the porting guide.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/eventlet.md")]
-struct Guide;
-
 /// The example of the readme.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// The programs of the readme of the repository.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct FrontPage;

@@ -59,12 +59,12 @@ pub(crate) struct Block {
     pub(crate) next: Cell<Option<Ptr>>,
     /// While this one waits for the end of a greenlet that it has told to exit: that greenlet.
     pub(crate) awaits_end: Cell<Option<Ptr>>,
-    pub(crate) values: Cell<Option<Values>>,
+    pub(crate) values: Cell<Option<LocalValues>>,
     pub(crate) fiber: Fiber,
 }
 
 /// The values of a greenlet, by the addresses of their statics. See [`Local`](crate::Local).
-pub(crate) type Values = Vec<(usize, Rc<dyn Any>)>;
+pub(crate) type LocalValues = Vec<(usize, Rc<dyn Any>)>;
 
 // Two cache lines, but for what the sanitizers need.
 #[cfg(target_pointer_width = "64")]

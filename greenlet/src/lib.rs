@@ -66,7 +66,7 @@
 //!
 //! A stack is 256 KiB of address space, or what `GREENLET_STACK_SIZE` (bytes, or with `K` or `M`),
 //! [`set_default_stack_size`] or [`Builder::stack_size`] say, and costs the pages that it has touched: one for most that
-//! wait. Below it is a guard of 64 KiB: what overflows is reported by the name of the greenlet, and the process aborts.
+//! wait. Below it is a guard of at least 64 KiB: what overflows is reported by the name of the greenlet, and the process aborts.
 //! Rust code touches every page of its frames in turn and cannot step over a guard; C code that was compiled without
 //! stack probes can, with a frame larger than that.
 //!

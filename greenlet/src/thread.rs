@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 
 use crate::block::{Block, Body, Ptr, State};
 use crate::sanitizer::Fiber;
-use crate::stack::{Overflowed, Pool, SignalStack};
+use crate::stack::{Overflowed, SignalStack, StackPool};
 
 /// A trace hook is set.
 pub(crate) const TRACED: u8 = 1;
@@ -25,7 +25,7 @@ pub(crate) struct Thread {
     next_id: Cell<u64>,
     /// Greenlets that are not dead, without the main one.
     pub(crate) living: Cell<usize>,
-    pub(crate) pool: Pool,
+    pub(crate) pool: StackPool,
     /// The process ends from inside a greenlet: no further one is made.
     pub(crate) closed: Cell<bool>,
     /// Suspended greenlets that lost their last handle where a switch was not possible.
@@ -52,6 +52,16 @@ type OnSwitch = fn(TraceEvent, Ptr);
 pub(crate) type AtEnd = Box<dyn FnOnce(ThreadEnd)>;
 
 /// What becomes of the greenlets that are suspended when a thread ends. See [`at_thread_end`](crate::at_thread_end).
+///
+/// ```
+/// use greenlet::ThreadEnd;
+///
+/// std::thread::spawn(|| {
+///     greenlet::at_thread_end(|end| assert_eq!(end, ThreadEnd::Unwind));
+/// })
+/// .join()
+/// .unwrap();
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThreadEnd {
     /// They are unwound. Greenlets can be switched to.
@@ -62,6 +72,14 @@ pub enum ThreadEnd {
 }
 
 /// What brought control to the greenlet in which a [`TraceHook`](crate::TraceHook) runs.
+///
+/// ```
+/// use greenlet::{Greenlet, TraceEvent, set_trace};
+///
+/// set_trace(Some(Box::new(|event, _, _| assert_eq!(event, TraceEvent::Switch))));
+/// assert_eq!(Greenlet::new(|()| 5).switch(()), Ok(5));
+/// set_trace(None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TraceEvent {
     /// A value, or the end of a child.
@@ -80,7 +98,7 @@ crate::per_thread! {
         end_is_next: Cell::new(false),
         next_id: Cell::new(1),
         living: Cell::new(0),
-        pool: Pool::new(),
+        pool: StackPool::new(),
         closed: Cell::new(false),
         postponed: Cell::new(None),
         ends_postponed: Cell::new(false),

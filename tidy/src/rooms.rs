@@ -32,6 +32,10 @@ pub const ROOMS: &[(&str, &str)] = &[
     ("threads", "runtime threads/tpool threads/future"),
     ("server", "error runtime greenthread primitives groups io"),
     ("layer", "runtime threads/tpool"),
+    (
+        "workers",
+        "runtime greenthread primitives io hubs threads/future server",
+    ),
     ("debug", "runtime greenthread primitives threads/tpool io"),
 ];
 

@@ -115,6 +115,11 @@ fn find(name: &str) -> Option<&'static Known> {
     known.find(|known| known.name == name || known.alias == name)
 }
 
+/// True if a hub of this name can be asked for.
+pub(crate) fn is_known(name: &str) -> bool {
+    maker(name, "").is_ok()
+}
+
 /// Panics if `GREEN_HUB` names no hub: a program hears of it when it first uses this crate, and not when it first waits.
 pub(crate) fn check() {
     if let Some(name) = std::env::var_os(GREEN_HUB)

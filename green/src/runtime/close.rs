@@ -21,8 +21,12 @@ impl Runtime {
         self.held.set(self.held.get() + 1);
     }
 
-    /// Unwinds every greenthread but the root, then lets go of the hub, its timers and its descriptors.
-    fn close(&self) {
+    /// Unwinds every greenthread but the root, then lets go of the hub, its timers and its descriptors. What comes later
+    /// in this thread finds it ended.
+    pub(crate) fn close(&self) {
+        if self.closed.get() {
+            return;
+        }
         let remote = self.remote.take();
         if let Some(remote) = &remote {
             remote.close();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hub_core::TimerKey;
 
-use super::park::Cause;
+use super::park::WokenBy;
 use super::{Alarm, Runtime, Task};
 
 /// Names one deadline of one greenthread.
@@ -48,10 +48,10 @@ pub(crate) struct Deadlines {
     next: Cell<DeadlineId>,
     open: RefCell<Vec<Deadline>>,
     elapsed: RefCell<Vec<DeadlineId>>,
-    /// How often one has elapsed that was open.
-    times: Cell<u64>,
     /// Those that have cut short a wait that nothing may unwind through.
     cut: RefCell<Vec<DeadlineId>>,
+    /// How often one has elapsed that was open.
+    times: Cell<u64>,
 }
 
 impl Deadlines {
@@ -236,7 +236,7 @@ impl Runtime {
     pub(crate) fn elapse(&self, task: &Rc<Task>, id: DeadlineId) -> bool {
         let open = task.elapse(id);
         if open && task.masked.get() == 0 {
-            self.unpark_due(task, task.ticket.get(), Cause::Interrupt);
+            self.unpark_due(task, task.ticket.get(), WokenBy::Interrupt);
         }
         open
     }

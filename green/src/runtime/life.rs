@@ -56,7 +56,7 @@ impl Runtime {
         task.greenlet.set(Some(greenlet));
         task.key
             .set(self.tasks.borrow_mut().insert(Rc::clone(&task)));
-        self.counters.spawns.set(self.counters.spawns.get() + 1);
+        self.note_spawn(&task);
         if state == State::Fresh {
             self.run_queue.borrow_mut().push(Rc::clone(&task));
         }
@@ -89,6 +89,7 @@ impl Runtime {
             }
             task.state.set(State::Fresh);
             self.run_queue.borrow_mut().push_due(Rc::clone(task));
+            self.note_wakeup(task);
         }
         delayed
     }
@@ -102,6 +103,7 @@ impl Runtime {
         } else if let Some(timer) = task.extra().start.take() {
             self.cancel_timer(timer);
         }
+        self.note_cancel(task);
         let greenlet = task.greenlet.take();
         contain("the destructor of a closure that never ran", || {
             drop(greenlet)

@@ -13,6 +13,8 @@ use super::{Runtime, ThreadClosed, ThreadHandle, contain};
 pub(super) enum Message {
     Spawn(Box<dyn FnOnce() + Send>),
     Unpark(ParkName),
+    /// A short piece of code that must not wait.
+    Call(Box<dyn FnOnce() + Send>),
     Close,
 }
 
@@ -31,6 +33,8 @@ pub(crate) struct Remote {
     pub(super) handles: AtomicUsize,
     /// How many closures were sent that have not begun to run.
     pub(super) pending: AtomicUsize,
+    /// How many greenthreads there were at the last turn of the reactor.
+    pub(super) greenthreads: AtomicUsize,
     pub(super) waker: Waker,
 }
 
@@ -43,7 +47,7 @@ impl Remote {
     pub(super) fn send(&self, message: Message) -> Result<(), ThreadClosed> {
         {
             let mut inbox = self.inbox();
-            let open = !inbox.closed || matches!(message, Message::Unpark(_));
+            let open = !inbox.closed || matches!(message, Message::Unpark(_) | Message::Call(_));
             if inbox.ended || !open {
                 return Err(ThreadClosed);
             }
@@ -111,6 +115,14 @@ pub(crate) fn main_handle() -> Option<ThreadHandle> {
 }
 
 impl Runtime {
+    /// Tells those who look for the thread with the fewest greenthreads how many it has.
+    pub(super) fn publish_load(&self) {
+        if let Some(remote) = &*self.remote.borrow() {
+            let count = self.tasks.borrow().len();
+            remote.greenthreads.store(count, Ordering::Relaxed);
+        }
+    }
+
     /// Has other threads reach this one, if it can be: see [`main_handle`].
     pub(crate) fn introduce(&self) {
         let _ = self.remote();
@@ -135,6 +147,7 @@ impl Runtime {
             inbox,
             handles: AtomicUsize::new(0),
             pending: AtomicUsize::new(0),
+            greenthreads: AtomicUsize::new(0),
             waker,
         });
         if greenlet::os::is_main_thread() {
@@ -153,6 +166,7 @@ impl Runtime {
             match message {
                 Message::Spawn(f) => self.sent.borrow_mut().push(f),
                 Message::Unpark(park) => self.unpark_named(park, Runtime::unpark_due),
+                Message::Call(f) => contain("what another thread has asked for", f),
                 Message::Close => {
                     self.drop_sent();
                     let tasks = self.tasks();

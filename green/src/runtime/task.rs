@@ -15,7 +15,7 @@ use greenlet::Greenlet;
 use hub_core::TimerKey;
 
 use super::deadlines::{DeadlineId, Deadlines};
-use super::park::Cause;
+use super::park::WokenBy;
 use super::room::TaskState;
 use super::{Exit, Member, OnEnd, Runtime, WaitList, Waiting};
 
@@ -96,7 +96,7 @@ pub(crate) struct Task {
     /// Depth of `mask`: above zero no interrupt is raised.
     pub(super) masked: Cell<u32>,
     pub(super) state: Cell<State>,
-    pub(super) cause: Cell<Cause>,
+    pub(super) cause: Cell<WokenBy>,
     pub(super) thrown: Cell<u8>,
     /// A deadline may be open that has no timer yet.
     pub(super) unarmed: Cell<bool>,
@@ -151,7 +151,7 @@ impl Task {
         Task {
             greenlet: Cell::new(None),
             state: Cell::new(state),
-            cause: Cell::new(Cause::Event),
+            cause: Cell::new(WokenBy::Event),
             thrown: Cell::new(0),
             unarmed: Cell::new(false),
             complete: Cell::new(false),
@@ -349,7 +349,9 @@ impl Task {
     /// Stores the result, and tells those who wait for it.
     #[inline(always)]
     pub(crate) fn complete(self: &Rc<Task>, result: Result<Box<dyn Any>, Exit>) {
-        *self.result.borrow_mut() = Some(result);
+        let nothing = self.result.replace(Some(result));
+        debug_assert!(nothing.is_none(), "a greenthread ends once");
+        drop(nothing);
         self.complete.set(true);
         self.tell_end();
     }
@@ -375,7 +377,7 @@ pub(crate) struct Waiter {
 impl Waiter {
     /// Makes the greenthread runnable. False if that park is over already.
     pub(crate) fn wake(&self) -> bool {
-        Runtime::with(|runtime| runtime.unpark(&self.task, self.ticket, Cause::Event))
+        Runtime::with(|runtime| runtime.unpark(&self.task, self.ticket, WokenBy::Event))
     }
 
     pub(crate) fn is_same(&self, other: &Waiter) -> bool {

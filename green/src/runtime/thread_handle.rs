@@ -89,6 +89,19 @@ impl ThreadHandle {
         self.remote.pending.load(Ordering::Relaxed)
     }
 
+    /// Runs `f` in that thread at its next turn, also if it is closed: a short piece of code that must not wait.
+    ///
+    /// # Errors
+    /// [`ThreadClosed`] if the thread has ended. `f` is dropped.
+    pub(crate) fn call(&self, f: impl FnOnce() + Send + 'static) -> Result<(), ThreadClosed> {
+        self.remote.send(Message::Call(Box::new(f)))
+    }
+
+    /// How many greenthreads that thread has: as many as there were at its last turn, and those that were sent since.
+    pub(crate) fn load(&self) -> usize {
+        self.remote.greenthreads.load(Ordering::Relaxed) + self.pending()
+    }
+
     /// Makes the thread look at its inbox and its timers at once, if it is waiting.
     pub fn wake(&self) {
         self.remote.waker.wake();

@@ -20,6 +20,8 @@ pub(super) struct Life {
     pub(super) connections: RefCell<Slab<OpenConnection>>,
     /// The connection of each greenthread that serves one, by its id.
     pub(super) served_by: RefCell<HashMap<u64, usize>>,
+    /// How many accept loops have not ended.
+    accepting: Cell<usize>,
     /// What a drain calls: each ends an accept loop.
     pub(super) closers: RefCell<Slab<Rc<dyn Fn()>>>,
     /// Who waits until all has ended.
@@ -38,6 +40,7 @@ impl Life {
             killed: Cell::new(0),
             connections: RefCell::default(),
             served_by: RefCell::default(),
+            accepting: Cell::new(0),
             closers: RefCell::default(),
             waiters: RefCell::new(WaitList::new()),
             accepted: Cell::new(0),
@@ -107,7 +110,7 @@ impl Life {
         let reason = Reason::Primitive("the end of a server's connections", self.address());
         while self.state.get() != ServerState::Stopped {
             if self.state.get() != ServerState::Killing {
-                if self.others() == 0 {
+                if self.others() == 0 && self.accepting.get() == 0 {
                     self.stopped();
                     break;
                 }
@@ -176,6 +179,25 @@ impl Life {
     pub(super) fn mine(&self) -> Option<usize> {
         let me = crate::current().id();
         self.served_by.borrow().get(&me).copied()
+    }
+}
+
+/// An accept loop: a drain waits until it has accepted what had come before.
+pub(super) struct Accepting<'a>(&'a Life);
+
+impl<'a> Accepting<'a> {
+    pub(super) fn begin(shared: &'a Life) -> Accepting<'a> {
+        shared.accepting.set(shared.accepting.get() + 1);
+        Accepting(shared)
+    }
+}
+
+impl Drop for Accepting<'_> {
+    fn drop(&mut self) {
+        self.0.accepting.set(self.0.accepting.get() - 1);
+        if self.0.others() == 0 {
+            self.0.changed();
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use std::io;
 use std::ops::ControlFlow;
 use std::panic::Location;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::accept::{Acceptor, accept_all};
-use super::connection::Connection;
-use super::drain::{Closer, Life};
+use super::connection::{Connection, Lives};
+use super::drain::{Accepting, Closer, Life};
 use super::state::{Drained, ServerCounters, ServerState};
 use super::{Listener, Outcome, StopServe};
 use crate::GreenPool;
@@ -62,9 +62,9 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// A life that has just begun: [`ServerState::Running`].
     pub fn new() -> Lifecycle {
-        Lifecycle {
-            shared: Rc::new(Life::new()),
-        }
+        let shared = Rc::new(Life::new());
+        Lives::add(&shared);
+        Lifecycle { shared }
     }
 
     /// Where it is.
@@ -173,29 +173,59 @@ impl Lifecycle {
             max_accept,
             refused: &|| shared.refused.set(shared.refused.get() + 1),
         };
+        let start = |stream, addr| {
+            shared.accepted.set(shared.accepted.get() + 1);
+            let connection = Connection::new(Rc::clone(shared));
+            let (shared, handler) = (Rc::clone(shared), Rc::clone(&handler));
+            pool.spawn_n_at(spawned_at, move || {
+                if !connection.start() {
+                    return;
+                }
+                if let ControlFlow::Break(StopServe) = handler(stream, addr, connection) {
+                    shared.begin();
+                }
+            })
+        };
+        let accepting = Accepting::begin(shared);
         let accepted = stoppable(|stop| {
             let _registered = Closer::new(shared, move || {
                 stop.stop();
             });
-            accept_all(listener, &acceptor, |stream, addr| {
-                shared.accepted.set(shared.accepted.get() + 1);
-                let connection = Connection::new(Rc::clone(shared));
-                let (shared, handler) = (Rc::clone(shared), Rc::clone(&handler));
-                pool.spawn_n_at(spawned_at, move || {
-                    if !connection.start() {
-                        return;
-                    }
-                    if let ControlFlow::Break(StopServe) = handler(stream, addr, connection) {
-                        shared.begin();
-                    }
-                })
-            })
+            accept_all(listener, &acceptor, start)
         });
         if self.is_draining() {
+            self.accept_rest(listener, &acceptor, start);
             listener.close();
+            drop(accepting);
             return None;
         }
         accepted
+    }
+
+    /// Serves what has come before a drain began, as long as there are places for it within the time of the drain.
+    fn accept_rest<L: Listener + ?Sized>(
+        &self,
+        listener: &L,
+        acceptor: &Acceptor<'_>,
+        start: impl Fn(L::Stream, L::Addr) -> io::Result<()>,
+    ) {
+        let shared = &self.shared;
+        while shared.is_serving() {
+            let left = shared
+                .deadline
+                .get()
+                .map(|deadline| deadline.saturating_duration_since(Runtime::with(Runtime::now)));
+            if !acceptor.pool.wait_available(left) {
+                return;
+            }
+            let Some((stream, addr)) = listener.accept_queued() else {
+                return;
+            };
+            if let Err(error) = start(stream, addr) {
+                (acceptor.refused)();
+                log::warn!("closed a connection in a drain: {error}");
+            }
+        }
     }
 
     /// Drains it: see [above](Lifecycle). Waits until nothing is left, and after `timeout` kills what is (`None` waits
@@ -204,15 +234,19 @@ impl Lifecycle {
     /// A second call waits for the same end, and can bring its deadline forward. A handler may call it: it neither
     /// waits for itself nor kills itself. Called while the thread unwinds it cannot wait, and kills at once.
     pub fn drain(&self, timeout: impl Into<Option<Duration>>) -> Drained {
-        let mine = Runtime::with(|runtime| runtime.deadline(timeout.into()));
-        let earliest = match (self.shared.deadline.get(), mine) {
+        self.drain_soon(Runtime::with(|runtime| runtime.deadline(timeout.into())));
+        self.shared.finish()
+    }
+
+    /// Begins what [`drain`](Lifecycle::drain) does, without a wait. Who serves under this life sees to its end.
+    pub(crate) fn drain_soon(&self, deadline: Option<Instant>) {
+        let earliest = match (self.shared.deadline.get(), deadline) {
             (Some(first), Some(second)) => Some(first.min(second)),
             (first, second) => first.or(second),
         };
         self.shared.deadline.set(earliest);
         self.shared.begin();
         self.shared.changed();
-        self.shared.finish()
     }
 
     /// Drains it when one of `signals` arrives, as [`drain`](Lifecycle::drain) with `timeout`. The next of them kills

@@ -1,9 +1,9 @@
 //! Servers: one greenthread for each connection.
 //!
-//! [`Lifecycle::serve`] is for a program that should stay up: it logs what its handlers fail with, goes on, and is
-//! drained by a signal in one line. [`serve`] is eventlet's: what a handler fails with ends it. [`StreamServer`] is
-//! gevent's: it runs beside its creator, and outlives the errors of its handlers. [`Datagrams`] lets each of them serve
-//! datagrams.
+//! [`serve_forever`] is for a program that should stay up: it logs what its handlers fail with, and goes on.
+//! [`Lifecycle::serve`] is the same with a handle, which drains it by a signal in one line. [`StreamServer`] is gevent's: it
+//! runs beside its creator, and outlives the errors of its handlers as well. [`serve`] is eventlet's: what a handler fails
+//! with ends it. [`Datagrams`] lets each of them serve datagrams.
 //!
 //! All accept only while there is a place for another handler; what comes meanwhile waits in the listener's queue.
 //! None ends because a connection failed before it was accepted, nor when the process has no descriptors or no memory
@@ -25,10 +25,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net as unix;
 
-pub use connection::Connection;
+pub use connection::{Connection, on_drain};
 pub use datagrams::Datagrams;
 pub use lifecycle::Lifecycle;
-pub use serve::{Outcome, ServeError, StopServe, serve};
+pub use serve::{Outcome, ServeError, StopServe, serve, serve_forever};
 pub use state::{Drained, ServerCounters, ServerState};
 pub use stream_server::StreamServer;
 
@@ -46,6 +46,12 @@ pub trait Listener {
     /// # Errors
     /// One that names an error of `accept(2)` ends a server if nothing can be accepted any more; any other does.
     fn accept(&self) -> io::Result<(Self::Stream, Self::Addr)>;
+
+    /// A connection that has come already: what a drain serves before it closes the listener, until this gives none. It may
+    /// wait for a moment. Unless it is written, the connections that have not been accepted are reset by the close.
+    fn accept_queued(&self) -> Option<(Self::Stream, Self::Addr)> {
+        None
+    }
 
     /// Ends it: who waits in `accept`, or comes later, gets an error.
     fn close(&self);

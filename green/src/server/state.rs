@@ -33,6 +33,28 @@ pub struct ServerCounters {
     pub by_status: Vec<(u16, u64)>,
 }
 
+impl ServerCounters {
+    /// Both together.
+    pub(crate) fn plus(&self, other: &ServerCounters) -> ServerCounters {
+        let mut by_status: Vec<(u16, u64)> = Vec::new();
+        for &(status, count) in self.by_status.iter().chain(&other.by_status) {
+            match by_status.iter_mut().find(|(known, _)| *known == status) {
+                Some((_, sum)) => *sum += count,
+                None => by_status.push((status, count)),
+            }
+        }
+        by_status.sort_unstable();
+        ServerCounters {
+            open: self.open + other.open,
+            idle: self.idle + other.idle,
+            accepted: self.accepted + other.accepted,
+            served: self.served + other.served,
+            refused: self.refused + other.refused,
+            by_status,
+        }
+    }
+}
+
 /// How a server has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -11,6 +11,7 @@ mod event;
 mod imap;
 mod lock;
 mod meeting;
+mod numbers;
 mod pile;
 mod pool;
 mod queue;

@@ -27,6 +27,8 @@ pub struct ListenBuilder {
     backlog: u32,
     reuse_addr: bool,
     reuse_port: bool,
+    /// The port is for listeners of this program alone.
+    shares: bool,
 }
 
 impl Default for ListenBuilder {
@@ -42,6 +44,7 @@ impl ListenBuilder {
             backlog: BACKLOG,
             reuse_addr: true,
             reuse_port: false,
+            shares: false,
         }
     }
 
@@ -68,6 +71,13 @@ impl ListenBuilder {
         self
     }
 
+    /// As `reuse_port(true)`, for the first of several listeners of this program, which may let the system choose its port.
+    pub(crate) fn reuse_port_from_the_start(mut self) -> ListenBuilder {
+        self.reuse_port = true;
+        self.shares = true;
+        self
+    }
+
     /// Listens for TCP connections at the first of the addresses that can be bound.
     ///
     /// An option that the system does not have is logged as a warning and left out.
@@ -86,7 +96,8 @@ impl ListenBuilder {
             })?;
         }
         if self.reuse_port {
-            if address.port() == 0 {
+            // Linux, for one, gives a port that somebody has to nobody who asks for any.
+            if address.port() == 0 && !self.shares {
                 log::warn!(
                     "listening at {address} with SO_REUSEPORT: port 0 may become the port of another listener"
                 );
