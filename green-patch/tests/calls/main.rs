@@ -7,6 +7,7 @@ mod closing;
 mod files;
 mod kills;
 mod outside;
+mod own_loop;
 mod polls;
 mod processes;
 mod scopes;
