@@ -3,7 +3,7 @@
 //! [`Lifecycle::serve`] is for a program that should stay up: it logs what its handlers fail with, goes on, and is
 //! drained by a signal in one line. [`serve`] is eventlet's: what a handler fails with ends it. [`StreamServer`] is
 //! gevent's: it runs beside its creator, and outlives the errors of its handlers. [`Datagrams`] lets each of them serve
-//! datagrams.
+//! datagrams. [`StreamServer::factory`] serves on all cores: see [`workers`](mod@crate::workers).
 //!
 //! All accept only while there is a place for another handler; what comes meanwhile waits in the listener's queue.
 //! None ends because a connection failed before it was accepted, nor when the process has no descriptors or no memory

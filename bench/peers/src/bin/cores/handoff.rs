@@ -110,6 +110,7 @@ async fn receives(items: u64, stream: bool, mut there: Receiver<u64>, back: Send
 fn tokio_many(items: u64, stream: bool) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .enable_all()
         .build()?;
     let ((there, from), (back, answers)) = (channel(PLACES), channel(PLACES));
     let sum = runtime.block_on(async {
@@ -122,7 +123,11 @@ fn tokio_many(items: u64, stream: bool) -> Result<(), Failure> {
 
 fn tokio_each(items: u64, stream: bool) -> Result<(), Failure> {
     let ((there, from), (back, answers)) = (channel(PLACES), channel(PLACES));
-    let runtime = || tokio::runtime::Builder::new_current_thread().build();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+    };
     let sending = std::thread::spawn(move || {
         runtime().map(|runtime| runtime.block_on(sends(items, stream, there, answers)))
     });
