@@ -20,6 +20,7 @@ test: tools      ## every test; those of green, of the crates on it and of the e
 ifndef HUB_CRATE
 	cargo test --workspace $(ON_GREEN:%=--exclude %)
 	cargo test -p greenlet --features context
+	cargo test -p greenlet --features thread-locals
 	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test $(ON_GREEN:%=-p %) --all-features || exit 1; done
 else
 	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
@@ -35,12 +36,13 @@ frames: tools    ## the stack frames that every wait goes through are small (x86
 	cargo build --release -p examples --example echo_server
 	cargo run -p tidy --bin frames -- $(TARGET)/release/examples/echo_server
 
-sanitize: tools  ## greenlet and the C interface under AddressSanitizer and ThreadSanitizer, and under valgrind
+sanitize: tools  ## greenlet and the C interface under AddressSanitizer and ThreadSanitizer; that and thread-locals under valgrind
 	greenlet/sanitize.sh address $(TARGET)
 	greenlet/sanitize.sh thread $(TARGET)
 	hub-c/sanitize.sh address $(TARGET)
 	hub-c/sanitize.sh thread $(TARGET)
 	hub-c/valgrind.sh $(TARGET)
+	green-patch/valgrind.sh $(TARGET)
 
 check: tools     ## rustfmt, clippy and rustdoc, warnings denied; the rules of the tree
 	cargo fmt --all --check

@@ -59,10 +59,6 @@ pub(crate) fn turn_on(flags: Flags) {
 }
 
 /// From now on what threads wait for each other with may be green.
-#[allow(
-    dead_code,
-    reason = "for who gives each greenthread thread-locals of its own"
-)]
 pub(crate) fn allow_threads() {
     SCOPED.fetch_or(Part::Thread as u8, Ordering::SeqCst);
 }

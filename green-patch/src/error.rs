@@ -15,6 +15,13 @@ impl PatchError {
         PatchError { kind, what }
     }
 
+    /// The same, with what else can be done.
+    pub(crate) fn and(mut self, what: &str) -> PatchError {
+        self.what.push_str("; ");
+        self.what.push_str(what);
+        self
+    }
+
     /// `Unsupported` if it cannot be done here, `InvalidInput` if it was not asked for rightly.
     pub fn kind(&self) -> io::ErrorKind {
         self.kind

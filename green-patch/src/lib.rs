@@ -5,10 +5,17 @@
 
 #[cfg(patchable)]
 mod active;
+#[cfg(patchable)]
+mod allocator;
 mod error;
 mod flags;
 #[cfg(patchable)]
+mod futex;
+#[cfg(patchable)]
 mod hooks;
+mod host_alloc;
+#[cfg(patchable)]
+mod keys;
 #[cfg(patchable)]
 mod known;
 #[cfg(patchable)]
@@ -18,7 +25,11 @@ mod patch;
 #[cfg(patchable)]
 mod probe;
 #[cfg(patchable)]
+mod pthread;
+#[cfg(patchable)]
 mod sys;
+#[cfg(patchable)]
+mod thread_locals;
 #[cfg(not(patchable))]
 mod unsupported;
 #[cfg(patchable)]
@@ -28,7 +39,10 @@ mod wait;
 pub use active::patched;
 pub use error::PatchError;
 pub use flags::Flags;
+pub use host_alloc::HostAlloc;
 #[cfg(patchable)]
 pub use patch::{is_monkey_patched, monkey_patch, monkey_patch_with};
+#[cfg(patchable)]
+pub use thread_locals::thread_locals;
 #[cfg(not(patchable))]
-pub use unsupported::{is_monkey_patched, monkey_patch, monkey_patch_with};
+pub use unsupported::{is_monkey_patched, monkey_patch, monkey_patch_with, thread_locals};

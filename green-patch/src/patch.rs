@@ -4,7 +4,7 @@ use std::io;
 
 use crate::active::{self, Part, is_on};
 use crate::probe;
-use crate::{Flags, PatchError};
+use crate::{Flags, PatchError, thread_locals};
 
 /// Has the blocking calls of the whole program wait on the hub, wherever a greenthread makes them: those of std, of every
 /// crate, and of C libraries, also of those that are opened later. Threads that do not use green block as ever.
@@ -52,6 +52,12 @@ pub fn monkey_patch_with(flags: Flags) -> Result<(), PatchError> {
         ));
     }
     probe::check()?;
+    if flags.thread {
+        // What threads wait for is found by thread-locals of std: without their own, two would be taken for one.
+        thread_locals().map_err(|error| {
+            error.and("patch the rest: monkey_patch_with(Flags { thread: false, ..Flags::ALL })")
+        })?;
+    }
     active::turn_on(flags);
     Ok(())
 }

@@ -23,6 +23,17 @@ pub fn monkey_patch_with(_flags: Flags) -> Result<(), PatchError> {
     ))
 }
 
+/// Says that it cannot be done here.
+///
+/// # Errors
+/// Always, of kind `Unsupported`.
+pub fn thread_locals() -> Result<(), PatchError> {
+    Err(PatchError::new(
+        io::ErrorKind::Unsupported,
+        "it takes Linux with glibc on x86-64 or aarch64; here use green::corolocal",
+    ))
+}
+
 /// False: nothing is.
 pub fn is_monkey_patched(_name: &str) -> bool {
     false

@@ -446,3 +446,93 @@ fn values_of_keys_are_each_greenlets_own() {
         }
     }
 }
+
+/// A library of C with thread-locals, built by the compiler that links Rust programs. None if there is no compiler.
+fn library(name: &str, source: &str, arguments: &[&str]) -> Option<std::ffi::CString> {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let file = directory.join(format!("{name}-{}.c", std::process::id()));
+    let library = file.with_extension("so");
+    std::fs::write(&file, source).unwrap();
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([&library, &file])
+        .args(arguments)
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no compiler for C");
+        return None;
+    }
+    std::ffi::CString::new(library.into_os_string().into_encoded_bytes()).ok()
+}
+
+#[test]
+fn a_library_that_is_opened_later_has_its_thread_locals_too() {
+    const SOURCE: &str = "
+        static __thread int number = 40;
+        static __thread char room[10000];
+        int next(void) { room[number] = number; return ++number + room[9999]; }
+    ";
+    type Next = unsafe extern "C" fn() -> i32;
+    if cfg!(not(target_arch = "x86_64")) {
+        return;
+    }
+    // One greenlet is there before the library.
+    let before = own(|next: Next| {
+        // SAFETY: the library's function.
+        let first = unsafe { next() };
+        main_greenlet().switch::<i32, Next>(first).map(|next| {
+            // SAFETY: as above.
+            unsafe { next() }
+        })
+    });
+    let Some(path) = library("later", SOURCE, &[]) else {
+        return;
+    };
+    // SAFETY: a library whose initialisers do nothing, and its function.
+    let next = unsafe {
+        let opened = libc::dlopen(path.as_ptr(), libc::RTLD_NOW);
+        assert!(!opened.is_null());
+        let next = libc::dlsym(opened, c"next".as_ptr());
+        std::mem::transmute::<*mut libc::c_void, Next>(next)
+    };
+    assert_eq!(before.switch_as::<i32>(next), Ok(41));
+    for round in 0..50 {
+        let g = own(move |()| {
+            // SAFETY: the library's function.
+            unsafe { next() + next() }
+        });
+        assert_eq!(g.switch(()), Ok(83), "{round}");
+    }
+    // SAFETY: as above.
+    assert_eq!(unsafe { next() }, 41);
+    assert_eq!(before.switch(next), Ok(Ok(42)));
+}
+
+#[test]
+fn a_signal_finds_what_the_thread_has() {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn handle(_: i32) {
+        let number = NUMBER.get() as usize;
+        // Its own: the first use may be here.
+        SHARED.with(|shared| SEEN.fetch_add(number * 100 + shared.get() as usize, SeqCst));
+    }
+    SHARED.with(|shared| shared.set(1));
+    // SAFETY: the handler does what a handler may.
+    unsafe { libc::signal(libc::SIGUSR2, handle as *const () as usize) };
+    let raise = || {
+        // SAFETY: a signal that is handled, for this thread.
+        unsafe { libc::raise(libc::SIGUSR2) };
+    };
+    NUMBER.set(1);
+    raise();
+    let g = own(move |()| {
+        NUMBER.set(2);
+        raise();
+        std::thread::yield_now();
+        raise();
+    });
+    g.switch(()).unwrap();
+    assert_eq!(SEEN.load(SeqCst), 101 + 201 + 201);
+}

@@ -1,5 +1,6 @@
 //! `syscall`, by which std, parking_lot and C++ wait for and wake each other: `futex`.
 
+mod place;
 mod table;
 
 use std::ffi::{c_int, c_long};
@@ -12,8 +13,10 @@ use libc::timespec;
 use crate::active::{Part, is_armed, is_green};
 use crate::sys::{self, outcome, sys};
 
-pub(crate) use table::{Address, Woken, across_fork, wait_until, wake};
-use table::{Ended, Place, Waiting};
+use place::{Ended, Place};
+pub(crate) use place::{Woken, wait_between, wait_until};
+use table::Waiting;
+pub(crate) use table::{Address, across_fork, wake};
 
 /// As libc's. It is declared with as many arguments as any call takes: that is how those are passed of which libc's
 /// takes any number.
@@ -21,7 +24,7 @@ use table::{Ended, Place, Waiting};
 /// # Safety
 /// As its manual says, and that of the system call.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn syscall(
+pub(crate) unsafe extern "C" fn syscall(
     number: c_long,
     a: usize,
     b: usize,
@@ -46,34 +49,57 @@ unsafe fn futex(arguments: [usize; 6]) -> isize {
     let operation = operation as c_int;
     let plain = operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
     // SAFETY: as the caller vouches for.
-    let system = |value: usize| unsafe {
-        sys!(SYS_futex, address, operation, value, time, second, mask)
-    };
+    let system =
+        |value: usize| unsafe { sys!(SYS_futex, address, operation, value, time, second, mask) };
     match plain {
         libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET => {
-            let mask = if plain == libc::FUTEX_WAIT { u32::MAX } else { mask as u32 };
+            let mask = if plain == libc::FUTEX_WAIT {
+                u32::MAX
+            } else {
+                mask as u32
+            };
             if mask == 0 || address == 0 || address % 4 != 0 || !may_wait() {
                 return system(value);
             }
             // SAFETY: the caller vouches for the address, and for the time.
-            unsafe { wait(address, operation, value as u32, time as *const timespec, mask) }
+            unsafe {
+                wait(
+                    address,
+                    operation,
+                    value as u32,
+                    time as *const timespec,
+                    mask,
+                )
+            }
         }
         libc::FUTEX_WAKE | libc::FUTEX_WAKE_BITSET => {
-            let mask = if plain == libc::FUTEX_WAKE { u32::MAX } else { mask as u32 };
+            let mask = if plain == libc::FUTEX_WAKE {
+                u32::MAX
+            } else {
+                mask as u32
+            };
             let wanted = (value as c_int).max(1) as usize;
             let woken = wake(Address::Futex(address), wanted, mask);
             if woken == wanted {
                 return woken as isize;
             }
             let said = system(wanted - woken);
-            if said < 0 && woken > 0 { woken as isize } else { said + woken as isize }
+            if said < 0 && woken > 0 {
+                woken as isize
+            } else {
+                said + woken as isize
+            }
         }
         // Those of ours that wait at either place look for themselves: to wake one for nothing is allowed.
         libc::FUTEX_REQUEUE | libc::FUTEX_CMP_REQUEUE | libc::FUTEX_WAKE_OP => {
             let woken = wake(Address::Futex(address), usize::MAX, u32::MAX)
                 + wake(Address::Futex(second), usize::MAX, u32::MAX);
             let said = system(value);
-            if said < 0 { said } else { said + woken as isize }
+            if said < 0 {
+                said
+            } else {
+                said + woken as isize
+            }
         }
         _ => system(value),
     }
@@ -128,7 +154,8 @@ fn until(operation: c_int, time: Duration) -> Option<Instant> {
         0 => libc::CLOCK_MONOTONIC,
         _ => libc::CLOCK_REALTIME,
     };
-    let is_relative = operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) == libc::FUTEX_WAIT;
+    let is_relative =
+        operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) == libc::FUTEX_WAIT;
     match is_relative {
         true => layer::deadline(time),
         false => deadline_by(clock, time),
@@ -137,7 +164,10 @@ fn until(operation: c_int, time: Duration) -> Option<Instant> {
 
 /// The deadline that is `time` on `clock`.
 pub(crate) fn deadline_by(clock: libc::clockid_t, time: Duration) -> Option<Instant> {
-    let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: room for a time.
     unsafe { libc::clock_gettime(clock, &mut now) };
     layer::deadline(time.saturating_sub(duration_of(now).unwrap_or_default()))
@@ -145,7 +175,9 @@ pub(crate) fn deadline_by(clock: libc::clockid_t, time: Duration) -> Option<Inst
 
 /// `None` for what is no time.
 pub(crate) fn duration_of(time: timespec) -> Option<Duration> {
-    let nanoseconds = u32::try_from(time.tv_nsec).ok().filter(|n| *n < 1_000_000_000)?;
+    let nanoseconds = u32::try_from(time.tv_nsec)
+        .ok()
+        .filter(|n| *n < 1_000_000_000)?;
     // One before the clock's beginning is over.
     Some(match u64::try_from(time.tv_sec) {
         Ok(seconds) => Duration::new(seconds, nanoseconds),

@@ -6,14 +6,13 @@
 //! A waiter is a value on the stack of its greenthread: nothing here allocates, so that an allocator may wait here too.
 //! The lists are under locks of a few instructions.
 
-use std::cell::{Cell, RefCell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::hint::spin_loop;
 use std::marker::PhantomPinned;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use std::time::{Duration, Instant};
 
-use green::layer::{self, Unpark, WaitEnd};
+use green::layer::Unpark;
 
 use crate::sys::{self, sys};
 
@@ -100,7 +99,7 @@ impl Bucket {
             .is_err()
         {
             tries += 1;
-            if tries % 64 == 0 {
+            if tries.is_multiple_of(64) {
                 // SAFETY: lets another OS thread run, which may be the one that has the lock.
                 unsafe { sys!(SYS_sched_yield) };
             } else {
@@ -215,15 +214,58 @@ pub(crate) fn wake(address: Address, most: usize, mask: u32) -> usize {
     woken
 }
 
-/// How a wait has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// Somebody has woken it, or it is time to look.
-    Woken,
-    Expired,
-}
-
 impl Waiting {
+    /// Counts it, and puts it at the end of the list. It must [leave](Waiting::leave) before it dies.
+    pub(super) fn enter(&self) {
+        let bucket = self.address.bucket();
+        bucket.count.fetch_add(1, Ordering::SeqCst);
+        // SAFETY: under the lock; the caller has it leave.
+        bucket.with(|list| unsafe { list.push(self) });
+        // The count comes before the caller's look at what it waits for.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Leaves what is to end its park. False if a wake-up has taken it out of the list before.
+    pub(super) fn may_park(&self, unpark: Unpark) -> bool {
+        self.address.bucket().with(|_| {
+            // SAFETY: under the lock.
+            let link = unsafe { &mut *self.link.get() };
+            if link.is_in {
+                link.unpark = Some(unpark);
+            }
+            link.is_in
+        })
+    }
+
+    pub(super) fn is_in(&self) -> bool {
+        let bucket = self.address.bucket();
+        // SAFETY: under the lock.
+        bucket.with(|_| unsafe { (*self.link.get()).is_in })
+    }
+
+    /// Leaves the list. False if a wake-up has taken it out before.
+    pub(super) fn leave(&self) -> bool {
+        let (was_in, unpark) = self.address.bucket().with(|list| {
+            // SAFETY: under the lock.
+            unsafe {
+                let link = &mut *self.link.get();
+                let was_in = link.is_in;
+                if was_in {
+                    list.remove(self);
+                }
+                (was_in, link.unpark.take())
+            }
+        });
+        // Outside the lock.
+        drop(unpark);
+        was_in
+    }
+
+    /// It is counted no more.
+    pub(super) fn uncount(&self) {
+        self.address.bucket().count.fetch_sub(1, Ordering::SeqCst);
+    }
+
     pub(super) fn new(address: Address, mask: u32) -> Waiting {
         Waiting {
             address,
@@ -236,165 +278,6 @@ impl Waiting {
                 unpark: None,
             }),
             _pinned: PhantomPinned,
-        }
-    }
-}
-
-/// A place in a list, which is left when this is dropped.
-pub(super) struct Place<'a> {
-    waiting: &'a Waiting,
-    bucket: &'static Bucket,
-}
-
-impl<'a> Place<'a> {
-    pub(super) fn enter(waiting: &'a Waiting) -> Place<'a> {
-        let bucket = waiting.address.bucket();
-        bucket.count.fetch_add(1, Ordering::SeqCst);
-        // SAFETY: under the lock; it is left when the place is dropped, which borrows it.
-        bucket.with(|list| unsafe { list.push(waiting) });
-        // The count comes before the caller's look at what it waits for.
-        fence(Ordering::SeqCst);
-        Place { waiting, bucket }
-    }
-
-    /// Leaves the list. False if a wake-up has taken it out before.
-    pub(super) fn leave(&self) -> bool {
-        let waiting = self.waiting;
-        let (was_in, unpark) = self.bucket.with(|list| {
-            // SAFETY: under the lock.
-            unsafe {
-                let link = &mut *waiting.link.get();
-                let was_in = link.is_in;
-                if was_in {
-                    list.remove(waiting);
-                }
-                (was_in, link.unpark.take())
-            }
-        });
-        // Outside the lock.
-        drop(unpark);
-        was_in
-    }
-
-    fn is_in(&self) -> bool {
-        // SAFETY: under the lock.
-        self.bucket
-            .with(|_| unsafe { (*self.waiting.link.get()).is_in })
-    }
-
-    /// Waits until it is woken.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Ended {
-        match self.park(deadline) {
-            Ended::Expired if self.leave() => Ended::Expired,
-            _ => Ended::Woken,
-        }
-    }
-
-    /// As `wait`, for what may also be changed where nobody looks at the table: `is_over` is asked from time to time.
-    pub(super) fn wait_and_look(
-        &self,
-        deadline: Option<Instant>,
-        is_over: impl Fn() -> bool,
-    ) -> Ended {
-        let mut pause = SHORTEST;
-        loop {
-            let soon = layer::deadline(pause);
-            let sooner = match (soon, deadline) {
-                (Some(soon), Some(deadline)) => Some(soon.min(deadline)),
-                (soon, deadline) => soon.or(deadline),
-            };
-            if self.park(sooner) == Ended::Woken || !self.is_in() || is_over() {
-                return Ended::Woken;
-            }
-            if sooner == deadline {
-                return if self.leave() { Ended::Expired } else { Ended::Woken };
-            }
-            pause = (pause * 2).min(LONGEST);
-        }
-    }
-
-    /// Kills and deadlines of the greenthread are held back: who waits for a lock would have it, or not, and there is no
-    /// third answer.
-    fn park(&self, deadline: Option<Instant>) -> Ended {
-        let errno = sys::errno();
-        let enqueue = |unpark| {
-            self.bucket.with(|_| {
-                // SAFETY: under the lock.
-                let link = unsafe { &mut *self.waiting.link.get() };
-                if link.is_in {
-                    link.unpark = Some(unpark);
-                }
-                link.is_in
-            })
-        };
-        let ended = greenlet::mask_exit(|| {
-            green::mask(|| layer::park("a lock or a futex", deadline, enqueue))
-        });
-        sys::set_errno(errno);
-        match ended {
-            Some(WaitEnd::Expired) => Ended::Expired,
-            _ => Ended::Woken,
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.leave();
-        self.bucket.count.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Between two looks at what nobody reports.
-const SHORTEST: Duration = Duration::from_micros(100);
-const LONGEST: Duration = Duration::from_millis(50);
-
-/// Where a wake-up of the waiter comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Woken {
-    /// From the table alone.
-    Here,
-    /// From elsewhere, too: it looks from time to time.
-    Elsewhere,
-}
-
-/// Waits until `attempt` gives something, which is asked after each wake-up. `None` is the end of the time.
-pub(crate) fn wait_until<R>(
-    address: Address,
-    by: Woken,
-    deadline: Option<Instant>,
-    mut attempt: impl FnMut() -> Option<R>,
-) -> Option<R> {
-    loop {
-        let waiting = Waiting::new(address, u32::MAX);
-        let place = Place::enter(&waiting);
-        if let Some(result) = attempt() {
-            // A wake-up that has come meanwhile is for one that waits.
-            if !place.leave() {
-                wake(address, 1, u32::MAX);
-            }
-            return Some(result);
-        }
-        let ended = match by {
-            Woken::Here => place.wait(deadline),
-            Woken::Elsewhere => {
-                let found = Cell::new(None);
-                let attempt = RefCell::new(&mut attempt);
-                let ended = place.wait_and_look(deadline, || {
-                    found.set((attempt.borrow_mut())());
-                    let result = found.take();
-                    let is_over = result.is_some();
-                    found.set(result);
-                    is_over
-                });
-                if let Some(result) = found.take() {
-                    return Some(result);
-                }
-                ended
-            }
-        };
-        if ended == Ended::Expired {
-            return None;
         }
     }
 }

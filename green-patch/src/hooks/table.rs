@@ -7,6 +7,7 @@ use super::{
     select, send, sleep, socket, splice,
 };
 use crate::active::Part;
+use crate::{futex, keys, pthread};
 
 /// One name.
 #[derive(Clone, Copy)]
@@ -42,7 +43,7 @@ macro_rules! table {
 
 /// All of them. Whoever asks for it has them linked: those in a library that nobody asks for are left out.
 pub(crate) fn hooks() -> Vec<Hook> {
-    use Part::{Os, Select, Socket, Time};
+    use Part::{Os, Select, Socket, Thread, Time};
     table! {
         Some(Os) => file::read file::readv file::write file::writev checked::__read_chk
             process::wait process::waitpid process::wait3 process::wait4 process::waitid splice::splice;
@@ -54,6 +55,16 @@ pub(crate) fn hooks() -> Vec<Hook> {
             connect::connect splice::sendfile splice::sendfile64 names::getaddrinfo
             names::getnameinfo names::gethostbyname names::gethostbyname2 names::gethostbyaddr
             checked::__recv_chk checked::__recvfrom_chk;
+        Some(Thread) => futex::syscall pthread::pthread_mutex_lock pthread::pthread_mutex_timedlock
+            pthread::pthread_mutex_clocklock pthread::pthread_mutex_unlock pthread::pthread_cond_wait
+            pthread::pthread_cond_timedwait pthread::pthread_cond_clockwait pthread::pthread_cond_signal
+            pthread::pthread_cond_broadcast pthread::pthread_rwlock_rdlock
+            pthread::pthread_rwlock_timedrdlock pthread::pthread_rwlock_clockrdlock
+            pthread::pthread_rwlock_wrlock pthread::pthread_rwlock_timedwrlock
+            pthread::pthread_rwlock_clockwrlock pthread::pthread_rwlock_unlock pthread::sem_wait
+            pthread::sem_timedwait pthread::sem_clockwait pthread::sem_post pthread::pthread_once
+            pthread::pthread_join pthread::pthread_create pthread::fork pthread::sched_yield
+            keys::pthread_key_create keys::pthread_key_delete keys::pthread_setspecific;
         Some(Time) => sleep::nanosleep sleep::clock_nanosleep sleep::usleep sleep::sleep;
         None => close::close close::close_range close::closefrom close::dup close::dup2 close::dup3
             close::shutdown mode::fcntl mode::fcntl64 mode::ioctl mode::setsockopt socket::socket

@@ -99,8 +99,10 @@ impl Next {
 macro_rules! next {
     ($name:literal as $kind:ty) => {{
         static NEXT: $crate::sys::Next = $crate::sys::Next::new($name);
+        #[allow(unused_unsafe, reason = "it may stand in a larger block")]
         // SAFETY: libc declares it so.
-        unsafe { std::mem::transmute::<*const std::ffi::c_void, $kind>(NEXT.address()) }
+        let next = unsafe { std::mem::transmute::<*const std::ffi::c_void, $kind>(NEXT.address()) };
+        next
     }};
 }
 pub(crate) use next;

@@ -172,7 +172,9 @@ impl Deadlines {
 impl Task {
     /// Grows with everything that is thrown at the greenthread, be it raised already or not.
     pub(crate) fn interrupts(&self) -> u64 {
-        let elapsed = self.has_extra().map_or(0, |extra| extra.deadlines.times.get());
+        let elapsed = self
+            .has_extra()
+            .map_or(0, |extra| extra.deadlines.times.get());
         elapsed + u64::from(self.is_killed())
     }
 }

@@ -138,28 +138,27 @@ fn a_destructor_may_wait_and_nobody_waits_for_it() {
 #[test]
 fn kills_and_deadlines_wait_for_a_destructor() {
     patched();
-    let done = Rc::new(Cell::new(0));
+    let (go, done) = (Rc::new(Event::<()>::new()), Rc::new(Cell::new(0)));
     let gts: Vec<_> = (0..3)
         .map(|_| {
-            let done = Rc::clone(&done);
+            let (go, done) = (Rc::clone(&go), Rc::clone(&done));
             spawn(move || {
                 at_end(move || {
-                    green::sleep(ms(5));
+                    go.wait().unwrap();
                     done.set(done.get() + 1);
                 });
             })
         })
         .collect();
     yield_now();
-    yield_now();
     gts.iter().for_each(|gt| gt.kill());
+    yield_now();
     assert!(gts.iter().all(|gt| !gt.is_dead()));
-    green::sleep(ms(20));
-    while done.get() < 3 {
+    go.send(()).unwrap();
+    while !gts.iter().all(|gt| gt.is_dead()) {
         green::sleep(ms(1));
     }
-    yield_now();
-    assert!(gts.iter().all(|gt| gt.is_dead()));
+    assert_eq!(done.get(), 3);
 }
 
 #[test]
