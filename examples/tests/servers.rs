@@ -168,6 +168,51 @@ fn wsgi_hello() {
     assert!(server.end().success());
 }
 
+#[test]
+fn workers_http() {
+    for workers in ["2", "4"] {
+        let server = Running::start("workers_http", &[workers]);
+        let mut names = Vec::new();
+        for _ in 0..200 {
+            assert_eq!(server.get("/").1, "Hello, World!");
+            let (_, body) = server.get("/worker");
+            names.push(body.split(':').next().unwrap().to_owned());
+        }
+        names.sort_unstable();
+        names.dedup();
+        let all: Vec<_> = (0..workers.parse().unwrap())
+            .map(|n| format!("worker-{n}"))
+            .collect();
+        assert_eq!(names, all);
+        assert!(server.get("/missing").0.starts_with("HTTP/1.1 404 "));
+        let mut idle = server.connect();
+        thread::sleep(Duration::from_millis(100));
+        server.terminate();
+        assert_eq!(idle.read(&mut [0]).unwrap(), 0);
+        assert!(server.end().success());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn prefork() {
+    let server = Running::start("prefork", &["2"]);
+    let ask = || server.get("/").1;
+    let first = ask();
+    let process = first.trim().rsplit(' ').next().unwrap().to_owned();
+    assert_ne!(process, server.child.id().to_string());
+    // One that dies is replaced.
+    let kill = Command::new("kill").args(["-KILL", &process]).status();
+    assert!(kill.unwrap().success());
+    let others: Vec<_> = (0..50).map(|_| ask()).collect();
+    assert!(
+        others
+            .iter()
+            .all(|other| other.starts_with("from process ") && *other != first)
+    );
+    assert!(server.end().success());
+}
+
 /// Serves a feed to each who asks, until the test ends.
 fn feeds() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -25,7 +25,13 @@ fn servers() -> Vec<Server> {
         ("port_forwarder", forwards, echoes),
     ];
     if cfg!(feature = "servers") {
-        for name in ["hyper_server", "http_server", "wsgi_hello", "axum_server"] {
+        for name in [
+            "hyper_server",
+            "http_server",
+            "wsgi_hello",
+            "axum_server",
+            "workers_http",
+        ] {
             servers.push((name, listens, serves_pages));
         }
     }

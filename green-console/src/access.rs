@@ -17,21 +17,21 @@ const SHORTEST: usize = 16;
 
 /// What a request must know to kill, and off loopback to look.
 #[derive(Clone)]
-pub(crate) struct Token(String);
+pub(crate) struct Secret(String);
 
-impl Token {
-    pub(crate) fn random() -> Token {
+impl Secret {
+    pub(crate) fn random() -> Secret {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("random numbers of the system");
-        Token(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Secret(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    pub(crate) fn new(text: &str) -> Token {
+    pub(crate) fn new(text: &str) -> Secret {
         assert!(
             text.len() >= SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic()),
             "a token has at least {SHORTEST} bytes, all of them visible ones of ASCII"
         );
-        Token(text.to_owned())
+        Secret(text.to_owned())
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -50,7 +50,7 @@ impl Token {
 pub(crate) struct Access {
     address: SocketAddr,
     hosts: Vec<String>,
-    token: Token,
+    token: Secret,
     /// True if looking needs the token, too.
     guarded: bool,
     read_only: bool,
@@ -181,7 +181,7 @@ mod tests {
         Access {
             address: address.parse().unwrap(),
             hosts: vec!["console.example".to_owned()],
-            token: Token::new("0123456789abcdef"),
+            token: Secret::new("0123456789abcdef"),
             guarded: false,
             read_only: false,
         }
@@ -289,10 +289,10 @@ mod tests {
             "0123456789 abcdef",
         ] {
             assert!(
-                std::panic::catch_unwind(|| Token::new(token)).is_err(),
+                std::panic::catch_unwind(|| Secret::new(token)).is_err(),
                 "{token:?}"
             );
         }
-        assert_ne!(Token::random().text(), Token::random().text());
+        assert_ne!(Secret::random().text(), Secret::random().text());
     }
 }

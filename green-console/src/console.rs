@@ -11,7 +11,7 @@ use green::net::TcpListener;
 use green::server::{Drained, Lifecycle};
 use green_http::{Body, Request, Response, Server};
 
-use crate::access::{Access, Token};
+use crate::access::{Access, Secret};
 use crate::history;
 use crate::inside::Inside;
 use crate::routes;
@@ -76,7 +76,7 @@ pub struct Console {
 /// What each request is answered by.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) token: Token,
+    pub(crate) token: Secret,
     pub(crate) hosts: Vec<String>,
     pub(crate) read_only: bool,
     pub(crate) blocked: Duration,
@@ -91,7 +91,7 @@ impl Console {
     pub fn new() -> Console {
         Console {
             settings: Settings {
-                token: Token::random(),
+                token: Secret::random(),
                 hosts: Vec::new(),
                 read_only: false,
                 blocked: BLOCKED,
@@ -108,7 +108,7 @@ impl Console {
     /// If it has fewer than 16 bytes, or others than visible ones of ASCII: it could be guessed, or not be sent.
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Console {
-        self.settings.token = Token::new(token);
+        self.settings.token = Secret::new(token);
         self
     }
 

@@ -52,8 +52,9 @@ mod console;
 mod history;
 mod inside;
 mod metrics;
+mod parameters;
 mod profile;
-mod query;
+
 mod routes;
 mod snapshot;
 #[cfg(feature = "tracing")]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::access::Access;
 use crate::inside::{Inside, RecordingTurn};
-use crate::query::Query;
+use crate::parameters::Parameters;
 use crate::{metrics, profile, snapshot, trace};
 
 /// Seconds that something is recorded for, unless the request says otherwise, and at most.
@@ -63,14 +63,14 @@ pub(crate) fn answer(inside: &Rc<Inside>, access: &Access, request: &Request<Bod
     if let Some((_, kind, text)) = PAGE.iter().find(|(page, _, _)| *page == path) {
         return reading(request, || typed(kind, *text));
     }
-    let query = Query::of(request);
+    let parameters = Parameters::of(request);
     match path {
-        "/json" => reading(request, || value(&snapshot::snapshot(inside, &query))),
+        "/json" => reading(request, || value(&snapshot::snapshot(inside, &parameters))),
         "/history" => reading(request, || value(&json!(*inside.history.borrow()))),
-        "/greenthread" => reading(request, || one(inside, &query)),
+        "/greenthread" => reading(request, || one(inside, &parameters)),
         "/metrics" => reading(request, || typed(metrics::TYPE, metrics::text(inside))),
-        "/trace" => reading(request, || record(inside, &query, trace)),
-        "/profile" => reading(request, || record(inside, &query, profile)),
+        "/trace" => reading(request, || record(inside, &parameters, trace)),
+        "/profile" => reading(request, || record(inside, &parameters, profile)),
         _ => (StatusCode::NOT_FOUND, "There is no such page.\n").into(),
     }
 }
@@ -95,8 +95,8 @@ fn value(value: &Value) -> Response {
     typed(JSON, value.to_string())
 }
 
-fn one(inside: &Inside, query: &Query) -> Response {
-    let Some(id) = query.number("id") else {
+fn one(inside: &Inside, parameters: &Parameters) -> Response {
+    let Some(id) = parameters.number("id") else {
         return (StatusCode::BAD_REQUEST, "Which one? /greenthread?id=7\n").into();
     };
     match snapshot::one(inside, id) {
@@ -114,7 +114,7 @@ fn kill(access: &Access, request: &Request<Body>) -> Response {
     if let Some(refusal) = access.refuse_kill(request) {
         return refusal;
     }
-    let id = Query::of(request).number("id");
+    let id = Parameters::of(request).number("id");
     let Some(id) = id.filter(|&id| id != 0) else {
         let text = "Which one? POST /kill?id=7. The thread's own greenthread, 0, is not killed: end the program.\n";
         return (StatusCode::BAD_REQUEST, text).into();
@@ -133,12 +133,12 @@ fn kill(access: &Access, request: &Request<Body>) -> Response {
 /// Answers with a recording of the next seconds.
 fn record(
     inside: &Rc<Inside>,
-    query: &Query,
-    make: fn(&Inside, &Query, Duration, RecordingTurn) -> Response,
+    parameters: &Parameters,
+    make: fn(&Inside, &Parameters, Duration, RecordingTurn) -> Response,
 ) -> Response {
-    let seconds = match query.get("seconds") {
+    let seconds = match parameters.get("seconds") {
         None => Some(SECONDS),
-        Some(_) => query
+        Some(_) => parameters
             .number("seconds")
             .filter(|seconds| (1..=MOST_SECONDS).contains(seconds)),
     };
@@ -147,12 +147,17 @@ fn record(
         return (StatusCode::BAD_REQUEST, text).into();
     };
     match inside.try_record() {
-        Some(turn) => make(inside, query, Duration::from_secs(seconds), turn),
+        Some(turn) => make(inside, parameters, Duration::from_secs(seconds), turn),
         None => (StatusCode::CONFLICT, "Somebody else records just now.\n").into(),
     }
 }
 
-fn trace(inside: &Inside, _query: &Query, time: Duration, turn: RecordingTurn) -> Response {
+fn trace(
+    inside: &Inside,
+    _parameters: &Parameters,
+    time: Duration,
+    turn: RecordingTurn,
+) -> Response {
     let about = trace::About::new(&inside.thread);
     let content = Content::written(move |out| {
         let recorded = trace::record(time, out)?;
@@ -165,8 +170,13 @@ fn trace(inside: &Inside, _query: &Query, time: Duration, turn: RecordingTurn) -
     )
 }
 
-fn profile(_inside: &Inside, query: &Query, time: Duration, turn: RecordingTurn) -> Response {
-    let by_place = query.get("by") == Some("place");
+fn profile(
+    _inside: &Inside,
+    parameters: &Parameters,
+    time: Duration,
+    turn: RecordingTurn,
+) -> Response {
+    let by_place = parameters.get("by") == Some("place");
     let runs = profile::sample(time);
     drop(turn);
     match profile::folded(runs, by_place) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::inside::{Inside, seconds, unix_time};
-use crate::query::Query;
+use crate::parameters::Parameters;
 
 /// As many greenthreads are looked at before the others run.
 const AT_ONCE: usize = 200;
@@ -101,17 +101,17 @@ impl Place {
 }
 
 /// What `/json` answers.
-pub(crate) fn snapshot(inside: &Inside, query: &Query) -> Value {
+pub(crate) fn snapshot(inside: &Inside, parameters: &Parameters) -> Value {
     inside.look();
-    let (total, places, mut shown) = greenthreads(query);
+    let (total, places, mut shown) = greenthreads(parameters);
     let matching = shown.len();
-    let by = query.get("sort").unwrap_or("id");
-    let descending = query.get("order") == Some("descending");
+    let by = parameters.get("sort").unwrap_or("id");
+    let descending = parameters.get("order") == Some("descending");
     shown.sort_by(|a, b| {
         let order = compare(by, a, b).then(a.id.cmp(&b.id));
         if descending { order.reverse() } else { order }
     });
-    let limit = query.number("limit").unwrap_or(SHOWN as u64);
+    let limit = parameters.number("limit").unwrap_or(SHOWN as u64);
     shown.truncate(limit.min(MOST_SHOWN as u64) as usize);
     let (listeners, timers) = (debug::listeners(), debug::timers());
     json!({
@@ -176,8 +176,8 @@ pub(crate) fn open_descriptors() -> Option<u64> {
 }
 
 /// How many there are, those of each place, and those that match.
-fn greenthreads(query: &Query) -> (usize, Vec<Place>, Vec<Greenthread>) {
-    let search = query.get("search").unwrap_or("").to_lowercase();
+fn greenthreads(parameters: &Parameters) -> (usize, Vec<Place>, Vec<Greenthread>) {
+    let search = parameters.get("search").unwrap_or("").to_lowercase();
     let mut places: BTreeMap<String, Place> = BTreeMap::new();
     let (mut total, mut matching) = (0, Vec::new());
     for some in debug::living().chunks(AT_ONCE) {

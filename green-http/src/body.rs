@@ -42,6 +42,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// The same for a stream of its own.
+    #[cfg(feature = "http2")]
     pub(crate) fn of_stream(&self) -> Rc<Facts> {
         Rc::new(Facts {
             peer: self.peer.clone(),

@@ -179,15 +179,17 @@ fn drive<T: Transport, C: Future<Output = hyper::Result<()>> + Unpin>(
     let mut told = false;
     let served = block_on(poll_fn(|cx| {
         watch(wire, connection, cx);
-        if connection.is_draining() && !told {
-            told = true;
-            shut_down(Pin::new(&mut *http));
-        }
         loop {
             let polled = Pin::new(&mut *http).poll(cx);
             connection.set_idle(wire.is_idle());
             if let Poll::Ready(served) = polled {
                 return Poll::Ready(served.map_err(io::Error::other));
+            }
+            // hyper looks at no request that has come after it was told, and would throw the beginning of one away.
+            if !told && connection.is_draining() && !wire.has_half_a_head() {
+                told = true;
+                shut_down(Pin::new(&mut *http));
+                continue;
             }
             if wire.is_late() {
                 facts.workers.kill();

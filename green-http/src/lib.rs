@@ -12,7 +12,7 @@
 //! whatever a greenthread may wait for; the other connections go on meanwhile. [`Body`] is read as a file is.
 //!
 //! [`Server`] has the rest: limits, deadlines, hooks, an access log, and a [life](green::server::Lifecycle) that ends
-//! with a drain.
+//! with a drain. [`Server::factory`] serves on all cores.
 //!
 //! HTTP/1.0 and 1.1 are served, HTTP/2 with the feature `http2`, and with the feature `tower` the services of that
 //! name, such as axum's Router, on any hub. The protocol itself is [hyper]'s. What it would let through and
@@ -47,6 +47,7 @@ mod tower;
 mod transport;
 mod upgrade;
 mod wire;
+mod workers;
 mod writer;
 
 use std::time::SystemTime;

@@ -94,22 +94,31 @@ impl<T: Transport> Wire<T> {
             && self.input.borrow().is_idle()
     }
 
+    /// True if some of a request has come and nothing of it was handed on.
+    pub(crate) fn has_half_a_head(&self) -> bool {
+        let input = self.input.borrow();
+        self.notes.under_way.get() == 0 && !input.is_idle() && !input.ended
+    }
+
     /// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.
     pub(crate) fn poll_preface(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
-            {
+            let cut = {
                 let input = self.input.borrow();
                 let here = &input.bytes[input.start..];
                 let compared = here.len().min(PREFACE.len());
                 if compared == PREFACE.len()
                     || here[..compared] != PREFACE[..compared]
                     || input.ended
-                    || (here.is_empty() && self.notes.draining.get())
                 {
                     return Poll::Ready(Ok(here.starts_with(PREFACE)));
                 }
+                here.is_empty() && self.notes.draining.get()
+            };
+            match self.poll_fill(cx)? {
+                Poll::Pending if cut => return Poll::Ready(Ok(false)),
+                filled => ready!(filled),
             }
-            ready!(self.poll_fill(cx))?;
         }
     }
 
@@ -143,7 +152,7 @@ impl<T: Transport> Wire<T> {
         buf: &mut ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            {
+            let cut = {
                 let input = &mut *self.input.borrow_mut();
                 if !input.ended
                     && self.notes.refused.get().is_none()
@@ -156,9 +165,6 @@ impl<T: Transport> Wire<T> {
                     self.watched.deadlines.read.set(None);
                     return Poll::Ready(Ok(()));
                 }
-                if self.notes.draining.get() && input.is_idle() && !input.opaque {
-                    return Poll::Ready(Ok(()));
-                }
                 if input.ended || self.notes.refused.get().is_some() {
                     let in_body = input.guard.is_in_body();
                     return Poll::Ready(match self.notes.refused.get() {
@@ -168,8 +174,13 @@ impl<T: Transport> Wire<T> {
                         _ => Ok(()),
                     });
                 }
+                self.notes.draining.get() && input.is_idle() && !input.opaque
+            };
+            match self.poll_fill(cx)? {
+                // A request that had come before the drain is served.
+                Poll::Pending if cut => return Poll::Ready(Ok(())),
+                filled => ready!(filled),
             }
-            ready!(self.poll_fill(cx))?;
         }
     }
 

@@ -81,10 +81,10 @@ pub use acceptor::{Acceptor, AcceptorBuilder};
 pub use config::Config;
 pub use connector::{Connector, ConnectorBuilder};
 pub use error::{TlsError, TlsFailure};
+pub use green::net::Stream;
 pub use identity::Identity;
 pub use listener::TlsListener;
 pub use rustls;
-pub use stream::Stream;
 pub use tls_stream::TlsStream;
 #[cfg(feature = "futures-io")]
 pub use tls_stream::poll::PollStream;

@@ -72,6 +72,15 @@ impl<L: Listener<Stream: Stream>> Listener for TlsListener<L> {
         TlsListener::accept(self)
     }
 
+    fn accept_queued(&self) -> Option<(TlsStream<L::Stream>, L::Addr)> {
+        loop {
+            let (stream, addr) = self.listener.accept_queued()?;
+            if let Ok(stream) = TlsStream::new(stream, &self.acceptor) {
+                return Some((stream, addr));
+            }
+        }
+    }
+
     fn close(&self) {
         self.listener.close();
     }

@@ -9,6 +9,7 @@
 //! [`run_once`].
 
 mod foreign;
+mod fork;
 
 use std::io;
 
@@ -18,6 +19,7 @@ use hub_core::Reactor;
 use crate::runtime::{Alarm, Runtime};
 pub use crate::runtime::{ThreadClosed, ThreadHandle, idle};
 pub use foreign::{descriptor, run_once};
+pub use fork::fork;
 pub use hub_core::{Direction, Hub};
 
 pub(crate) use crate::registry::is_known;

@@ -113,6 +113,7 @@ pub use groups::{
     CallWith, GreenPile, GreenPool, Imap, ImapUnordered, PileResults, WaitsForItself, dagpool,
     pools,
 };
+pub use hubs::fork;
 #[cfg(feature = "ureq")]
 pub use io::ureq;
 pub use io::{connect, connect_from, dns, fs, listen, net, os, process, select, signal};

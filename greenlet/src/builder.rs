@@ -23,8 +23,11 @@ const ROOM: usize = 4096;
 /// ```
 /// use greenlet::Builder;
 ///
-/// let g = Builder::new().stack_size(64 * 1024).label("parser").build(|n: u64| n + 1)?;
-/// assert_eq!(g.stack_size(), 64 * 1024);
+/// let here = std::panic::Location::caller();
+/// let builder = Builder::new().stack_size(64 * 1024).own_thread_locals(false);
+/// let g = builder.label("parser").id(7).location(here).build(|n: u64| n + 1)?;
+/// assert_eq!((g.stack_size(), g.label(), g.id()), (64 * 1024, "parser", 7));
+/// assert_eq!(g.spawned_at(), here);
 /// assert_eq!(g.switch(1), Ok(2));
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -57,7 +60,7 @@ impl Builder {
         }
     }
 
-    /// The bytes of the stack, rounded up to whole pages. A guard of 64 KiB of address space comes below.
+    /// The bytes of the stack, rounded up to whole pages. A guard of at least 64 KiB of address space comes below.
     ///
     /// A panic that prints a backtrace takes 24 KiB in a build without optimisation: see
     /// [`MIN_STACK_SIZE`](crate::MIN_STACK_SIZE).
@@ -99,8 +102,9 @@ impl Builder {
     /// Makes the greenlet. Its parent is the current one.
     ///
     /// # Errors
-    /// `Unsupported` if it is to have thread-locals of its own and [cannot](crate::thread_locals::check). `InvalidInput` if the stack size is below [`MIN_STACK_SIZE`](crate::MIN_STACK_SIZE), or the closure does not fit
-    /// the stack, or `GREENLET_STACK_SIZE` is no size; otherwise what the system says if it has no memory for a stack.
+    /// `Unsupported` if it is to have thread-locals of its own and [cannot](crate::thread_locals::check). `InvalidInput` if
+    /// the stack size is below [`MIN_STACK_SIZE`](crate::MIN_STACK_SIZE), or the closure does not fit the stack, or
+    /// `GREENLET_STACK_SIZE` is no size; otherwise what the system says if it has no memory for a stack.
     #[inline]
     pub fn build<In, Out, F>(self, body: F) -> io::Result<Greenlet<In, Out>>
     where

@@ -1,5 +1,6 @@
 //! What the process is: the child of a fork, and which thread is its first.
 
+use std::io;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -51,4 +52,59 @@ pub fn is_main_thread() -> bool {
     unsafe {
         libc::pthread_main_np() != 0
     }
+}
+
+/// Forks this process: gives the number of the child, and `None` in the child.
+///
+/// A child has only the thread that has called this. What another thread holds at that moment, a lock inside the memory
+/// allocator for one, would stay locked there for ever; so a process with several threads is refused.
+///
+/// # Errors
+/// `ResourceBusy` if the process has another thread. `Unsupported` where this cannot be known: elsewhere than on Linux and
+/// Android. What the system says otherwise.
+///
+/// ```
+/// // The test that runs this has several threads.
+/// assert!(greenlet::os::fork().is_err());
+/// ```
+pub fn fork() -> io::Result<Option<u32>> {
+    let threads = count_threads()?;
+    if threads != 1 {
+        return Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            format!(
+                "cannot fork: the process has {threads} threads, and only one would go on in the child"
+            ),
+        ));
+    }
+    // Before the fork, so that the child is counted.
+    fork_count();
+    // SAFETY: this is the only thread of the process, and only threads make others, so it still is. Nobody else holds a
+    // lock or has memory half changed, so the child may do whatever this process may do.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        child => Ok(Some(child.cast_unsigned())),
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn count_threads() -> io::Result<usize> {
+    let listed = std::fs::read_dir("/proc/self/task").map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!(
+                "cannot count the threads of the process before a fork, in /proc/self/task: {error}"
+            ),
+        )
+    })?;
+    listed.map(|thread| thread.map(|_| 1)).sum()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn count_threads() -> io::Result<usize> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "cannot fork: it is not known here how many threads the process has",
+    ))
 }

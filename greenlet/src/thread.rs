@@ -52,6 +52,16 @@ type OnSwitch = fn(TraceEvent, Ptr);
 pub(crate) type AtEnd = Box<dyn FnOnce(ThreadEnd)>;
 
 /// What becomes of the greenlets that are suspended when a thread ends. See [`at_thread_end`](crate::at_thread_end).
+///
+/// ```
+/// use greenlet::ThreadEnd;
+///
+/// std::thread::spawn(|| {
+///     greenlet::at_thread_end(|end| assert_eq!(end, ThreadEnd::Unwind));
+/// })
+/// .join()
+/// .unwrap();
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThreadEnd {
     /// They are unwound. Greenlets can be switched to.
@@ -62,6 +72,14 @@ pub enum ThreadEnd {
 }
 
 /// What brought control to the greenlet in which a [`TraceHook`](crate::TraceHook) runs.
+///
+/// ```
+/// use greenlet::{Greenlet, TraceEvent, set_trace};
+///
+/// set_trace(Some(Box::new(|event, _, _| assert_eq!(event, TraceEvent::Switch))));
+/// assert_eq!(Greenlet::new(|()| 5).switch(()), Ok(5));
+/// set_trace(None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TraceEvent {
     /// A value, or the end of a child.

@@ -32,6 +32,20 @@ pub(crate) struct Source<W> {
 }
 
 /// What a registration leaves behind. The reactor drops nothing of it.
+///
+/// ```
+/// use hub_core::{Direction, NotReady, Reactor};
+/// use std::{os::unix::net::UnixStream, rc::Rc};
+///
+/// let mut reactor = Reactor::new(Box::new(hub_poll::Poll::new()?));
+/// let token = reactor.add(Rc::new(UnixStream::pair()?.0))?;
+/// reactor.clear_ready(token, Direction::Read, NotReady::WouldBlock);
+/// reactor.park(token, Direction::Read, "a reader").expect("nobody else waits");
+/// let removed = reactor.remove(token).expect("it was registered");
+/// assert_eq!(removed.waiters, [(Direction::Read, "a reader")]);
+/// drop(removed.source); // Now it is closed.
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Removed<W> {
     /// The descriptor.
     pub source: Rc<dyn AsFd>,

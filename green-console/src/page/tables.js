@@ -77,7 +77,7 @@ export function tree(data) {
     for (const child of (children.get(one.id) ?? []).toReversed()) next.push([child, depth + 1]);
   }
   const indented = (one) => {
-    const cell = element("span", {}, who(one));
+    const cell = element("div", {}, who(one));
     cell.style.paddingLeft = Math.min(one.depth, 12) * 1.1 + "em";
     return cell;
   };

@@ -69,18 +69,28 @@ impl Runtime {
     }
 
     /// Between two greenthreads: polls I/O and deadlines without waiting if that has not been done for a while.
-    #[cold]
+    ///
+    /// Mostly it has: that way out is short, and has no frame.
     #[inline(never)]
     pub(super) fn look(&self) {
+        if self.simulated.get() {
+            self.pace.look_in(SIMULATED_LOOK);
+            return self.look_at(Look::Hub);
+        }
+        match self.pace.look() {
+            Look::Nothing => {}
+            what => self.look_at(what),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_at(&self, what: Look) {
         if self.is_forked() {
             // Only a wait that needs the hub is refused.
             return;
         }
-        if self.simulated.get() {
-            self.pace.look_in(SIMULATED_LOOK);
-            return self.turn(Some(Duration::ZERO));
-        }
-        match self.pace.look() {
+        match what {
             Look::Nothing => {}
             Look::Timers => self.expire(),
             Look::Hub => self.turn(Some(Duration::ZERO)),

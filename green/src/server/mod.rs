@@ -25,7 +25,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net as unix;
 
-pub use connection::Connection;
+pub use connection::{Connection, on_drain};
 pub use datagrams::Datagrams;
 pub use lifecycle::Lifecycle;
 pub use serve::{Outcome, ServeError, StopServe, serve, serve_forever};

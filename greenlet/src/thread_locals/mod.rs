@@ -74,6 +74,13 @@ pub(crate) use storage::Storage;
 ///
 /// # Errors
 /// Of kind [`Unsupported`](io::ErrorKind::Unsupported), with the reason.
+///
+/// ```
+/// match greenlet::thread_locals::check() {
+///     Ok(()) => println!("they can"),
+///     Err(reason) => println!("{reason}"),
+/// }
+/// ```
 pub fn check() -> io::Result<()> {
     found::check().map_err(|reason| {
         io::Error::new(
@@ -131,6 +138,10 @@ pub fn at_last(f: fn()) {
 }
 
 /// True if thread-locals of the running greenlet's own wait to be destroyed.
+///
+/// ```
+/// assert!(!greenlet::thread_locals::have_destructors()); // This greenlet has none of its own.
+/// ```
 #[inline]
 pub fn have_destructors() -> bool {
     found::have_destructors()
@@ -141,6 +152,10 @@ pub fn have_destructors() -> bool {
 ///
 /// This is done by itself when the body of a greenlet has ended. A scheduler that has something to do after that calls
 /// it before. The greenlet is not told to exit meanwhile, as a destructor that unwinds ends the process.
+///
+/// ```
+/// greenlet::thread_locals::destroy(); // Does nothing here: those of the OS thread stay.
+/// ```
 pub fn destroy() {
     found::destroy();
 }

@@ -152,6 +152,20 @@ impl Child {
         })
     }
 
+    /// A process that was forked, and not waited for.
+    pub(crate) fn forked(pid: u32) -> Child {
+        let process = Arc::new(Process::of(pid));
+        Child {
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            exit: ChildExit::of(&process),
+            handle: ChildHandle { process },
+            command: String::from("a fork"),
+            conversation: None,
+        }
+    }
+
     /// A handle by which others may send signals while this one waits.
     pub fn handle(&self) -> ChildHandle {
         self.handle.clone()

@@ -131,10 +131,18 @@ fn measure(options: &Options, case: &'static Case) -> io::Result<()> {
             format!("{} %", figure(cost.spread())),
             figure(over("hyper")),
             figure(over("axum")),
+            figure(over("green")),
         ]
     };
     let rows: Vec<_> = options.servers.iter().enumerate().map(row).collect();
-    let header = ["server", "us per request", "±", "over hyper", "over axum"];
+    let header = [
+        "server",
+        "us per request",
+        "±",
+        "over hyper",
+        "over axum",
+        "over green",
+    ];
     println!("\n{}. Goal of green: {}.\n", case.title, case.goal);
     println!("{}", table(&header.map(String::from), &rows));
     Ok(())

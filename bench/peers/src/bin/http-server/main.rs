@@ -3,6 +3,7 @@
 //! `/` is the 13 bytes `Hello, World!` and `/10k` is 10,240 bytes. Prints `listening ADDRESS` when it is ready and serves
 //! until it is killed.
 
+mod on_console;
 mod on_green;
 mod on_may;
 mod on_tokio;
@@ -18,6 +19,9 @@ const KINDS: &[(&str, Serve)] = &[
     ("may", on_may::serve),
     ("green", on_green::serve),
     ("green-axum", on_green::axum),
+    ("green-console", on_console::unseen),
+    ("green-always", on_console::always),
+    ("green-recorded", on_console::recorded),
 ];
 
 /// What `/10k` is.

@@ -3,15 +3,15 @@
 use green_http::{Body, Request};
 
 /// Names and values, decoded.
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct Parameters(Vec<(String, String)>);
 
-impl Query {
-    pub(crate) fn of(request: &Request<Body>) -> Query {
-        Query::new(request.uri().query().unwrap_or(""))
+impl Parameters {
+    pub(crate) fn of(request: &Request<Body>) -> Parameters {
+        Parameters::new(request.uri().query().unwrap_or(""))
     }
 
-    fn new(text: &str) -> Query {
-        Query(
+    fn new(text: &str) -> Parameters {
+        Parameters(
             form_urlencoded::parse(text.as_bytes())
                 .into_owned()
                 .collect(),
@@ -36,11 +36,11 @@ mod tests {
 
     #[test]
     fn values_are_decoded_and_numbers_read() {
-        let query = Query::new("search=a+b%2Fc&id=7&seconds=-1&id=8");
+        let query = Parameters::new("search=a+b%2Fc&id=7&seconds=-1&id=8");
         assert_eq!(query.get("search"), Some("a b/c"));
         assert_eq!(query.number("id"), Some(7));
         assert_eq!(query.number("seconds"), None);
         assert_eq!(query.get("other"), None);
-        assert_eq!(Query::new("").get(""), None);
+        assert_eq!(Parameters::new("").get(""), None);
     }
 }
