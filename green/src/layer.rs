@@ -28,7 +28,7 @@
 mod descriptors;
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use descriptors::{forget, is_ready, register, used_up, wait, wait_fds};
@@ -36,7 +36,7 @@ pub use hub_core::{Direction, Interest, NotReady, Token};
 
 use crate::runtime::readiness::Waited;
 use crate::runtime::{
-    Anywhere, Ended, Here, Interrupt, Reason, RemoteWaiter, Runtime, Wait, Waiting, Why,
+    Anywhere, Ended, Here, Interrupt, Reason, RemoteWaiter, Runtime, Wait, Waiting, Why, lock,
 };
 use crate::threads::tpool::{Lane, submit_in};
 
@@ -81,8 +81,14 @@ impl From<Waited> for WaitEnd {
 
 #[cold]
 fn cut(interrupt: Interrupt) -> WaitEnd {
-    Runtime::with(|runtime| runtime.cut(interrupt));
+    waiting(|runtime| runtime.cut(interrupt));
     WaitEnd::Interrupted
+}
+
+/// A thread that ends unwinds what is still suspended: not what waits here.
+#[inline]
+fn waiting<R>(wait: impl FnOnce(&Runtime) -> R) -> R {
+    greenlet::mask_exit(|| Runtime::with(wait))
 }
 
 #[cold]
@@ -189,7 +195,7 @@ pub fn deadline(timeout: Duration) -> Option<Instant> {
 /// assert!(matches!(layer::sleep_until(soon), WaitEnd::Expired));
 /// ```
 pub fn sleep_until(deadline: Option<Instant>) -> WaitEnd {
-    Runtime::with(|runtime| {
+    waiting(|runtime| {
         loop {
             let sleep = Wait {
                 reason: Reason::Sleep,
@@ -214,7 +220,7 @@ pub fn sleep_until(deadline: Option<Instant>) -> WaitEnd {
 /// assert!(gt.is_dead());
 /// ```
 pub fn yield_now() {
-    Runtime::with(Runtime::let_others_run);
+    waiting(Runtime::let_others_run);
 }
 
 /// Notes a call that has succeeded without a wait: who is always served lets the others run from time to time.
@@ -291,10 +297,11 @@ pub fn park(
 ) -> Option<WaitEnd> {
     let mut waits = false;
     let enter = |waiter| {
-        waits = enqueue(Unpark(waiter));
+        // A lock in it must not be waited for as greenthreads wait: this park has begun.
+        waits = no_switch(|| enqueue(Unpark(waiter)));
         waits.then_some(())
     };
-    let ended = Runtime::with(|runtime| {
+    let ended = waiting(|runtime| {
         runtime.try_wait::<Anywhere, (), ()>(Wait {
             reason: Reason::Outside(what),
             deadline,
@@ -348,9 +355,4 @@ pub fn elsewhere<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> O
             return None;
         }
     }
-}
-
-/// Nothing that can panic runs under such a lock, so poison means nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -23,7 +23,7 @@ use crate::runtime::Task;
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Run {
+pub struct RunInfo {
     /// The id of the greenthread; 0 is the thread's own.
     pub greenthread: u64,
     /// Its name, if it has one.
@@ -51,7 +51,7 @@ pub(super) struct Log {
     most: usize,
     /// Time that no sample stands for yet.
     rest: Cell<Duration>,
-    runs: RefCell<Vec<Run>>,
+    runs: RefCell<Vec<RunInfo>>,
     lost: Cell<u64>,
 }
 
@@ -74,7 +74,7 @@ impl Log {
         if self.runs.borrow().len() >= self.most {
             return self.lost.set(self.lost.get() + 1);
         }
-        let run = Run {
+        let run = RunInfo {
             greenthread: task.id,
             name: task.name(),
             spawned_at: task.spawned_at,
@@ -161,7 +161,7 @@ impl RunLog {
     }
 
     /// The runs that were noted since the last call, in their order.
-    pub fn take(&self) -> Vec<Run> {
+    pub fn take(&self) -> Vec<RunInfo> {
         self.log.runs.take()
     }
 

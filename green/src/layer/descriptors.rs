@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use hub_core::{Direction, Interest, NotReady, Token};
 
-use super::WaitEnd;
+use super::{WaitEnd, waiting};
 use crate::runtime::readiness::registered;
 use crate::runtime::{Reason, Runtime, once};
 
@@ -24,7 +24,7 @@ use crate::runtime::{Reason, Runtime, once};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn wait_fds(fds: &[(BorrowedFd<'_>, Interest)], deadline: Option<Instant>) -> WaitEnd {
-    Runtime::with(|runtime| {
+    waiting(|runtime| {
         if let &[(fd, interest)] = fds
             && let Some(direction) = only(interest)
         {
@@ -199,5 +199,5 @@ pub fn wait(
     direction: Direction,
     deadline: Option<Instant>,
 ) -> WaitEnd {
-    Runtime::with(|runtime| registered(runtime, token, number, direction, deadline).into())
+    waiting(|runtime| registered(runtime, token, number, direction, deadline).into())
 }

@@ -84,7 +84,7 @@ fn reopen(fd: BorrowedFd<'_>, direction: Direction) -> Option<Io<File>> {
 /// All handles of a thread share one buffer. It is not std's: use one or the other.
 ///
 /// ```no_run
-/// let stdin: green::os::Stdin = green::os::stdin();
+/// let stdin: green::os::Stdin = green::os::stdin()?;
 /// for line in stdin.lines().take(1) {
 ///     println!("{}", line?); // Other greenthreads run while it waits.
 /// }
