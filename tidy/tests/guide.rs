@@ -19,6 +19,7 @@ const OF_OTHERS: &[&str] = &[
     "EVENTLET_HUB",
     "ECANCELED",
     "green_patch",
+    "subprocess",
 ];
 
 fn words(line: &str) -> impl Iterator<Item = &str> {
