@@ -49,8 +49,8 @@ use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 /// }
 /// let listener = green::listen("127.0.0.1:0")?;
 /// let _client = green::connect(listener.local_addr()?)?;
-/// turn_away(&listener)
-/// # .map(|()| ())
+/// turn_away(&listener)?;
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait Listener {
     /// A connection. It is closed when it is dropped.

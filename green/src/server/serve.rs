@@ -276,7 +276,7 @@ impl<E: fmt::Display> Verdict<E> {
 /// let ended = green::serve(&listener, 10, |_, _| Err::<(), _>("the handler has had enough"));
 /// match ended {
 ///     Ok(()) => println!("a handler has ended it"),
-///     Err(ServeError::Handler(error)) => assert_eq!(error, "the handler has had enough"),
+///     Err(ServeError::Handler { peer, error }) => println!("{peer}: {error}"),
 ///     Err(other) => println!("{other}"),
 /// }
 /// # Ok::<(), std::io::Error>(())
