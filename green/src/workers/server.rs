@@ -156,7 +156,7 @@ impl fmt::Debug for WorkersServer {
 /// A [`WorkersServer`] that was started. If it is dropped, its workers are told to stop at once.
 ///
 /// ```
-/// use green::StreamServer;
+/// use green::server::StreamServer;
 /// use green::workers::RunningServer;
 ///
 /// let server: RunningServer = StreamServer::factory(|| |_stream, _peer| ())

@@ -20,10 +20,10 @@ use crate::{Flag, GreenThread};
 /// ```
 /// use green::workers::WorkersBuilder;
 ///
-/// let workers = WorkersBuilder::new().count(2).start(|worker| Ok::<_, ()>(worker.index()))?;
+/// let workers = WorkersBuilder::new().count(2).start(|worker| Ok::<_, ()>(worker.index()));
+/// let workers = workers.unwrap();
 /// assert_eq!(workers.handle().len(), 2);
 /// assert_eq!(workers.join().unwrap(), [0, 1]);
-/// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "dropping it stops the workers"]
 pub struct Workers<T: 'static, E: 'static> {
