@@ -16,6 +16,15 @@ use crate::{Flag, GreenThread};
 ///
 /// It belongs to the thread that has started them; [`handle`](Workers::handle) is for all. If it is dropped, the workers are
 /// told to stop at once, and nobody waits for them; so they are if the thread ends that has started them.
+///
+/// ```
+/// use green::workers::WorkersBuilder;
+///
+/// let workers = WorkersBuilder::new().count(2).start(|worker| Ok::<_, ()>(worker.index()));
+/// let workers = workers.unwrap();
+/// assert_eq!(workers.handle().len(), 2);
+/// assert_eq!(workers.join().unwrap(), [0, 1]);
+/// ```
 #[must_use = "dropping it stops the workers"]
 pub struct Workers<T: 'static, E: 'static> {
     handle: WorkersHandle,
