@@ -95,7 +95,9 @@ fn one_that_comes_late_is_told_at_once() {
             green::listen("127.0.0.1:0").unwrap(),
             move |_stream: TcpStream, _| {
                 let drains = drains.clone();
-                green::spawn_n(move || drop(drains.drain(LONG)));
+                green::spawn_n(move || {
+                    drains.drain(LONG);
+                });
                 settle();
                 let tell = Rc::clone(&tell);
                 // Of another life than its own.
