@@ -14,9 +14,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args()
         .nth(1)
         .ok_or("usage: with_redis_async URL")?;
-    let server = url.into_connection_info()?;
-    let stream = ThreadBound::new(green::connect(server.addr.to_string())?);
-    let (connection, driver) = block_on(MultiplexedConnection::new(&server.redis, stream))?;
+    // The type of the driver borrows the settings: they live as long as the program.
+    let server = Box::leak(Box::new(url.into_connection_info()?));
+    let stream = ThreadBound::new(green::connect(server.addr().to_string())?);
+    let (connection, driver) =
+        block_on(MultiplexedConnection::new(server.redis_settings(), stream))?;
     let driver = spawn(driver);
 
     let key = format!("green:async:{}", std::process::id());

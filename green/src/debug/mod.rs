@@ -44,7 +44,7 @@ use observe::Watch;
 pub use one::{describe, greenthread, inspect, living};
 pub use profile::{Profile, profile, spew, unspew};
 pub use record::{Recorded, RecordedGreenthread, Recording, Step, StepKind, WaitReason, record};
-pub use runs::{Run, RunLog, long_runs, sample_runs};
+pub use runs::{RunInfo, RunLog, long_runs, sample_runs};
 pub use shown::{hub_listener_stacks, hub_timer_stacks};
 pub use switches::{SwitchObservation, SwitchObserver, observe_switches};
 pub use waits::{

@@ -13,7 +13,7 @@ use crate::runtime::Task;
 /// A run of a greenthread, from where it was switched to up to where it let others run.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Run {
+pub struct RunInfo {
     /// The id of the greenthread; 0 is the thread's own.
     pub greenthread: u64,
     /// Its name, if it has one.
@@ -41,7 +41,7 @@ pub(super) struct Log {
     most: usize,
     /// Time that no sample stands for yet.
     rest: Cell<Duration>,
-    runs: RefCell<Vec<Run>>,
+    runs: RefCell<Vec<RunInfo>>,
     lost: Cell<u64>,
 }
 
@@ -64,7 +64,7 @@ impl Log {
         if self.runs.borrow().len() >= self.most {
             return self.lost.set(self.lost.get() + 1);
         }
-        let run = Run {
+        let run = RunInfo {
             greenthread: task.id,
             name: task.name(),
             spawned_at: task.spawned_at,
@@ -143,7 +143,7 @@ impl RunLog {
     }
 
     /// The runs that were noted since the last call, in their order.
-    pub fn take(&self) -> Vec<Run> {
+    pub fn take(&self) -> Vec<RunInfo> {
         self.log.runs.take()
     }
 

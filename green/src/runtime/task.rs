@@ -101,7 +101,7 @@ pub(crate) struct Task {
     /// A deadline may be open that has no timer yet.
     pub(super) unarmed: Cell<bool>,
     /// True once its result is there.
-    complete: Cell<bool>,
+    pub(super) complete: Cell<bool>,
     /// True once nobody can take the result.
     detached: Cell<bool>,
     /// See `layer::mark`.
@@ -344,16 +344,6 @@ impl Task {
     #[inline]
     pub(crate) fn is_detached(&self) -> bool {
         self.detached.get()
-    }
-
-    /// Stores the result, and tells those who wait for it.
-    #[inline(always)]
-    pub(crate) fn complete(self: &Rc<Task>, result: Result<Box<dyn Any>, Exit>) {
-        let nothing = self.result.replace(Some(result));
-        debug_assert!(nothing.is_none(), "a greenthread ends once");
-        drop(nothing);
-        self.complete.set(true);
-        self.tell_end();
     }
 }
 

@@ -36,7 +36,7 @@ const PLAIN: Case = Case {
     name: "plain",
     title: "13 bytes, 64 connections",
     servers: &["hyper", "axum", "may", "green", "green-axum"],
-    peers: &["hyper", "axum"],
+    peers: &["hyper", "axum", "green"],
     kind: Kind::Get("/"),
     depth: 1,
     active: 64,

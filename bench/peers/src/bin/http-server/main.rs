@@ -5,6 +5,7 @@
 //! the directory. Prints `listening ADDRESS` when it is ready and serves
 //! until it is killed.
 
+mod on_console;
 mod on_green;
 mod on_may;
 mod on_tokio;
@@ -24,6 +25,11 @@ const KINDS: &[(&str, Serve)] = &[
     ("may", |listener, _| on_may::serve(listener)),
     ("green", |listener, _| on_green::serve(listener)),
     ("green-axum", |listener, _| on_green::axum(listener)),
+    ("green-console", |listener, _| on_console::unseen(listener)),
+    ("green-always", |listener, _| on_console::always(listener)),
+    ("green-recorded", |listener, _| {
+        on_console::recorded(listener)
+    }),
     ("hyper-tls", over_tls::hyper),
     ("green-tls", over_tls::green),
     ("tungstenite", |listener, _| {
