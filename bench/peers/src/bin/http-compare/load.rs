@@ -203,6 +203,13 @@ impl Load {
 }
 
 impl Case {
+    /// True if `server` is one of its own, or of no case and serves the two pages.
+    pub fn is_for(&self, server: &str) -> bool {
+        let pages = matches!(self.kind, Kind::Get(_)) && !self.tls;
+        let known = CASES.iter().any(|case| case.servers.contains(&server));
+        self.servers.contains(&server) || (pages && !known)
+    }
+
     pub fn is_fresh(&self) -> bool {
         self.fresh
     }
