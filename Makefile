@@ -1,5 +1,7 @@
 .PHONY: help tools demo test test-long frames sanitize check bench microbench doc install uninstall clean
 HUBS = epoll poll select polling
+# Whose tests run once on each hub: green and what uses it.
+ON_GREEN = green green-backdoor green-console green-http green-patch green-tls green-ws examples
 PREFIX = /usr/local
 TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 
@@ -16,9 +18,10 @@ demo: tools      ## 1,000 echo connections and 300 slow pages on each hub in tur
 
 test: tools      ## every test; those of green, of the crates on it and of the examples once on each hub (one of yours: docs/hubs.md)
 ifndef HUB_CRATE
-	cargo test --workspace --exclude green --exclude green-backdoor --exclude green-http --exclude green-tls --exclude green-ws --exclude examples
+	cargo test --workspace $(ON_GREEN:%=--exclude %)
 	cargo test -p greenlet --features context
-	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test -p green -p green-backdoor -p green-http -p green-tls -p green-ws -p examples --all-features || exit 1; done
+	cargo test -p greenlet --features thread-locals
+	for hub in $(HUBS); do GREEN_HUB=$$hub cargo test $(ON_GREEN:%=-p %) --all-features || exit 1; done
 else
 	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
 endif
@@ -27,6 +30,7 @@ test-long: frames ## what takes longer: frames, random programs, ten million eve
 	PROPTEST_CASES=100000 cargo test --release -p greenlet --test fuzz
 	cargo test --release -p hub-c --test memory -- --ignored
 	cargo test --release -p green-tls --test leaks -- --ignored
+	cargo test -p examples --all-features --test readme -- --ignored
 
 frames: tools    ## the stack frames that every wait goes through are small (x86-64, objdump)
 	cargo build --release -p examples --example echo_server

@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = listener.local_addr()?;
     let pool = GreenPool::new(200);
     green::spawn_n(move || {
-        let ended = green::serve(&listener, 1000, move |stream, _| dispatch(stream, &pool));
+        let ended = green::serve_forever(&listener, 1000, move |stream, _| dispatch(stream, &pool));
         eprintln!("the server has ended: {ended:?}");
     });
     let clients: Vec<GreenThread<_>> = [1..4, 4..8]

@@ -16,11 +16,7 @@ pub fn serve(page: impl Fn(&str) -> Option<String> + 'static) -> io::Result<Sock
     let listener = green::listen("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     green::spawn_n(move || {
-        let ended = green::serve(&listener, 1000, move |stream, _| -> io::Result<()> {
-            // A client that breaks off is its own affair.
-            let _ = answer(stream, &page);
-            Ok(())
-        });
+        let ended = green::serve_forever(&listener, 1000, move |stream, _| answer(stream, &page));
         eprintln!("the site has ended: {ended:?}");
     });
     Ok(address)
@@ -45,3 +41,13 @@ fn answer(mut stream: TcpStream, page: &impl Fn(&str) -> Option<String>) -> io::
         body.len()
     )
 }
+
+/// The programs of the first page.
+#[cfg(all(doctest, feature = "integrations"))]
+#[doc = include_str!("../README.md")]
+struct FrontPage;
+
+/// The examples of the porting guide.
+#[cfg(all(doctest, feature = "integrations", feature = "servers"))]
+#[doc = include_str!("../docs/eventlet.md")]
+struct Guide;

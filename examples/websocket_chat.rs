@@ -6,15 +6,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
+use green::Queue;
 use green::net::TcpStream;
-use green::server::StreamServer;
-use green::signal::{SIGINT, SIGTERM, Signals};
-use green::{Queue, Timeout};
-use green_ws::{Group, Options, Request, Upgrade, WebSocket};
+use green::signal::{SIGINT, SIGTERM};
+use green_http::{Response, Server, StatusCode};
+use green_ws::{Options, WebSocket, http};
 
 const PAGE: &str = include_str!("websocket_chat.html");
 
@@ -81,56 +80,23 @@ fn chat(socket: &WebSocket<TcpStream>, room: &Rc<Room>) -> Result<(), green_ws::
     Ok(())
 }
 
-fn serve(
-    mut stream: TcpStream,
-    room: &Rc<Room>,
-    open: &Group<TcpStream>,
-) -> Result<(), Box<dyn Error>> {
-    let read = Timeout::new(Duration::from_secs(10)).run(|| Request::read(&stream));
-    let (request, ahead) = read??;
-    if !request.is_upgrade() {
-        let (status, body) = match request.path() {
-            "/" => ("200 OK", PAGE),
-            _ => ("404 Not Found", "nothing here"),
-        };
-        write!(
-            stream,
-            "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        )?;
-        return Ok(());
-    }
-    match Upgrade::check(request, &Options::new()) {
-        Ok(upgrade) => {
-            stream.write_all(upgrade.answer().as_bytes())?;
-            let socket = upgrade.open(stream, &ahead);
-            open.add(&socket);
-            chat(&socket, room)?;
-            socket.close(1000, "")?;
-        }
-        Err(refusal) => stream.write_all(refusal.answer().as_bytes())?,
-    }
-    Ok(())
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8000".into());
-    let signals = Signals::new([SIGINT, SIGTERM])?;
-    let (room, open) = (Rc::new(Room::default()), Group::new());
-    let members = open.clone();
-    let server = StreamServer::new(green::listen(address)?, move |stream, peer| {
-        if let Err(error) = serve(stream, &room, &members) {
-            eprintln!("{peer}: {error}");
+    let room = Rc::new(Room::default());
+    let server = Server::new(move |request| match request.uri().path() {
+        "/" => Response::new(PAGE).with_header("content-type", "text/html; charset=utf-8"),
+        "/chat" => {
+            let room = Rc::clone(&room);
+            http::upgrade(&request, &Options::new(), move |socket| chat(socket, &room))
         }
+        _ => (StatusCode::NOT_FOUND, "nothing here\n").into(),
     });
-    server.start();
-    let address = server.listener().local_addr()?;
+    let life = server.lifecycle();
+    life.drain_on([SIGINT, SIGTERM], Duration::from_secs(5))?;
+    let listener = green::listen(address)?;
+    let address = listener.local_addr()?;
     println!("listening on {address}");
     println!("open http://{address}/ in a browser");
-
-    signals.wait()?;
-    server.close();
-    open.close(1001, "the server goes away");
-    server.stop(Duration::from_secs(5));
+    server.serve(listener)?;
     Ok(())
 }

@@ -5,9 +5,9 @@
 use std::error::Error;
 use std::time::Duration;
 
-use green::server::StreamServer;
-use green::signal::{SIGINT, SIGTERM, Signals};
-use green_ws::{Deflate, Group, Options, handler};
+use green::server::Lifecycle;
+use green::signal::{SIGINT, SIGTERM};
+use green_ws::{Deflate, Options, handler};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -17,23 +17,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("deflate") => Options::new().deflate(Deflate::new()),
         Some(other) => return Err(format!("{other:?} is no choice: only `deflate` is").into()),
     };
-    let signals = Signals::new([SIGINT, SIGTERM])?;
-    let open = Group::new();
-    let members = open.clone();
-    let echo = handler(options, move |socket| {
-        members.add(socket);
+    let echo = handler(options, |socket| {
         while let Some(message) = socket.receive()? {
             socket.send(message)?;
         }
         Ok::<(), green_ws::Error>(())
     });
-    let server = StreamServer::new(green::listen(address)?, echo);
-    server.start();
-    println!("listening on {}", server.listener().local_addr()?);
-
-    signals.wait()?;
-    server.close();
-    open.close(1001, "the server goes away");
-    server.stop(Duration::from_secs(5));
+    let life = Lifecycle::new();
+    life.drain_on([SIGINT, SIGTERM], Duration::from_secs(5))?;
+    let listener = green::listen(address)?;
+    println!("listening on {}", listener.local_addr()?);
+    life.serve(&listener, 10_000, echo)?;
     Ok(())
 }

@@ -176,6 +176,10 @@ fn plan(options: &Options) -> Plan {
         plan.timers.clone_from(&options.timers);
     }
     plan.rounds = options.rounds.unwrap_or(plan.rounds);
+    // Who says how long it is to take is not cut short.
+    if options.rounds.is_some() || options.window.is_some() {
+        plan.limit = None;
+    }
     if let Some(window) = options.window {
         plan.window = Duration::from_millis(window as u64);
     }
@@ -229,6 +233,7 @@ mod tests {
         assert_eq!(plan.connections, [3, 4]);
         assert_eq!(plan.timers, Plan::quick().timers);
         assert_eq!((plan.rounds, plan.window), (9, Duration::from_millis(7)));
+        assert_eq!(plan.limit, None);
     }
 
     #[test]

@@ -96,6 +96,9 @@ fn check(hubs: &[Candidate<'_>], plan: &Plan) -> io::Result<()> {
     Ok(())
 }
 
+const OUT_OF_TIME: &str =
+    "The time was up before the last round was: some figures have a round less, or are missing.";
+
 struct Session<'a> {
     hubs: &'a [Candidate<'a>],
     plan: &'a Plan,
@@ -115,6 +118,7 @@ impl Session<'_> {
             report.notes.push(note);
         }
         let bar = self.bar(cases.len());
+        let end = self.plan.limit.map(|limit| Instant::now() + limit);
         'run: for round in 0..self.plan.rounds {
             for &case in &cases {
                 for turn in 0..self.hubs.len() {
@@ -129,6 +133,10 @@ impl Session<'_> {
                     }
                     if self.is_interrupted() {
                         report.partial = true;
+                        break 'run;
+                    }
+                    if end.is_some_and(|end| Instant::now() >= end) {
+                        report.notes.push(OUT_OF_TIME.into());
                         break 'run;
                     }
                     bar.inc(1);

@@ -39,6 +39,7 @@ fn main() -> io::Result<()> {
     // Printed by every worker too, before it says anything of its own.
     println!("own_hubs: a line that is none of the benchmark's business");
     alone()?;
+    out_of_time()?;
     failures()?;
     println!("own_hubs: ok");
     Ok(())
@@ -68,6 +69,23 @@ fn alone() -> io::Result<()> {
     assert_eq!(report.failures, []);
     assert_eq!(report.figures.len(), 2);
     assert!(report.figures.iter().all(|figure| figure.cpu_ns.len() == 2));
+    Ok(())
+}
+
+/// It keeps what it has by then, and says so.
+fn out_of_time() -> io::Result<()> {
+    let plan = Plan {
+        limit: Some(Duration::ZERO),
+        ..plan(&[Workload::Ring, Workload::Echo])
+    };
+    let report = run(&[("mine", &|| Ok(Box::new(Poll::new()?)))], &plan)?;
+    if report.figures.is_empty() {
+        return Ok(());
+    }
+    assert_eq!(report.figures.len(), 1);
+    assert_eq!(report.figures[0].cpu_ns.len(), 1);
+    assert!(report.table().contains("The time was up"));
+    assert!(!report.partial);
     Ok(())
 }
 

@@ -55,7 +55,7 @@ impl Running {
     }
 
     fn connect(&self, options: &Options) -> WebSocket<ClientStream> {
-        connect(&format!("ws://{}/", self.address), options).unwrap()
+        connect(&format!("ws://{}/chat", self.address), options).unwrap()
     }
 }
 
@@ -87,7 +87,7 @@ fn the_websocket_chat_lets_all_hear_and_shows_a_page() {
     let mut server = Running::start("websocket_chat", &[]);
     let mut browser = TcpStream::connect(&server.address).unwrap();
     browser
-        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .unwrap();
     let mut page = String::new();
     browser.read_to_string(&mut page).unwrap();

@@ -29,7 +29,7 @@
 //!         &self.conf
 //!     }
 //!     // A real one sends `question.query(id)` to `conf.servers`, and has `Query::reply` read what comes back.
-//!     fn ask(&self, _: &ResolvConf, questions: &[Question]) -> Vec<Outcome> {
+//!     fn ask(&self, _: &ResolvConf, questions: &[Question]) -> Vec<Answered> {
 //!         let answer = |question: &Question| Answer {
 //!             chain: vec![question.name.clone()],
 //!             says: match (&*question.name, question.kind) {

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use crate::clock::Deadlines;
 use crate::guard::Refusal;
 use crate::transport::Peer;
 use crate::upgrade::TakeOver;
@@ -26,6 +27,8 @@ pub(crate) struct Facts {
     pub(crate) peer: Peer,
     pub(crate) security: Option<Rc<dyn Any>>,
     pub(crate) notes: Rc<Notes>,
+    /// Of the connection, or of the stream.
+    pub(crate) deadlines: Rc<Deadlines>,
     /// What a handler has left unread.
     pub(crate) leftover: RefCell<Option<Incoming>>,
     /// True while somebody may read the body of the request at hand.
@@ -39,11 +42,13 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// The same for a stream of its own.
+    #[cfg(feature = "http2")]
     pub(crate) fn of_stream(&self) -> Rc<Facts> {
         Rc::new(Facts {
             peer: self.peer.clone(),
             security: self.security.clone(),
             notes: Rc::default(),
+            deadlines: Rc::default(),
             leftover: RefCell::default(),
             body_in_use: Cell::new(false),
             take_over: RefCell::default(),
@@ -63,14 +68,20 @@ impl Facts {
 ///
 /// A client that asks with `Expect: 100-continue` is told to go on at the first read.
 pub struct Body {
+    /// `None` if there never was one: most requests have none, and are moved about.
+    content: Option<Box<Reading>>,
+    facts: Rc<Facts>,
+    raw_head: Option<Rc<[u8]>>,
+}
+
+/// A body on its way.
+struct Reading {
     source: Option<Incoming>,
     data: Bytes,
     trailers: Option<HeaderMap>,
     /// How much of it may still come.
     left: Option<u64>,
     expects: bool,
-    facts: Rc<Facts>,
-    raw_head: Bytes,
 }
 
 impl Body {
@@ -80,14 +91,17 @@ impl Body {
         limit: Option<u64>,
         facts: &Rc<Facts>,
     ) -> Body {
-        let source = (!incoming.is_end_stream()).then_some(incoming);
-        facts.body_in_use.set(source.is_some());
-        Body {
-            source,
+        let there_is_one = !incoming.is_end_stream();
+        facts.body_in_use.set(there_is_one);
+        let reading = || Reading {
+            source: Some(incoming),
             data: Bytes::new(),
             trailers: None,
             left: limit,
             expects,
+        };
+        Body {
+            content: there_is_one.then(|| Box::new(reading())),
             facts: Rc::clone(facts),
             raw_head: facts.notes.raw.borrow().clone(),
         }
@@ -95,21 +109,25 @@ impl Body {
 
     /// True if there is none, or if it was read to its end.
     pub fn is_empty(&self) -> bool {
-        self.source.is_none() && self.data.is_empty()
+        let over = |reading: &Reading| reading.source.is_none() && reading.data.is_empty();
+        self.content.as_deref().is_none_or(over)
     }
 
     /// How many bytes are still to come, if the request says so.
     pub fn remaining(&self) -> Option<u64> {
-        let source = match &self.source {
+        let Some(reading) = &self.content else {
+            return Some(0);
+        };
+        let source = match &reading.source {
             Some(source) => source.size_hint().exact()?,
             None => 0,
         };
-        Some(source + self.data.len() as u64)
+        Some(source + reading.data.len() as u64)
     }
 
     /// The fields that came after the body, once that was read to its end.
     pub fn trailers(&self) -> Option<&HeaderMap> {
-        self.trailers.as_ref()
+        self.content.as_ref()?.trailers.as_ref()
     }
 
     /// The next piece as it has come, without a copy. `None` at the end.
@@ -117,12 +135,7 @@ impl Body {
     /// # Errors
     /// As a read.
     pub fn next_piece(&mut self) -> io::Result<Option<Bytes>> {
-        while self.data.is_empty() {
-            if !self.next_frame()? {
-                return Ok(None);
-            }
-        }
-        Ok(Some(std::mem::take(&mut self.data)))
+        Ok(self.data()?.map(std::mem::take))
     }
 
     /// All of it that has not been read, as text.
@@ -159,7 +172,7 @@ impl Body {
     /// Sends these fields with the 100 Continue that the first read sends. Does nothing if the client does not wait for
     /// one.
     pub fn continue_with(&self, fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>) {
-        if !self.expects {
+        if !self.content.as_ref().is_some_and(|reading| reading.expects) {
             return;
         }
         let mut text = Vec::new();
@@ -178,11 +191,26 @@ impl Body {
     }
 
     pub(crate) fn raw_head(&self) -> &[u8] {
-        &self.raw_head
+        self.raw_head.as_deref().unwrap_or_default()
     }
 
+    /// What has come and was not read, after waiting for it. `None` at the end.
+    fn data(&mut self) -> io::Result<Option<&mut Bytes>> {
+        let Some(reading) = &mut self.content else {
+            return Ok(None);
+        };
+        while reading.data.is_empty() {
+            if !reading.next_frame(&self.facts)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(&mut reading.data))
+    }
+}
+
+impl Reading {
     /// Waits for the next frame. False at the end.
-    fn next_frame(&mut self) -> io::Result<bool> {
+    fn next_frame(&mut self, facts: &Facts) -> io::Result<bool> {
         let Some(source) = &mut self.source else {
             return Ok(false);
         };
@@ -192,17 +220,17 @@ impl Body {
         let frame = match frame {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
-                self.finished();
+                self.finished(facts);
                 return Err(broken_off(&error));
             }
             None => {
-                self.finished();
+                self.finished(facts);
                 return Ok(false);
             }
         };
         match frame.into_data() {
             Ok(data) => {
-                self.count(data.len())?;
+                self.count(data.len(), facts)?;
                 self.data = data;
             }
             Err(frame) => self.trailers = frame.into_trailers().ok(),
@@ -210,7 +238,7 @@ impl Body {
         Ok(true)
     }
 
-    fn count(&mut self, len: usize) -> io::Result<()> {
+    fn count(&mut self, len: usize, facts: &Facts) -> io::Result<()> {
         let Some(left) = self.left else {
             return Ok(());
         };
@@ -222,16 +250,16 @@ impl Body {
             None => {
                 let refusal =
                     Refusal::of(http::StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
-                self.facts.notes.refused.set(Some(refusal));
-                self.finished();
+                facts.notes.refused.set(Some(refusal));
+                self.finished(facts);
                 Err(io::Error::new(ErrorKind::InvalidData, refusal))
             }
         }
     }
 
-    fn finished(&mut self) {
+    fn finished(&mut self, facts: &Facts) {
         self.source = None;
-        self.facts.body_in_use.set(false);
+        facts.body_in_use.set(false);
     }
 }
 
@@ -261,26 +289,27 @@ impl Read for Body {
         if buf.is_empty() {
             return Ok(0);
         }
-        while self.data.is_empty() {
-            if !self.next_frame()? {
-                return Ok(0);
-            }
-        }
-        let len = buf.len().min(self.data.len());
-        self.data.copy_to_slice(&mut buf[..len]);
+        let Some(data) = self.data()? else {
+            return Ok(0);
+        };
+        let len = buf.len().min(data.len());
+        data.copy_to_slice(&mut buf[..len]);
         Ok(len)
     }
 }
 
 impl Drop for Body {
     fn drop(&mut self) {
-        let Some(source) = self.source.take() else {
+        let Some(mut reading) = self.content.take() else {
+            return;
+        };
+        let Some(source) = reading.source.take() else {
             return;
         };
         self.facts.body_in_use.set(false);
         // Who waits for leave to send it is not given any: the connection is closed instead. A stream of HTTP/2 is
         // reset, which costs the others nothing.
-        if !self.expects && !self.facts.http2 {
+        if !reading.expects && !self.facts.http2 {
             let former = self.facts.leftover.replace(Some(source));
             drop(former);
         }

@@ -7,9 +7,8 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::thread::{self, ThreadId};
 
 use green::future::block_on;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -24,13 +23,14 @@ use crate::wire::Wire;
 const PIPE: usize = 64 * 1024;
 
 thread_local! {
-    /// The wires under hyper in this thread: what goes to other threads holds a number.
-    static WIRES: RefCell<Slab<Rc<dyn Any>>> = const { RefCell::new(Slab::new()) };
+    /// The wires under hyper in this thread, each with its number: what goes to other threads holds that and the place.
+    static WIRES: RefCell<Slab<(u64, Rc<dyn Any>)>> = const { RefCell::new(Slab::new()) };
 }
 
 /// What hyper reads from and writes to: the connection itself while HTTP is spoken, one end of a pipe after that.
 pub(crate) struct BridgedIo<T> {
-    home: ThreadId,
+    /// No other wire has it, in any thread.
+    number: u64,
     key: usize,
     serving: Arc<AtomicBool>,
     pipe: DuplexStream,
@@ -48,10 +48,12 @@ pub(crate) struct Bridge<T> {
 pub(crate) fn bridge<T: Transport>(wire: &Rc<Wire<T>>) -> (BridgedIo<T>, Bridge<T>) {
     let (far, near) = duplex(PIPE);
     let shared: Rc<dyn Any> = Rc::clone(wire) as Rc<dyn Any>;
-    let key = WIRES.with_borrow_mut(|wires| wires.insert(shared));
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+    let key = WIRES.with_borrow_mut(|wires| wires.insert((number, shared)));
     let serving = Arc::new(AtomicBool::new(true));
     let io = BridgedIo {
-        home: thread::current().id(),
+        number,
         key,
         serving: Arc::clone(&serving),
         pipe: far,
@@ -69,10 +71,13 @@ pub(crate) fn bridge<T: Transport>(wire: &Rc<Wire<T>>) -> (BridgedIo<T>, Bridge<
 impl<T: Transport> BridgedIo<T> {
     /// The connection, while HTTP is spoken.
     fn wire(&self) -> Option<HyperIo<T>> {
-        if !self.serving.load(Ordering::Acquire) || thread::current().id() != self.home {
+        if !self.serving.load(Ordering::Acquire) {
             return None;
         }
-        let wire = WIRES.with_borrow(|wires| wires.get(self.key).cloned())?;
+        let wire = WIRES.with_borrow(|wires| match wires.get(self.key) {
+            Some((number, wire)) if *number == self.number => Some(Rc::clone(wire)),
+            _ => None,
+        })?;
         wire.downcast().ok().map(HyperIo)
     }
 
@@ -109,21 +114,6 @@ impl<T: Transport> Write for BridgedIo<T> {
             Some(mut wire) => Pin::new(&mut wire).poll_write(cx, buf),
             None => self.pipe().poll_write(cx, buf),
         }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.wire() {
-            Some(mut wire) => Pin::new(&mut wire).poll_write_vectored(cx, bufs),
-            None => self.pipe().poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

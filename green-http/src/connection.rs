@@ -71,6 +71,7 @@ pub(crate) fn serve<T: Transport>(
         peer,
         security,
         notes: Rc::clone(&wire.notes),
+        deadlines: Rc::clone(&wire.watched.deadlines),
         leftover: RefCell::default(),
         body_in_use: Cell::new(false),
         take_over: RefCell::default(),
@@ -79,14 +80,13 @@ pub(crate) fn serve<T: Transport>(
         requests: Cell::new(0),
     });
     let workers = Workers(facts.workers.clone());
-    let deadlines = RefCell::new(Rc::clone(&wire.watched.deadlines));
     let service = Service(Rc::new(Answering {
         config: Rc::clone(config),
         facts: Rc::clone(&facts),
-        notes: Rc::clone(&wire.notes),
         connection: Rc::clone(&connection),
         clock: Rc::clone(clock),
-        deadlines,
+        #[cfg(feature = "http2")]
+        stream: RefCell::default(),
     }));
     let served = match http2 {
         false => serve_http1(&wire, service, &facts, &connection),
@@ -168,25 +168,27 @@ fn serve_http1<T: Transport>(
 
 /// Drives hyper to its end.
 fn drive<T: Transport, C: Future<Output = hyper::Result<()>> + Unpin>(
-    mut http: C,
+    http: C,
     shut_down: impl Fn(Pin<&mut C>),
     wire: &Wire<T>,
     facts: &Facts,
     connection: &server::Connection,
 ) -> io::Result<()> {
+    // Not on this stack, where it would take the place of what is used for each request.
+    let mut http = Box::new(http);
     let mut told = false;
     let served = block_on(poll_fn(|cx| {
         watch(wire, connection, cx);
         loop {
-            let polled = Pin::new(&mut http).poll(cx);
+            let polled = Pin::new(&mut *http).poll(cx);
             connection.set_idle(wire.is_idle());
             if let Poll::Ready(served) = polled {
                 return Poll::Ready(served.map_err(io::Error::other));
             }
-            if connection.is_draining() && !told {
-                // After it has been polled: it would not look at a request that has come already.
+            // hyper looks at no request that has come after it was told, and would throw the beginning of one away.
+            if !told && connection.is_draining() && !wire.has_half_a_head() {
                 told = true;
-                shut_down(Pin::new(&mut http));
+                shut_down(Pin::new(&mut *http));
                 continue;
             }
             if wire.is_late() {

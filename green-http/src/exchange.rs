@@ -4,14 +4,12 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use green::server::Connection;
 use http::header::{REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 
-use crate::body::Facts;
+use crate::service::Answering;
 use crate::transport::Peer;
-use crate::wire::Notes;
 
 /// Called with each exchange when it is over.
 pub(crate) type Hook = Rc<dyn Fn(&Record)>;
@@ -105,10 +103,7 @@ fn log_time(time: SystemTime) -> String {
 
 /// Under way from the head of a request to the end of its answer.
 pub(crate) struct Exchange {
-    /// Of the connection.
-    notes: Rc<Notes>,
-    connection: Rc<Connection>,
-    peer: Peer,
+    answering: Rc<Answering>,
     status: StatusCode,
     bytes: u64,
     complete: bool,
@@ -122,20 +117,16 @@ struct Detailed {
 }
 
 impl Exchange {
-    pub(crate) fn new(
-        request: &Request<Incoming>,
-        facts: &Facts,
-        notes: &Rc<Notes>,
-        connection: &Rc<Connection>,
-        hooks: &Rc<[Hook]>,
-    ) -> Exchange {
-        notes.under_way.set(notes.under_way.get() + 1);
-        connection.set_idle(false);
+    pub(crate) fn new(request: &Request<Incoming>, answering: &Rc<Answering>) -> Exchange {
+        let under_way = &answering.facts.notes.under_way;
+        under_way.set(under_way.get() + 1);
+        answering.connection.set_idle(false);
+        let hooks = &answering.config.after;
         let detailed = (!hooks.is_empty()).then(|| {
             Box::new(Detailed {
                 hooks: Rc::clone(hooks),
                 record: Record {
-                    peer: facts.peer.clone(),
+                    peer: answering.facts.peer.clone(),
                     method: request.method().clone(),
                     uri: request.uri().clone(),
                     version: request.version(),
@@ -150,9 +141,7 @@ impl Exchange {
             })
         });
         Exchange {
-            notes: Rc::clone(notes),
-            connection: Rc::clone(connection),
-            peer: facts.peer.clone(),
+            answering: Rc::clone(answering),
             status: StatusCode::INTERNAL_SERVER_ERROR,
             bytes: 0,
             // The head of a HEAD's answer is all of it.
@@ -175,14 +164,17 @@ impl Exchange {
     }
 
     pub(crate) fn who(&self) -> &Peer {
-        &self.peer
+        &self.answering.facts.peer
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.notes.under_way.set(self.notes.under_way.get() - 1);
-        self.connection.count_served(Some(self.status.as_u16()));
+        let under_way = &self.answering.facts.notes.under_way;
+        under_way.set(under_way.get() - 1);
+        self.answering
+            .connection
+            .count_served(Some(self.status.as_u16()));
         let Some(mut detailed) = self.detailed.take() else {
             return;
         };
@@ -195,7 +187,7 @@ impl Drop for Exchange {
             let hooked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(record)));
             if let Err(payload) = hooked {
                 // A kill comes again at the next wait.
-                log::error!("a hook after the answer to {} has panicked", self.peer);
+                log::error!("a hook after the answer to {} has panicked", self.who());
                 drop(payload);
             }
         }

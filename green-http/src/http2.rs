@@ -29,10 +29,11 @@ struct Streams(Rc<Answering>);
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let clock = Rc::clone(&self.0.clock);
-        // Of the stream for which hyper has just called the service.
-        let deadlines = Rc::clone(&self.0.deadlines.borrow());
+        // For the stream for which hyper has just called the service.
+        let facts = self.0.stream.borrow().clone();
+        let deadlines = facts.map(|facts| Rc::clone(&facts.deadlines));
         self.0.facts.workers.spawn_n(move || {
-            let watched = clock.watch(deadlines);
+            let watched = clock.watch(deadlines.unwrap_or_default());
             let mut stream = pin!(stream);
             block_on(poll_fn(|cx| {
                 watched.deadlines.wake_by(cx.waker());

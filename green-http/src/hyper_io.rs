@@ -1,6 +1,6 @@
 //! The stream as hyper has it.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -10,7 +10,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use crate::transport::Transport;
 use crate::wire::Wire;
 
-/// What hyper reads from and writes to.
+/// What hyper reads from and writes to. It takes one buffer at a time, so that hyper puts the head of an answer and its
+/// body into one: for the system that is cheaper to take than several.
 pub(crate) struct HyperIo<T>(pub(crate) Rc<Wire<T>>);
 
 impl<T: Transport> Read for HyperIo<T> {
@@ -29,19 +30,7 @@ impl<T: Transport> Write for HyperIo<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.0.poll_write_slices(cx, &[IoSlice::new(buf)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.0.poll_write_slices(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
+        self.0.poll_write(cx, buf)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

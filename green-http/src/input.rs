@@ -71,8 +71,9 @@ impl Input {
         self.begun = true;
         if std::mem::take(&mut self.head) {
             notes.underscore.set(self.guard.head.underscore);
+            notes.expects.set(self.guard.head.expects);
             if rules.keep_raw {
-                *notes.raw.borrow_mut() = bytes::Bytes::copy_from_slice(bytes);
+                *notes.raw.borrow_mut() = Some(bytes.into());
             }
         }
         let len = bytes.len().min(buf.remaining());
@@ -82,16 +83,17 @@ impl Input {
         true
     }
 
-    /// Asks the guard. True if it has got further.
-    pub(crate) fn check(&mut self, rules: &Rules) -> Result<bool, Refusal> {
-        let here = &self.bytes[self.start..];
-        if here.is_empty() {
-            return Ok(false);
+    /// Asks the guard how much of what has come may go on, if nothing may as yet.
+    pub(crate) fn check(&mut self, rules: &Rules) -> Result<(), Refusal> {
+        while self.passed == 0 && self.start < self.bytes.len() && !self.opaque {
+            let passed = self.guard.check(&self.bytes[self.start..], &rules.limits)?;
+            self.start += passed.skip;
+            self.passed = passed.pass;
+            self.head = passed.head;
+            if passed.skip == 0 {
+                break;
+            }
         }
-        let passed = self.guard.check(here, &rules.limits)?;
-        self.start += passed.skip;
-        self.passed = passed.pass;
-        self.head = passed.head;
-        Ok(passed.skip + passed.pass > 0)
+        Ok(())
     }
 }

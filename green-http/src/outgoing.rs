@@ -21,7 +21,15 @@ const PIECE: usize = 32 * 1024;
 pub(crate) struct Outgoing {
     content: Sending,
     exchange: Exchange,
-    moves: Option<Moves>,
+    moves: Option<Box<Moves>>,
+    rest: Option<Box<Rest>>,
+}
+
+/// Of a large piece, what was not given to hyper, which copies what it gets and keeps a buffer of that size.
+struct Rest {
+    bytes: Bytes,
+    /// hyper has to write what it was given first.
+    pause: bool,
 }
 
 /// Of a stream of HTTP/2: a client that opens no window for it is not waited for longer than for one that reads nothing.
@@ -45,7 +53,7 @@ impl Moves {
 
 pub(crate) enum Sending {
     Bytes(Bytes),
-    Pull(Pull),
+    Pull(Box<Pull>),
     Slot(Taking),
     #[cfg(feature = "tower")]
     Foreign(crate::tower::ForeignBody),
@@ -91,6 +99,10 @@ impl Taking {
             ))),
         })
     }
+}
+
+fn known(length: Option<u64>) -> SizeHint {
+    length.map_or_else(SizeHint::default, SizeHint::with_exact)
 }
 
 fn too_short() -> io::Error {
@@ -219,7 +231,7 @@ pub(crate) fn gathered(
 }
 
 impl Outgoing {
-    pub(crate) fn new(content: Sending, exchange: Exchange, moves: Option<Moves>) -> Outgoing {
+    pub(crate) fn new(content: Sending, exchange: Exchange, moves: Option<Box<Moves>>) -> Outgoing {
         if let Some(moves) = &moves {
             moves.given();
         }
@@ -227,10 +239,43 @@ impl Outgoing {
             content,
             exchange,
             moves,
+            rest: None,
         }
     }
 
+    /// The next frame, in HTTP/1 of one piece at most.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let frame = match &mut self.rest {
+            None => ready!(self.poll_content(cx)),
+            Some(rest) if rest.pause => {
+                rest.pause = false;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Some(rest) => {
+                let bytes = std::mem::take(&mut rest.bytes);
+                self.rest = None;
+                Some(Ok(Frame::data(bytes)))
+            }
+        };
+        Poll::Ready(match frame {
+            Some(Ok(frame)) if self.moves.is_none() => Some(Ok(self.first_piece(frame))),
+            frame => frame,
+        })
+    }
+
+    fn first_piece(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        if frame.data_ref().is_none_or(|data| data.len() <= PIECE) {
+            return frame;
+        }
+        frame.map_data(|mut data| {
+            let bytes = data.split_off(PIECE);
+            self.rest = Some(Box::new(Rest { bytes, pause: true }));
+            data
+        })
+    }
+
+    fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let next = match &mut self.content {
             Sending::Bytes(bytes) => {
                 let bytes = std::mem::take(bytes);
@@ -264,7 +309,8 @@ impl Body for Outgoing {
         match &frame {
             Some(Ok(frame)) => {
                 me.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
-                if me.is_end_stream() || me.size_hint().exact() == Some(0) {
+                let ended = me.is_end_stream() || me.size_hint().exact() == Some(0);
+                if ended && me.rest.is_none() {
                     me.exchange.complete();
                 }
             }
@@ -277,6 +323,9 @@ impl Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
+        if self.rest.is_some() {
+            return false;
+        }
         match &self.content {
             Sending::Bytes(bytes) => bytes.is_empty(),
             #[cfg(feature = "tower")]
@@ -288,15 +337,10 @@ impl Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Sending::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Sending::Pull(Pull {
-                left: Some(left), ..
-            })
-            | Sending::Slot(Taking {
-                left: Some(left), ..
-            }) => SizeHint::with_exact(*left),
+            Sending::Pull(pull) => known(pull.left),
+            Sending::Slot(taking) => known(taking.left),
             #[cfg(feature = "tower")]
             Sending::Foreign(body) => body.size_hint(),
-            Sending::Pull(_) | Sending::Slot(..) => SizeHint::default(),
         }
     }
 }

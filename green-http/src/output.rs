@@ -1,17 +1,15 @@
 //! What goes out on a connection: gathered while another request has come, and bounded in time.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use crate::transport::Transport;
-use crate::wire::{READ, SCRATCH, Wire};
+use crate::wire::Wire;
 
 /// So much is taken from hyper though the client takes nothing: the end of an answer never gets lost with hyper.
 const ALWAYS_TAKEN: usize = 16 * 1024;
-/// So much is copied to be written at once.
-const COPIED: usize = 4 * 1024;
 /// So much is held back at most.
 const HELD: usize = 64 * 1024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -28,13 +26,9 @@ impl Output {
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.bytes.len()
     }
-}
 
-impl Output {
-    fn take(&mut self, bufs: &[IoSlice<'_>]) {
-        for buf in bufs {
-            self.bytes.extend_from_slice(buf);
-        }
+    fn has_room(&self, len: usize) -> bool {
+        self.bytes.len() - self.start + len <= HELD
     }
 }
 
@@ -88,77 +82,46 @@ impl<T: Transport> Wire<T> {
         }
     }
 
-    pub(crate) fn poll_write_slices(
+    /// Takes `buf`, or some of it: what hyper has put together of an answer.
+    pub(crate) fn poll_write(
         self: &Rc<Self>,
         cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
+        buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let total: usize = bufs.iter().map(|buf| buf.len()).sum();
-        if self.notes.with_continue.borrow().is_some() && self.extend_continue(bufs) {
+        if self.notes.with_continue.borrow().is_some() && self.extend_continue(buf) {
             let _ = self.poll_write_held(cx)?;
             return Poll::Ready(Ok(CONTINUE.len()));
         }
-        if total <= HELD && self.next_is_here() {
-            let output = &mut *self.output.borrow_mut();
-            if output.bytes.len() + total <= HELD {
-                output.take(bufs);
-                self.flush_later(output);
-                return Poll::Ready(Ok(total));
-            }
-        }
+        let more = self.next_is_here();
         let mut output = self.output.borrow_mut();
-        if !output.is_empty() {
-            // In one write with what is held back.
-            if output.bytes.len() - output.start + total <= HELD {
-                output.take(bufs);
+        let is_empty = output.is_empty();
+        if (more || !is_empty) && output.has_room(buf.len()) {
+            output.bytes.extend_from_slice(buf);
+            if more {
+                self.flush_later(&mut output);
+            } else {
+                // In one write with what is held back.
                 drop(output);
                 let _ = self.poll_write_held(cx)?;
-                return Poll::Ready(Ok(total));
             }
-            drop(output);
-            ready!(self.poll_write_held(cx))?;
-        } else {
-            drop(output);
+            return Poll::Ready(Ok(buf.len()));
         }
-        let written = self.poll_write_now(cx, bufs, total);
-        if written.is_pending() && total <= ALWAYS_TAKEN {
-            self.output.borrow_mut().take(bufs);
+        drop(output);
+        if !is_empty {
+            ready!(self.poll_write_held(cx))?;
+        }
+        let written = Pin::new(&mut *self.transport.borrow_mut()).poll_write(cx, buf);
+        if written.is_pending() && buf.len() <= ALWAYS_TAKEN {
+            self.hold(buf);
             let _ = self.poll_write_held(cx)?;
-            return Poll::Ready(Ok(total));
+            return Poll::Ready(Ok(buf.len()));
         }
         self.written(written)
     }
 
-    /// One write of all: of little, a copy costs less than what the system does for several pieces.
-    fn poll_write_now(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-        total: usize,
-    ) -> Poll<io::Result<usize>> {
-        let mut transport = self.transport.borrow_mut();
-        let transport = Pin::new(&mut *transport);
-        match bufs {
-            [one] => transport.poll_write(cx, one),
-            _ if total > COPIED => transport.poll_write_vectored(cx, bufs),
-            _ => SCRATCH.with_borrow_mut(|scratch| {
-                // Its length stays what reading wants: it is not cleared anew each time.
-                scratch.resize(READ, 0);
-                let mut at = 0;
-                for buf in bufs {
-                    scratch[at..at + buf.len()].copy_from_slice(buf);
-                    at += buf.len();
-                }
-                transport.poll_write(cx, &scratch[..total])
-            }),
-        }
-    }
-
     /// Writes a 100 Continue with the fields that the handler wants there, in the place of hyper's.
-    fn extend_continue(&self, bufs: &[IoSlice<'_>]) -> bool {
-        let starts = bufs
-            .first()
-            .is_some_and(|first| first.starts_with(CONTINUE));
+    fn extend_continue(&self, buf: &[u8]) -> bool {
+        let starts = buf.starts_with(CONTINUE);
         let Some(fields) = starts.then(|| self.notes.with_continue.take()).flatten() else {
             return false;
         };
@@ -200,6 +163,6 @@ impl<T: Transport> Wire<T> {
 
     /// Puts bytes behind what is held back.
     pub(crate) fn hold(&self, bytes: &[u8]) {
-        self.output.borrow_mut().take(&[IoSlice::new(bytes)]);
+        self.output.borrow_mut().bytes.extend_from_slice(bytes);
     }
 }

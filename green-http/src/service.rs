@@ -4,6 +4,7 @@
 //! has nothing else to do. One with a body runs in a greenthread of its own, since hyper gives it the body only while
 //! the connection goes on. A stream of HTTP/2 has a greenthread anyway.
 
+#[cfg(feature = "http2")]
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,21 +15,20 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use green::server::Connection;
 use green::{Timeout, resume_if_control};
-use http::header::{CONNECTION, EXPECT, SERVER};
+use http::header::{CONNECTION, SERVER};
 use http::{HeaderValue, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use crate::body::{Body, Facts};
-use crate::clock::{CoarseClock, Deadlines};
+use crate::clock::CoarseClock;
 use crate::exchange::Exchange;
 use crate::outgoing::{Moves, Outgoing, Pull, Sending, Taking, gathered, pieces_of};
 use crate::request::drop_underscores;
 use crate::response::{Content, Kind, Response};
 use crate::server::Config;
 use crate::slot::{Giver, Taker, slot};
-use crate::wire::Notes;
 use crate::writer::Writer;
 
 pub(crate) type HyperAnswer = http::Response<Outgoing>;
@@ -40,13 +40,13 @@ pub(crate) struct Service(pub(crate) Rc<Answering>);
 
 pub(crate) struct Answering {
     pub(crate) config: Rc<Config>,
-    pub(crate) facts: Rc<Facts>,
     /// Of the connection.
-    pub(crate) notes: Rc<Notes>,
+    pub(crate) facts: Rc<Facts>,
     pub(crate) connection: Rc<Connection>,
     pub(crate) clock: Rc<CoarseClock>,
-    /// Of the connection; of an HTTP/2 connection, of the stream that begins.
-    pub(crate) deadlines: RefCell<Rc<Deadlines>>,
+    /// Of the stream that has begun last.
+    #[cfg(feature = "http2")]
+    pub(crate) stream: RefCell<Option<Rc<Facts>>>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Service {
@@ -56,46 +56,43 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 
     fn call(&self, mut request: Request<Incoming>) -> Call {
         let me = &self.0;
-        let http2 = me.facts.http2;
-        let (facts, deadlines) = match http2 {
-            false => (Rc::clone(&me.facts), Rc::clone(&me.deadlines.borrow())),
-            true => {
-                let deadlines = Rc::<Deadlines>::default();
-                *me.deadlines.borrow_mut() = Rc::clone(&deadlines);
-                (me.facts.of_stream(), deadlines)
-            }
-        };
+        let config = &me.config;
+        let facts = me.facts_of_request();
         // Later than the handler is: then what says so is still let out.
-        let limit = me.config.rules.timeouts.request;
-        deadlines
-            .request
-            .set(me.clock.after(limit.map(|limit| limit + me.clock.grace())));
-        if facts.notes.underscore.get() && !me.config.allow_underscores {
+        let limit = config.rules.timeouts.request;
+        let deadline = limit.and_then(|limit| me.clock.after(Some(limit + me.clock.grace())));
+        facts.deadlines.request.set(deadline);
+        if facts.notes.underscore.get() && !config.allow_underscores {
             drop_underscores(&mut request);
         }
-        let exchange = Exchange::new(
-            &request,
-            &facts,
-            &me.notes,
-            &me.connection,
-            &me.config.after,
-        );
-        #[cfg(feature = "tower")]
-        if let Some(tower) = &me.config.tower {
-            request.extensions_mut().insert(facts.peer.clone());
-            let asked = Asked {
-                answering: Rc::clone(me),
-                facts,
-                deadlines,
-            };
-            return Call(State::Foreign(asked, tower(request), Some(exchange)));
-        }
+        let exchange = Exchange::new(&request, me);
         let asked = Asked {
             answering: Rc::clone(me),
             facts,
-            deadlines,
         };
-        Call(State::New(Some((asked, request, exchange))))
+        #[cfg(feature = "tower")]
+        if let Some(tower) = &config.tower {
+            request.extensions_mut().insert(asked.facts.peer.clone());
+            return Call(State::Foreign(asked, tower(request), Some(exchange)));
+        }
+        match request.body().is_end_stream() {
+            // A stream of HTTP/2 gets its greenthread by the future: see above.
+            _ if asked.facts.http2 => Call(State::New(Some((asked, request, exchange)))),
+            true => Call(State::Answered(Some(asked.answer_here(request, exchange)))),
+            false => Call(State::Elsewhere(asked.answer_elsewhere(request, exchange))),
+        }
+    }
+}
+
+impl Answering {
+    fn facts_of_request(&self) -> Rc<Facts> {
+        #[cfg(feature = "http2")]
+        if self.facts.http2 {
+            let facts = self.facts.of_stream();
+            *self.stream.borrow_mut() = Some(Rc::clone(&facts));
+            return facts;
+        }
+        Rc::clone(&self.facts)
     }
 }
 
@@ -108,6 +105,7 @@ pub(crate) struct Call(State);
 )]
 enum State {
     New(Option<(Asked, Request<Incoming>, Exchange)>),
+    Answered(Option<HyperAnswer>),
     Elsewhere(Taker<HyperAnswer>),
     #[cfg(feature = "tower")]
     Foreign(Asked, crate::tower::ForeignAnswer, Option<Exchange>),
@@ -117,29 +115,23 @@ impl Future for Call {
     type Output = io::Result<HyperAnswer>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<HyperAnswer>> {
-        loop {
-            match &mut self.0 {
-                State::New(asked) => {
-                    let Some((asked, request, exchange)) = asked.take() else {
-                        return Poll::Ready(Err(io::Error::other("the answer was given before")));
-                    };
-                    if asked.facts.http2 || request.body().is_end_stream() {
-                        return Poll::Ready(Ok(asked.answer_here(request, exchange)));
-                    }
-                    self.0 = State::Elsewhere(asked.answer_elsewhere(request, exchange));
-                }
-                #[cfg(feature = "tower")]
-                State::Foreign(asked, answering, exchange) => {
-                    return asked.poll_foreign(cx, answering, exchange);
-                }
-                State::Elsewhere(answer) => {
-                    let answer = std::task::ready!(answer.poll_take(cx));
-                    return Poll::Ready(answer.ok_or_else(|| {
-                        io::Error::new(ErrorKind::Interrupted, "the handler was killed")
-                    }));
-                }
+        let answer = match &mut self.0 {
+            State::New(asked) => asked
+                .take()
+                .map(|(asked, request, exchange)| asked.answer_here(request, exchange)),
+            State::Answered(answer) => answer.take(),
+            #[cfg(feature = "tower")]
+            State::Foreign(asked, answering, exchange) => {
+                return asked.poll_foreign(cx, answering, exchange);
             }
-        }
+            State::Elsewhere(answer) => {
+                let answer = std::task::ready!(answer.poll_take(cx));
+                return Poll::Ready(answer.ok_or_else(|| {
+                    io::Error::new(ErrorKind::Interrupted, "the handler was killed")
+                }));
+            }
+        };
+        Poll::Ready(answer.ok_or_else(|| io::Error::other("the answer was given before")))
     }
 }
 
@@ -147,7 +139,6 @@ impl Future for Call {
 pub(crate) struct Asked {
     pub(crate) answering: Rc<Answering>,
     pub(crate) facts: Rc<Facts>,
-    deadlines: Rc<Deadlines>,
 }
 
 impl Asked {
@@ -218,15 +209,16 @@ impl Asked {
     }
 
     fn send(&self, kind: Kind) -> Sending {
-        let deadline = self.deadlines.request.get();
+        let deadline = self.facts.deadlines.request.get();
         match kind {
             Kind::Bytes(bytes) => Sending::Bytes(bytes),
             Kind::Reader(reader, length) => {
-                Sending::Pull(Pull::new(Box::new(pieces_of(reader)), length, deadline))
+                let pieces = Box::new(pieces_of(reader));
+                Sending::Pull(Box::new(Pull::new(pieces, length, deadline)))
             }
             Kind::Pieces(pieces) => {
                 let pieces = gathered(pieces, self.answering.config.minimum_chunk_size);
-                Sending::Pull(Pull::new(pieces, None, deadline))
+                Sending::Pull(Box::new(Pull::new(pieces, None, deadline)))
             }
             Kind::TakeOver(take) => {
                 *self.facts.take_over.borrow_mut() = Some(take);
@@ -242,10 +234,12 @@ impl Asked {
         sending: Sending,
         exchange: Exchange,
     ) -> HyperAnswer {
-        let moves = self.facts.http2.then(|| Moves {
-            clock: Rc::clone(&self.answering.clock),
-            deadlines: Rc::clone(&self.deadlines),
-            timeout: self.answering.config.rules.timeouts.write,
+        let moves = self.facts.http2.then(|| {
+            Box::new(Moves {
+                clock: Rc::clone(&self.answering.clock),
+                deadlines: Rc::clone(&self.facts.deadlines),
+                timeout: self.answering.config.rules.timeouts.write,
+            })
         });
         head.map(|()| Outgoing::new(sending, exchange, moves))
     }
@@ -261,7 +255,7 @@ impl Asked {
         let version = parts.version;
         let can_upgrade =
             !parts.extensions.is_empty() && parts.extensions.get::<OnUpgrade>().is_some();
-        let expects = version == Version::HTTP_11 && parts.headers.contains_key(EXPECT);
+        let expects = self.facts.notes.expects.get();
         let name =
             log::log_enabled!(log::Level::Error).then(|| (parts.method.clone(), parts.uri.clone()));
         // HTTP/1 was looked at by the guard.

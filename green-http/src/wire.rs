@@ -53,9 +53,12 @@ pub(crate) struct Notes {
     pub(crate) refused: Cell<Option<Refusal>>,
     /// The message at hand has fields whose names have an underscore.
     pub(crate) underscore: Cell<bool>,
+    /// Its client waits for a 100 Continue.
+    pub(crate) expects: Cell<bool>,
     /// What goes with the next 100 Continue.
     pub(crate) with_continue: RefCell<Option<Vec<u8>>>,
-    pub(crate) raw: RefCell<bytes::Bytes>,
+    /// The head of the message at hand, where it is kept.
+    pub(crate) raw: RefCell<Option<Rc<[u8]>>>,
     /// Requests that have not been answered to the end.
     pub(crate) under_way: Cell<usize>,
     /// Set once the peer cannot be heard or told anything any more.
@@ -89,6 +92,12 @@ impl<T: Transport> Wire<T> {
             && self.watched.deadlines.write.get().is_none()
             && self.output.borrow().is_empty()
             && self.input.borrow().is_idle()
+    }
+
+    /// True if some of a request has come and nothing of it was handed on.
+    pub(crate) fn has_half_a_head(&self) -> bool {
+        let input = self.input.borrow();
+        self.notes.under_way.get() == 0 && !input.is_idle() && !input.ended
     }
 
     /// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.
@@ -145,6 +154,13 @@ impl<T: Transport> Wire<T> {
         loop {
             let cut = {
                 let input = &mut *self.input.borrow_mut();
+                if !input.ended
+                    && self.notes.refused.get().is_none()
+                    && let Err(refusal) = input.check(&self.rules)
+                {
+                    log::debug!("refused a request: {refusal}");
+                    self.notes.refused.set(Some(refusal));
+                }
                 if input.hand_on(buf, &self.rules, &self.notes) {
                     self.watched.deadlines.read.set(None);
                     return Poll::Ready(Ok(()));
@@ -157,15 +173,6 @@ impl<T: Transport> Wire<T> {
                         }
                         _ => Ok(()),
                     });
-                }
-                match input.check(&self.rules) {
-                    Ok(true) => continue,
-                    Ok(false) => {}
-                    Err(refusal) => {
-                        log::debug!("refused a request: {refusal}");
-                        self.notes.refused.set(Some(refusal));
-                        continue;
-                    }
                 }
                 self.notes.draining.get() && input.is_idle() && !input.opaque
             };
@@ -180,7 +187,9 @@ impl<T: Transport> Wire<T> {
     /// Reads more. What is held back goes out first.
     fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The client may be waiting for it. If it cannot be written, that is for the writer to see.
-        let _ = self.poll_write_held(cx)?;
+        if !self.output.borrow().is_empty() {
+            let _ = self.poll_write_held(cx)?;
+        }
         let read = SCRATCH.with(|scratch| {
             let scratch = &mut *scratch.borrow_mut();
             scratch.resize(READ, 0);

@@ -613,6 +613,11 @@ fn a_handler_takes_the_connection_over() {
                     let (tcp, ahead) = stream.downcast::<green::net::TcpStream>().unwrap();
                     (&tcp).write_all(&ahead).unwrap();
                 }),
+                // One of another type is given back, with all that has come.
+                "/other" => Response::upgrade("words", move |stream| {
+                    let other = stream.downcast::<green::net::UnixStream>();
+                    switch(other.map(drop).unwrap_err());
+                }),
                 _ => Response::upgrade("words", switch),
             }
         }));
@@ -627,6 +632,8 @@ fn a_handler_takes_the_connection_over() {
         drop(stream);
         let answer = server.ask_open(get("/taken", asking) + "ahead");
         assert!(answer.ends_with("\r\n\r\nahead"), "{answer}");
+        let answer = server.ask(get("/other", asking) + "ahead of it ");
+        assert!(answer.ends_with("\r\n\r\nahead of it "), "{answer}");
         // Who did not ask does not get it.
         assert_eq!(status(&server.get("/")), 426);
         server.end();

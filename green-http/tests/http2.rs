@@ -198,6 +198,12 @@ fn a_drain_finishes_the_streams() {
         let life = server.life.clone();
         block_on(async {
             let mut sender = client(address).await;
+            sender
+                .send_request(request(address, "/", b""))
+                .await
+                .unwrap();
+            // A connection that has just come is not idle either: only now does not idle mean a request.
+            until(|| life.counters().idle == 1);
             let late = spawn(sender.send_request(request(address, "/long", b"")));
             until(|| life.counters().open == 1 && life.counters().idle == 0);
             assert_eq!(life.drain(SHORT).killed, 1);

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 
 use common::{LONG, bounded};
 use green::net::{Shutdown, TcpStream};
+use green::server::Lifecycle;
 use green_http::{Body, Request, RequestExt, Response, Server, TlsFacts};
 use green_tls::{Acceptor, Connector, Identity, TlsListener, TlsStream, wrap};
 
@@ -18,6 +19,10 @@ fn secret(request: Request<Body>) -> Response {
 
 /// Runs `test` with a client that trusts the server and offers these protocols.
 fn with_server(protocols: &[&str], test: impl FnOnce(TcpStream, &Connector)) {
+    with_life(protocols, |stream, connector, _| test(stream, connector));
+}
+
+fn with_life(protocols: &[&str], test: impl FnOnce(TcpStream, &Connector, &Lifecycle)) {
     bounded(|| {
         let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
         let text = made.cert.pem();
@@ -37,7 +42,7 @@ fn with_server(protocols: &[&str], test: impl FnOnce(TcpStream, &Connector)) {
             .alpn(protocols.to_vec())
             .build()
             .unwrap();
-        test(green::connect(address).unwrap(), &connector);
+        test(green::connect(address).unwrap(), &connector, &life);
         assert_eq!(life.drain(LONG).killed, 0);
         serving.join().unwrap().unwrap();
     });
@@ -80,6 +85,40 @@ fn plain_http_on_the_port_of_tls_harms_nobody() {
         good.read_exact(&mut start).unwrap();
         assert_eq!(&start, b"HTTP/1.1 200");
         good.shutdown(Shutdown::Write).unwrap();
+    });
+}
+
+/// Whether it was idle or in the middle of a request: what the client reads ends with a close_notify, or that were an
+/// error.
+#[test]
+fn a_drain_ends_tls_with_a_close_notify() {
+    with_life(&["http/1.1"], |stream, connector, life| {
+        let mut busy = open(
+            green::connect(stream.peer_addr().unwrap()).unwrap(),
+            connector,
+        );
+        let mut idle = open(stream, connector);
+        idle.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .unwrap();
+        let mut text = String::new();
+        while !text.ends_with("for localhost") {
+            let mut byte = [0];
+            idle.read_exact(&mut byte).unwrap();
+            text.push(byte[0].into());
+        }
+        busy.write_all(b"GET / HTTP/1.1\r\nHost: loc").unwrap();
+        while life.counters().idle != 1 {
+            green::yield_now();
+        }
+        let draining = life.clone();
+        let draining = green::spawn(move || draining.drain(LONG));
+        assert_eq!(idle.read(&mut [0; 16]).unwrap(), 0);
+        busy.write_all(b"alhost\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        busy.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("connection: close"), "{answer}");
+        assert!(answer.ends_with("HTTP/1.1 for localhost"), "{answer}");
+        assert_eq!(draining.join().unwrap().killed, 0);
     });
 }
 

@@ -13,7 +13,7 @@
 //! let listener = listen_tls("127.0.0.1:0", &certificate, &key)?; // two PEM files
 //! let port = listener.get_ref().local_addr()?.port();
 //! green::spawn_n(move || {
-//!     let serving = green::serve(&listener, 1000, |mut stream, _peer| stream.write_all(b"hello"));
+//!     let serving = green::serve_forever(&listener, 1000, |mut stream, _peer| stream.write_all(b"hello"));
 //!     println!("the server has ended: {serving:?}");
 //! });
 //!
@@ -81,10 +81,10 @@ pub use acceptor::{Acceptor, AcceptorBuilder};
 pub use config::Config;
 pub use connector::{Connector, ConnectorBuilder};
 pub use error::{TlsError, TlsFailure};
+pub use green::net::Stream;
 pub use identity::Identity;
 pub use listener::TlsListener;
 pub use rustls;
-pub use stream::Stream;
 pub use tls_stream::TlsStream;
 #[cfg(feature = "futures-io")]
 pub use tls_stream::poll::PollStream;

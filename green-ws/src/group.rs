@@ -7,7 +7,8 @@ use std::rc::{Rc, Weak};
 use crate::Stream;
 use crate::socket::{Opened, WebSocket};
 
-/// The open WebSockets of a server, to be closed together when it is drained. It keeps none of them open.
+/// Several WebSockets, to be closed together. It keeps none of them open. (A drain of a server closes all of its own by
+/// itself: [`Upgrade::open`](crate::Upgrade::open).)
 ///
 /// Clones are handles of the same group.
 ///

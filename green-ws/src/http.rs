@@ -13,8 +13,7 @@ use crate::{Options, Refusal, Request, Stream, Upgrade, WebSocket};
 /// `S` is the type of the stream that the server listens on, as [`TcpStream`](green::net::TcpStream). A connection over
 /// one of another type is closed, and the log says so.
 ///
-/// A drain of the server waits for `f`. To tell the clients, put the WebSockets into a [`Group`](crate::Group) and close
-/// that before.
+/// A drain of the server closes the WebSocket with 1001, so that `f` receives `None`, and waits for `f` to return.
 ///
 /// ```
 /// use green::net::TcpStream;

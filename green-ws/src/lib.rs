@@ -29,7 +29,7 @@
 //! | [`Upgrade`] | the same for a request that an HTTP server has read |
 //! | [`connect`] | a client, by address; [`client`] on any connected stream |
 //! | [`Options`], [`Deflate`] | subprotocols, origins, compression, limits, timeouts |
-//! | [`Group`] | the open WebSockets of a server, closed together when it is drained |
+//! | [`Group`] | several WebSockets, closed together |
 //!
 //! # What is checked
 //!
@@ -65,19 +65,18 @@ mod message;
 mod options;
 mod protocol;
 mod socket;
-mod stream;
 
 #[cfg(feature = "tls")]
 pub use connect::connect_tls;
 pub use connect::{ClientStream, connect};
 pub use error::Error;
+pub use green::net::Stream;
 pub use group::Group;
 pub use handler::handler;
 pub use handshake::{Refusal, Request, Upgrade};
 pub use message::{Close, Message};
 pub use options::{Deflate, Options};
 pub use socket::{WebSocket, accept, client};
-pub use stream::Stream;
 
 /// The examples of the porting guide.
 #[cfg(doctest)]

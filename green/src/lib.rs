@@ -29,7 +29,7 @@
 //! | many of them | [`GreenPool`], [`GreenPile`], [`dagpool`]; [`pools`] of resources |
 //! | what they wait for each other with | [`queue`], [`event`], [`semaphore`], [`lock`], [`Barrier`], [`WaitGroup`]; [`sync`] for all OS threads |
 //! | time | [`sleep`], [`Timeout`], [`time`] |
-//! | sockets | [`net`], [`connect`], [`listen`], [`serve`], [`server`], [`select`] |
+//! | sockets | [`net`], [`connect`], [`listen`], [`serve_forever`], [`serve`], [`server`], [`select`] |
 //! | the rest of the world | [`dns`], [`fs`], [`os`], [`process`], [`signal`] |
 //! | blocking code and other threads | [`tpool`], [`hubs::handle`] |
 //! | all cores | [`workers()`], the module [`workers`](mod@workers); [`fork`] |
@@ -43,8 +43,10 @@
 //! |---|---|
 //! | `futures-io` (on) | the I/O traits of the crate futures-io on sockets |
 //! | `hyper`, `tokio` | those of hyper (with its timer and executor) and of tokio |
+//! | `thread-locals` | `own_thread_locals`: every `thread_local!` for each greenthread alone |
 //! | `dns` | a resolver of our own beside the system's: [`dns::use_resolver`] |
 //! | `ureq`, `ureq-tls` | an HTTP client: `green::ureq` |
+//! | `layer` | `green::layer`: waits that unwind nothing, for who has the calls of others wait here |
 //!
 //! # Environment variables
 //!
@@ -66,7 +68,8 @@
 //!
 //! A value of `thread_local!` is shared by all greenthreads of its thread. Its initialiser, and what runs in
 //! [`LocalKey::with`](std::thread::LocalKey::with), must not wait: std does not expect that another greenthread comes there
-//! meanwhile. [`corolocal!`] declares values that each greenthread has for itself, and has no such rule.
+//! meanwhile. [`corolocal!`] declares values that each greenthread has for itself, and has no such rule. With the feature
+//! `thread-locals`, `own_thread_locals` gives each greenthread all of them for itself.
 //!
 //! # Panics
 //!
@@ -92,6 +95,8 @@ mod greenthread;
 mod groups;
 pub mod hubs;
 mod io;
+#[cfg(feature = "layer")]
+pub mod layer;
 mod primitives;
 mod registry;
 mod runtime;
@@ -120,8 +125,10 @@ pub use primitives::{
     Flag, LifoQueue, LightQueue, Lock, Permit, PriorityQueue, Queue, RLock, Semaphore, Unwinding,
     WaitGroup, WaitGroupGuard, event, lock, queue, semaphore, sync,
 };
+#[cfg(feature = "thread-locals")]
+pub use runtime::own_thread_locals;
 pub use runtime::resume_interrupt;
-pub use server::{StopServe, serve};
+pub use server::{StopServe, serve, serve_forever};
 pub use threads::{future, tpool};
 pub use workers::workers;
 /// The names that these had before.
@@ -152,17 +159,7 @@ pub fn mask<T>(f: impl FnOnce() -> T) -> T {
     runtime::Runtime::with(|runtime| runtime.mask(f))
 }
 
-/// The examples of the porting guide.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/eventlet.md")]
-struct Guide;
-
 /// The example of the readme.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// The programs of the readme of the repository.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct FrontPage;

@@ -43,6 +43,10 @@ pub(crate) struct Block {
     /// Handles and children. The one that runs needs none.
     pub(crate) refs: Cell<u32>,
     pub(crate) state: Cell<State>,
+    /// Above zero it is not told to exit: see [`mask_exit`](crate::mask_exit).
+    pub(crate) exit_masked: Cell<u8>,
+    /// Its thread pointer is that of a storage of its own, which goes when the stack does.
+    pub(crate) has_own_locals: bool,
     /// Owned: counted in the parent's `refs`. Only the main greenlet has none.
     pub(crate) parent: Cell<Option<Ptr>>,
     pub(crate) stack: Option<Stack>,
@@ -55,12 +59,12 @@ pub(crate) struct Block {
     pub(crate) next: Cell<Option<Ptr>>,
     /// While this one waits for the end of a greenlet that it has told to exit: that greenlet.
     pub(crate) awaits_end: Cell<Option<Ptr>>,
-    pub(crate) values: Cell<Option<Values>>,
+    pub(crate) values: Cell<Option<LocalValues>>,
     pub(crate) fiber: Fiber,
 }
 
 /// The values of a greenlet, by the addresses of their statics. See [`Local`](crate::Local).
-pub(crate) type Values = Vec<(usize, Rc<dyn Any>)>;
+pub(crate) type LocalValues = Vec<(usize, Rc<dyn Any>)>;
 
 // Two cache lines, but for what the sanitizers need.
 #[cfg(target_pointer_width = "64")]

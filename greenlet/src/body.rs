@@ -11,6 +11,7 @@ use crate::pass::pass_for_good;
 use crate::sanitizer;
 use crate::switch::receive;
 use crate::thread::thread;
+use crate::thread_locals;
 
 /// The first function on a greenlet's stack.
 ///
@@ -73,6 +74,9 @@ unsafe fn finish(result: *mut (), found: &'static Type, take: Take, end: Option<
     let me = thread.current();
     if me.has_values() {
         me.drop_values();
+    }
+    if me.has_own_locals {
+        thread_locals::destroy();
     }
     me.state.set(State::Dead);
     thread.living.set(thread.living.get() - 1);

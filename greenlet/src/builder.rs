@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::io;
 use std::panic::Location;
 
-use crate::arch;
 use crate::block::{Block, Body, Ptr, State};
 use crate::body::{closure, drop_closure, entry};
 use crate::end::end_postponed;
@@ -14,6 +13,7 @@ use crate::message::Type;
 use crate::sanitizer::Fiber;
 use crate::stack;
 use crate::thread_end::{arm, enter};
+use crate::thread_locals::Storage;
 
 /// What the top of a stack must hold beside the closure: the control block and a few frames.
 const ROOM: usize = 4096;
@@ -23,8 +23,11 @@ const ROOM: usize = 4096;
 /// ```
 /// use greenlet::Builder;
 ///
-/// let g = Builder::new().stack_size(64 * 1024).label("parser").build(|n: u64| n + 1)?;
-/// assert_eq!(g.stack_size(), 64 * 1024);
+/// let here = std::panic::Location::caller();
+/// let builder = Builder::new().stack_size(64 * 1024).own_thread_locals(false);
+/// let g = builder.label("parser").id(7).location(here).build(|n: u64| n + 1)?;
+/// assert_eq!((g.stack_size(), g.label(), g.id()), (64 * 1024, "parser", 7));
+/// assert_eq!(g.spawned_at(), here);
 /// assert_eq!(g.switch(1), Ok(2));
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -35,6 +38,7 @@ pub struct Builder {
     label: &'static str,
     id: Option<u64>,
     location: &'static Location<'static>,
+    own_thread_locals: bool,
 }
 
 impl Builder {
@@ -52,10 +56,11 @@ impl Builder {
             label: "greenlet",
             id: None,
             location: Location::caller(),
+            own_thread_locals: false,
         }
     }
 
-    /// The bytes of the stack, rounded up to whole pages. A guard of 64 KiB of address space comes below.
+    /// The bytes of the stack, rounded up to whole pages. A guard of at least 64 KiB of address space comes below.
     ///
     /// A panic that prints a backtrace takes 24 KiB in a build without optimisation: see
     /// [`MIN_STACK_SIZE`](crate::MIN_STACK_SIZE).
@@ -86,11 +91,20 @@ impl Builder {
         self
     }
 
+    /// Gives the greenlet thread-locals of its own, or those of the OS thread, which is the default. See
+    /// [`thread_locals`](crate::thread_locals).
+    #[inline]
+    pub fn own_thread_locals(mut self, own: bool) -> Builder {
+        self.own_thread_locals = own;
+        self
+    }
+
     /// Makes the greenlet. Its parent is the current one.
     ///
     /// # Errors
-    /// `InvalidInput` if the stack size is below [`MIN_STACK_SIZE`](crate::MIN_STACK_SIZE), or the closure does not fit
-    /// the stack, or `GREENLET_STACK_SIZE` is no size; otherwise what the system says if it has no memory for a stack.
+    /// `Unsupported` if it is to have thread-locals of its own and [cannot](crate::thread_locals::check). `InvalidInput` if
+    /// the stack size is below [`MIN_STACK_SIZE`](crate::MIN_STACK_SIZE), or the closure does not fit the stack, or
+    /// `GREENLET_STACK_SIZE` is no size; otherwise what the system says if it has no memory for a stack.
     #[inline]
     pub fn build<In, Out, F>(self, body: F) -> io::Result<Greenlet<In, Out>>
     where
@@ -106,6 +120,7 @@ impl Builder {
         if !thread.end_is_next.get() && !arm(thread) {
             return Err(ending());
         }
+        let storage = Storage::new(self.own_thread_locals)?;
         let (top, stack) = thread.pool.acquire(size)?;
         // SAFETY: the stack is ours alone, and far larger.
         let block = unsafe { top.cast::<Block>().sub(1) };
@@ -125,6 +140,8 @@ impl Builder {
                 expects: Cell::new(Some(Type::of::<In>())),
                 refs: Cell::new(1),
                 state: Cell::new(State::Unstarted),
+                exit_masked: Cell::new(0),
+                has_own_locals: storage.is_own(),
                 parent: Cell::new(Some(parent)),
                 stack: Some(stack),
                 body: functions,
@@ -143,7 +160,7 @@ impl Builder {
             let place = closure::<F>(ptr);
             place.write(body);
             let top = place.cast::<u8>().sub(place.addr() % 16);
-            ptr.sp.set(arch::init(top, functions.run));
+            ptr.sp.set(storage.init(top, functions.run));
             Ok(Greenlet::from_any(AnyGreenlet::adopt(ptr)))
         }
     }

@@ -11,6 +11,8 @@ use crate::error::GreenletExit;
 use crate::message::{Control, Kind, Message, Tag, Type};
 use crate::pass::pass;
 use crate::thread::{POSTPONED, Thread, thread};
+use crate::thread_end::enter;
+use crate::thread_locals::Storage;
 
 /// How often a greenlet is told to exit that catches the exit and suspends itself again.
 const EXITS: usize = 8;
@@ -108,6 +110,10 @@ pub(crate) fn drop_body(thread: &Thread, block: Ptr) -> bool {
 #[inline]
 fn free(block: Ptr) {
     block.fiber.free();
+    if block.has_own_locals {
+        // SAFETY: the greenlet is dead and was suspended for the last time, or never ran.
+        unsafe { Storage::free(block.sp.get()) };
+    }
     if let Some(stack) = block.stack {
         // SAFETY: the greenlet is dead and has no handle: nobody comes back to its stack.
         unsafe { stack.release(block.top()) };
@@ -150,7 +156,13 @@ pub(crate) fn end_postponed(thread: &Thread) {
 /// Tells a suspended greenlet that has no handle to exit, until it is dead, and frees it.
 fn unwind(thread: &Thread, block: Ptr) {
     block.retain();
-    for _ in 0..EXITS {
+    // Nobody is left to switch to one that cannot be unwound where it waits.
+    let exits = if block.exit_masked.get() > 0 {
+        0
+    } else {
+        EXITS
+    };
+    for _ in 0..exits {
         if let Err(payload) = tell_to_exit(thread, block) {
             // What somebody else has thrown into the running greenlet meanwhile.
             postpone(thread, block);
@@ -164,6 +176,34 @@ fn unwind(thread: &Thread, block: Ptr) {
         }
     }
     keep_refused(thread, block);
+}
+
+/// Runs `f`, during which the running greenlet is not told to exit: for code that cannot be unwound, such as a destructor
+/// or what C has called.
+///
+/// If it loses its last handle where it is suspended in `f`, or its thread ends, it is left as it is, for good, as one
+/// that refuses to end. What is [thrown](crate::Greenlet::throw) into it is raised.
+///
+/// ```
+/// use greenlet::{Greenlet, main_greenlet};
+///
+/// let g = Greenlet::new(|()| greenlet::mask_exit(|| main_greenlet().switch::<(), ()>(())));
+/// g.switch_as::<()>(()).unwrap();
+/// drop(g); // It stays suspended: its stack is leaked.
+/// ```
+pub fn mask_exit<R>(f: impl FnOnce() -> R) -> R {
+    struct Over(Ptr);
+
+    impl Drop for Over {
+        fn drop(&mut self) {
+            self.0.exit_masked.set(self.0.exit_masked.get() - 1);
+        }
+    }
+
+    let me = enter().current();
+    me.exit_masked.set(me.exit_masked.get().saturating_add(1));
+    let _over = Over(me);
+    f()
 }
 
 /// Leaves one that refuses to end as it is until the thread ends. It has been retained for that.

@@ -7,6 +7,17 @@ use std::fmt;
 ///
 /// Thrown into a greenlet it unwinds the body like any other payload. When it leaves the body, the parent's pending
 /// switch *returns* it, as [`SwitchError::Exit`], and nothing is raised.
+///
+/// ```
+/// use greenlet::{Greenlet, GreenletExit, SwitchError};
+///
+/// let g = Greenlet::new(|()| loop {
+///     greenlet::main_greenlet().switch::<(), ()>(()).unwrap();
+/// });
+/// g.switch_as::<()>(()).unwrap();
+/// assert_eq!(g.throw(GreenletExit), Err(SwitchError::Exit(GreenletExit)));
+/// assert!(g.is_dead());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct GreenletExit;
 
@@ -19,6 +30,17 @@ impl fmt::Display for GreenletExit {
 impl Error for GreenletExit {}
 
 /// Why a switch came back without a value.
+///
+/// ```
+/// use greenlet::{Greenlet, GreenletExit, SwitchError};
+///
+/// let g = Greenlet::new(|()| std::panic::resume_unwind(Box::new(GreenletExit)));
+/// match g.switch(()) {
+///     Ok(()) => unreachable!("it gives no value"),
+///     Err(SwitchError::Exit(_)) => assert!(g.is_dead()),
+///     Err(refused) => panic!("{refused}"),
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SwitchError {
     /// A child ended by [`GreenletExit`]: it has no value to give.
@@ -45,6 +67,15 @@ impl fmt::Display for SwitchError {
 impl Error for SwitchError {}
 
 /// Why a parent was refused.
+///
+/// ```
+/// use greenlet::{Greenlet, ParentError};
+///
+/// let (a, b) = (Greenlet::new(|()| ()), Greenlet::new(|()| ()));
+/// b.set_parent(a.as_any()).unwrap();
+/// assert_eq!(a.set_parent(b.as_any()), Err(ParentError::Cycle));
+/// assert_eq!(greenlet::main_greenlet().set_parent(a.as_any()), Err(ParentError::Main));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParentError {
     /// The new parent is the greenlet itself or one of its descendants.

@@ -71,6 +71,13 @@ impl<T: 'static> Generator<T> {
     }
 
     /// The greenlet that the function runs in.
+    ///
+    /// ```
+    /// let mut numbers = greenlet::Generator::new(|y| (0..2).for_each(|n| y.give(n)));
+    /// assert!(!numbers.as_greenlet().is_started());
+    /// assert_eq!(numbers.by_ref().count(), 2);
+    /// assert!(numbers.as_greenlet().is_dead());
+    /// ```
     pub fn as_greenlet(&self) -> &AnyGreenlet {
         self.greenlet.as_any()
     }

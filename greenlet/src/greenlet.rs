@@ -22,6 +22,30 @@ use crate::handle::AnyGreenlet;
 /// The running greenlet needs no handle. A suspended one whose last handle is dropped is unwound at once, by a
 /// [`GreenletExit`](crate::GreenletExit) raised where it is suspended, so that everything on its stack is dropped. The
 /// stack is used again once the greenlet is dead *and* its last handle is gone.
+///
+/// ```
+/// use greenlet::{Greenlet, current};
+///
+/// let main = current();
+/// let g = Greenlet::new(move |name: &str| {
+///     let next = main.switch::<usize, &str>(name.len()).unwrap();
+///     next.to_uppercase()
+/// });
+/// assert!(!g.is_started() && g.parent() == Some(current()));
+/// assert_eq!(g.switch_as::<usize>("first"), Ok(5)); // What its first switch gives back is no `String`.
+/// assert!(g.is_started() && g.is_active() && !g.is_current());
+/// g.set_parent(&current()).unwrap();
+/// assert_eq!(g.switch("second"), Ok("SECOND".to_owned()));
+/// assert!(g.is_dead());
+///
+/// // What reports say of it.
+/// println!("{} {} of {}, on {} bytes", g.label(), g.id(), g.spawned_at(), g.stack_size());
+/// assert!(g.stack_high_water() > 0 && g.backtrace().is_none(), "it is dead");
+/// g.as_any().prefetch(); // Of use before a switch to one that has waited for long.
+///
+/// let once = Greenlet::new(|n: u32| n + 1);
+/// assert_eq!(once.switch_into::<u32>(1), Ok(2)); // That was its last handle.
+/// ```
 pub struct Greenlet<In, Out> {
     any: AnyGreenlet,
     types: PhantomData<fn(In) -> Out>,

@@ -27,6 +27,18 @@ use crate::thread_end::enter;
 /// let g = AnyGreenlet::from(Greenlet::new(|n: u32| n.to_string()));
 /// assert_eq!(g.switch::<u32, String>(5), Ok("5".to_string()));
 /// assert!(g.is_dead() && g.parent().is_some_and(|parent| parent.is_current()));
+///
+/// let g = AnyGreenlet::from(Greenlet::new(|n: u32| n + 1));
+/// assert!(!g.is_started() && !g.is_active());
+/// println!("{} {} of {}, on {} bytes", g.label(), g.id(), g.spawned_at(), g.stack_size());
+/// g.prefetch(); // Of use before a switch to one that has waited for long.
+/// assert_eq!(g.typed::<u32, u32>().switch(1), Ok(2));
+/// assert!(g.stack_high_water() > 0 && g.backtrace().is_none(), "it is dead");
+///
+/// let g = AnyGreenlet::from(Greenlet::new(|(): ()| ()));
+/// assert_eq!(g.clone().switch_into::<(), ()>(()), Ok(()));
+/// assert!(g.throw::<_, ()>(greenlet::GreenletExit).is_err(), "a dead one has exited");
+/// assert!(g.into_typed::<(), ()>().is_dead());
 /// ```
 pub struct AnyGreenlet {
     handle: Handle,
@@ -281,6 +293,14 @@ pub fn current() -> AnyGreenlet {
 }
 
 /// The main greenlet of this thread: the one that runs on the thread's own stack. It is never dead.
+///
+/// ```
+/// use greenlet::{Greenlet, main_greenlet};
+///
+/// assert!(main_greenlet().is_current());
+/// let g = Greenlet::new(|()| main_greenlet().is_current());
+/// assert_eq!(g.switch(()), Ok(false));
+/// ```
 #[inline]
 pub fn main_greenlet() -> AnyGreenlet {
     AnyGreenlet::new(enter().main())

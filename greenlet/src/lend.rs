@@ -98,6 +98,17 @@ pub fn lend<'env, R>(f: impl for<'scope> FnOnce(&'scope Lender<'scope, 'env>) ->
 ///
 /// `'scope` is the time from here to the end of `lend`, in which the closures may run; `'env` is that of what surrounds
 /// it, from which they may borrow.
+///
+/// ```
+/// let mut words = vec!["this", "is", "lent"];
+/// let loaned = greenlet::lend(|lender| {
+///     let loan = lender.lend(|| words.push("and back"));
+///     assert_eq!(lender.lent(), 1);
+///     loan.call();
+///     lender.lent()
+/// });
+/// assert_eq!((loaned, words.len()), (0, 4));
+/// ```
 pub struct Lender<'scope, 'env: 'scope> {
     lent: Rc<Cell<usize>>,
     kept: Kept,
@@ -178,6 +189,15 @@ impl fmt::Debug for Lender<'_, '_> {
 /// A closure that borrows and does not show it: see [`Lender::lend`]. Dropped, it is given back without a call.
 ///
 /// One that is forgotten is never given back.
+///
+/// ```
+/// let n = std::cell::Cell::new(1);
+/// greenlet::lend(|lender| {
+///     drop(lender.lend(|| n.set(10))); // Given back, and not called.
+///     lender.lend(|| n.set(n.get() + 1)).call();
+/// });
+/// assert_eq!(n.get(), 2);
+/// ```
 #[must_use = "a loan that is dropped is never called"]
 pub struct Loan<T: 'static> {
     // In this order they are dropped.

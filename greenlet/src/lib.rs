@@ -33,6 +33,8 @@
 //! | [`suspend`] | how one that was told to exit waits a little longer |
 //! | [`Local`], [`PerThread`] | data of each greenlet's own, and data of a thread for all its greenlets |
 //! | [`lend`], [`Lender`], [`Loan`] | closures that borrow, for greenlets, which take only what is `'static` |
+//! | [`thread_locals`] | all thread-locals of a program for each greenlet alone |
+//! | [`mask_exit`] | for code that cannot be unwound |
 //! | [`at_thread_end`], [`ThreadEnd`] | what happens when a thread ends |
 //! | [`set_trace`], [`stats`] | a hook that sees every switch, and how many greenlets and stacks there are |
 //! | [`default_stack_size`], [`set_default_stack_size`], [`MIN_STACK_SIZE`] | how large stacks are |
@@ -50,7 +52,8 @@
 //!
 //! Two greenlets of a thread share its thread-locals. The initialiser of a `thread_local!` that has a destructor must
 //! not switch: if two greenlets meet in it, std drops the value that the first one borrows, which is undefined behaviour
-//! that cannot be caught here. A [`Local`] may.
+//! that cannot be caught here. A [`Local`] may, and so may all of them where each greenlet has
+//! [thread-locals of its own](thread_locals).
 //!
 //! # Panics
 //!
@@ -63,7 +66,7 @@
 //!
 //! A stack is 256 KiB of address space, or what `GREENLET_STACK_SIZE` (bytes, or with `K` or `M`),
 //! [`set_default_stack_size`] or [`Builder::stack_size`] say, and costs the pages that it has touched: one for most that
-//! wait. Below it is a guard of 64 KiB: what overflows is reported by the name of the greenlet, and the process aborts.
+//! wait. Below it is a guard of at least 64 KiB: what overflows is reported by the name of the greenlet, and the process aborts.
 //! Rust code touches every page of its frames in turn and cannot step over a guard; C code that was compiled without
 //! stack probes can, with a frame larger than that.
 //!
@@ -75,6 +78,7 @@
 //! | | |
 //! |---|---|
 //! | feature `context` | switches with the `context` crate also where there is own assembly |
+//! | feature `thread-locals` | greenlets may have [thread-locals of their own](thread_locals), where the system can |
 //! | `GREENLET_STACK_SIZE` | the size of stacks that do not ask for another |
 //!
 //! # Platforms
@@ -110,10 +114,12 @@ mod stats;
 mod switch;
 mod thread;
 mod thread_end;
+pub mod thread_locals;
 mod ticks;
 mod trace;
 
 pub use builder::Builder;
+pub use end::mask_exit;
 pub use error::{GreenletExit, ParentError, SwitchError};
 pub use generator::{Generator, Yielder};
 pub use greenlet::Greenlet;

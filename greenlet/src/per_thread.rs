@@ -6,12 +6,14 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 use std::thread::LocalKey;
 
+use crate::thread_locals::on_host;
+
 /// A static of which each thread has one value, whatever greenlet asks: made by [`per_thread!`](crate::per_thread).
 ///
 /// It differs from a `thread_local!` in two things. The value has no destructor: it can be asked for at any time, also
 /// by destructors of thread-locals, and goes with the thread as it is; [`at_thread_end`](crate::at_thread_end) can
 /// empty it. And it is found by a word of its own that belongs to the thread, so that it stays the one value of the
-/// thread also where greenlets are given thread-locals of their own, as a layer that swaps the thread pointer may do.
+/// thread also where greenlets have [thread-locals of their own](crate::thread_locals).
 ///
 /// ```
 /// use std::cell::Cell;
@@ -69,9 +71,27 @@ impl<T: 'static> PerThread<T> {
         self.word.with(|word| word.0.get())
     }
 
+    /// Where the word is.
+    #[cfg(own_thread_locals)]
+    pub(crate) fn word(&'static self) -> *const Word<T> {
+        self.word.with(ptr::from_ref)
+    }
+
     #[cold]
     #[inline(never)]
     fn first(&'static self) -> *const T {
+        let mut value = ptr::null();
+        // The value is among the thread's own thread-locals, whichever the running greenlet has.
+        on_host(&mut || value = self.first_of_thread());
+        self.word.with(|word| word.0.set(value));
+        value
+    }
+
+    fn first_of_thread(&'static self) -> *const T {
+        let known = self.known();
+        if !known.is_null() {
+            return known;
+        }
         let value: *const T = self.value.with(|value| ptr::from_ref(&**value));
         self.word.with(|word| word.0.set(value));
         value

@@ -4,6 +4,13 @@ use crate::stack::StackStats;
 use crate::thread_end::enter;
 
 /// What the greenlets of a thread hold right now. See [`stats`].
+///
+/// ```
+/// let _g = greenlet::Builder::new().stack_size(64 * 1024).build(|()| ()).unwrap();
+/// let stats = greenlet::stats();
+/// assert!(stats.greenlets >= 1 && stats.stacks >= 1);
+/// assert!(stats.mapped_bytes >= 64 * 1024);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {

@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 
 use crate::block::{Block, Body, Ptr, State};
 use crate::sanitizer::Fiber;
-use crate::stack::{Overflowed, Pool, SignalStack};
+use crate::stack::{Overflowed, SignalStack, StackPool};
 
 /// A trace hook is set.
 pub(crate) const TRACED: u8 = 1;
@@ -25,7 +25,7 @@ pub(crate) struct Thread {
     next_id: Cell<u64>,
     /// Greenlets that are not dead, without the main one.
     pub(crate) living: Cell<usize>,
-    pub(crate) pool: Pool,
+    pub(crate) pool: StackPool,
     /// The process ends from inside a greenlet: no further one is made.
     pub(crate) closed: Cell<bool>,
     /// Suspended greenlets that lost their last handle where a switch was not possible.
@@ -41,6 +41,9 @@ pub(crate) struct Thread {
     pub(crate) at_end: ManuallyDrop<Cell<Vec<AtEnd>>>,
     /// A thread-local with a destructor was registered since this was cleared.
     pub(crate) registered: Cell<bool>,
+    /// The thread pointer that the system has given this thread.
+    #[cfg(own_thread_locals)]
+    pub(crate) host: Cell<*mut u8>,
     main: ManuallyDrop<Block>,
 }
 
@@ -49,6 +52,16 @@ type OnSwitch = fn(TraceEvent, Ptr);
 pub(crate) type AtEnd = Box<dyn FnOnce(ThreadEnd)>;
 
 /// What becomes of the greenlets that are suspended when a thread ends. See [`at_thread_end`](crate::at_thread_end).
+///
+/// ```
+/// use greenlet::ThreadEnd;
+///
+/// std::thread::spawn(|| {
+///     greenlet::at_thread_end(|end| assert_eq!(end, ThreadEnd::Unwind));
+/// })
+/// .join()
+/// .unwrap();
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ThreadEnd {
     /// They are unwound. Greenlets can be switched to.
@@ -59,6 +72,14 @@ pub enum ThreadEnd {
 }
 
 /// What brought control to the greenlet in which a [`TraceHook`](crate::TraceHook) runs.
+///
+/// ```
+/// use greenlet::{Greenlet, TraceEvent, set_trace};
+///
+/// set_trace(Some(Box::new(|event, _, _| assert_eq!(event, TraceEvent::Switch))));
+/// assert_eq!(Greenlet::new(|()| 5).switch(()), Ok(5));
+/// set_trace(None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TraceEvent {
     /// A value, or the end of a child.
@@ -77,7 +98,7 @@ crate::per_thread! {
         end_is_next: Cell::new(false),
         next_id: Cell::new(1),
         living: Cell::new(0),
-        pool: Pool::new(),
+        pool: StackPool::new(),
         closed: Cell::new(false),
         postponed: Cell::new(None),
         ends_postponed: Cell::new(false),
@@ -86,11 +107,15 @@ crate::per_thread! {
         on_switch: Cell::new(None),
         at_end: ManuallyDrop::new(Cell::new(Vec::new())),
         registered: Cell::new(false),
+        #[cfg(own_thread_locals)]
+        host: Cell::new(ptr::null_mut()),
         main: ManuallyDrop::new(Block {
             sp: Cell::new(ptr::null_mut()),
             expects: Cell::new(None),
             refs: Cell::new(1),
             state: Cell::new(State::Active),
+            exit_masked: Cell::new(0),
+            has_own_locals: false,
             parent: Cell::new(None),
             stack: None,
             body: &MAIN,
@@ -142,7 +167,16 @@ pub(crate) fn first_use() -> &'static Thread {
     let thread = thread();
     thread.running.set(Some(thread.main()));
     thread.main.fiber.begin_thread();
+    // No greenlet was made here before, so this is the thread's own.
+    #[cfg(own_thread_locals)]
+    thread.host.set(crate::arch::pointer());
     thread
+}
+
+/// Where the thread pointer `pointer` has the word that leads to the state, as this thread's own one has it.
+#[cfg(own_thread_locals)]
+pub(crate) fn word() -> *const crate::Word<Thread> {
+    THREAD.word()
 }
 
 /// The running greenlet, if `address` is in the guard of its stack. Called by a signal handler.

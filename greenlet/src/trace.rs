@@ -12,6 +12,15 @@ use crate::thread::{TRACED, Thread};
 use crate::thread_end::{ThreadEnd, at_thread_end, enter};
 
 /// Called with the event, the greenlet that control comes from, and the one that it has come to.
+///
+/// ```
+/// use greenlet::{Greenlet, TraceHook};
+///
+/// let hook: TraceHook = Box::new(|event, from, to| println!("{event:?}: {from:?} -> {to:?}"));
+/// let before = greenlet::set_trace(Some(hook));
+/// Greenlet::new(|()| ()).switch(()).unwrap();
+/// greenlet::set_trace(before);
+/// ```
 pub type TraceHook = Box<dyn FnMut(TraceEvent, &AnyGreenlet, &AnyGreenlet)>;
 
 /// Sets or removes the hook of this thread and returns the one before.

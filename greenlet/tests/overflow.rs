@@ -45,6 +45,13 @@ fn run_case(case: &str) {
                 .build(dig)
                 .unwrap(),
         ),
+        "own thread-locals" => overflow(
+            Builder::new()
+                .own_thread_locals(true)
+                .stack_size(64 * 1024)
+                .build(dig)
+                .unwrap(),
+        ),
         "big frame" => {
             #[inline(never)]
             fn big() -> u8 {
@@ -153,6 +160,12 @@ fn the_default_size_is_reported() {
 #[test]
 fn the_report_uses_the_given_name_and_number() {
     reports("named", "\ngreenthread 17 (spawned at ");
+}
+
+#[cfg(feature = "thread-locals")]
+#[test]
+fn one_with_thread_locals_of_its_own_is_reported_too() {
+    reports("own thread-locals", "has overflowed its 64 KiB stack");
 }
 
 #[test]

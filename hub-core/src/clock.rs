@@ -8,6 +8,21 @@ use std::time::{Duration, Instant};
 use crate::{Event, Hub};
 
 /// Where a reactor reads the time.
+///
+/// ```
+/// use hub_core::{Clock, Reactor, VirtualClock};
+/// use std::time::Duration;
+///
+/// let clock = Clock::Virtual(VirtualClock::new());
+/// let mut reactor = Reactor::new(Box::new(hub_poll::Poll::new()?));
+/// reactor.set_clock(clock.clone());
+/// let hour = reactor.now() + Duration::from_secs(3600);
+/// reactor.add_timer(hour, "an hour later");
+/// let mut woken = Vec::new();
+/// reactor.turn(None, &mut woken)?; // At once.
+/// assert_eq!((woken[0].waiter, clock.now()), ("an hour later", hour));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
     /// The system's monotonic clock.

@@ -10,6 +10,27 @@ use crate::{Interest, Ready, Token};
 pub const LONGEST_WAIT: Duration = Duration::from_secs(100_000_000);
 
 /// What the caller promises about when it arms a registration, or needs of the reports.
+///
+/// ```
+/// use hub_core::{Hub, Interest, Token, Trigger};
+/// use std::{io::Write, os::fd::AsFd, os::unix::net::UnixStream, time::Duration};
+///
+/// let mut hub = hub_poll::Poll::new()?;
+/// let (mut near, far) = UnixStream::pair()?;
+/// near.write_all(b"x")?;
+/// let reports = |hub: &mut hub_poll::Poll| {
+///     let mut events = Vec::new();
+///     hub.wait(Some(Duration::ZERO), &mut events).map(|()| events.len())
+/// };
+/// let token = Token::from_raw(1);
+/// for (trigger, twice) in [(Trigger::Oneshot, 0), (Trigger::Level, 1)] {
+///     hub.add(far.as_fd(), token, trigger)?;
+///     hub.arm(far.as_fd(), token, Interest::READ)?;
+///     assert_eq!((reports(&mut hub)?, reports(&mut hub)?), (1, twice));
+///     hub.remove(far.as_fd(), token)?;
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// The caller arms a direction only when it is not ready: a system call has said `WouldBlock`,
@@ -24,6 +45,12 @@ pub enum Trigger {
 }
 
 /// One report: this registration is ready like this.
+///
+/// ```
+/// use hub_core::{Event, Ready, Token};
+/// let event = Event { token: Token::from_raw(7), ready: Ready::READ | Ready::RDHUP };
+/// assert!(event.ready.is_readable() && !event.ready.is_writable());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The token that the registration was added with.
@@ -64,6 +91,39 @@ pub struct Event {
 ///
 /// Programs do not recognise a hub by its name: what others want to know of it are methods with a
 /// default body.
+///
+/// ```
+/// use hub_core::{Hub, Interest, Token, Trigger};
+/// use std::{io, io::Write, os::fd::AsFd, os::unix::net::UnixStream, time::Duration};
+///
+/// /// Waits for one byte on any hub.
+/// fn hears(mut hub: Box<dyn Hub>) -> io::Result<()> {
+///     println!(
+///         "{}: edges without arming {}, hang-ups {}, notices reuse {}, nests {}",
+///         hub.name(),
+///         hub.reads_need_no_arm(),
+///         hub.shows_hang_ups(),
+///         hub.notices_reuse(),
+///         hub.as_fd().is_some(),
+///     );
+///     let (mut near, far) = UnixStream::pair()?;
+///     let token = Token::from_raw(1);
+///     hub.add(far.as_fd(), token, Trigger::Oneshot)?;
+///     hub.arm(far.as_fd(), token, Interest::READ)?;
+///     near.write_all(b"x")?;
+///     let mut events = Vec::new();
+///     hub.wait(Some(Duration::from_secs(5)), &mut events)?;
+///     assert!(events[0].token == token && !hub.was_interrupted());
+///     hub.remove(far.as_fd(), token)?;
+///
+///     let fresh = hub.renew()?; // As the child of a fork does, which then
+///     hub.abandon(); // lets go of the old one.
+///     assert_eq!(fresh.name(), "poll");
+///     Ok(())
+/// }
+/// hears(Box::new(hub_poll::Poll::new()?))
+/// # .map(|()| ())?; Ok::<(), io::Error>(())
+/// ```
 pub trait Hub {
     /// A short lower-case name, for people to read: `epoll`, `poll`.
     fn name(&self) -> &'static str;

@@ -64,6 +64,7 @@ mod hub;
 mod parking;
 mod reactor;
 mod ready;
+mod source_state;
 mod sources;
 mod timers;
 mod token;

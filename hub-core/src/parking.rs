@@ -5,6 +5,24 @@ use std::io;
 use crate::Ready;
 
 /// How a system call has shown that the next one would find nothing.
+///
+/// ```
+/// use hub_core::{Direction, NotReady, Reactor};
+/// use std::{io::ErrorKind, net::UdpSocket, rc::Rc};
+///
+/// let mut reactor: Reactor<&str> = Reactor::new(Box::new(hub_poll::Poll::new()?));
+/// let socket = Rc::new(UdpSocket::bind("127.0.0.1:0")?);
+/// socket.set_nonblocking(true)?;
+/// let token = reactor.add(socket.clone())?;
+/// let why = match reactor.take_woken(token, Direction::Read) {
+///     true => NotReady::InVain, // It is the first call since the reactor gave a waiter back.
+///     false => NotReady::WouldBlock,
+/// };
+/// assert_eq!(socket.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+/// reactor.clear_ready(token, Direction::Read, why);
+/// assert!(!reactor.is_ready(token, Direction::Read));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReady {
     /// It said so.
@@ -33,6 +51,18 @@ pub enum NotReady {
 }
 
 /// A waiter that is due, and why.
+///
+/// ```
+/// use hub_core::{Cause, Reactor, Wakeup};
+///
+/// let mut reactor = Reactor::new(Box::new(hub_poll::Poll::new()?));
+/// reactor.add_timer(reactor.now(), "due");
+/// let mut woken = Vec::new();
+/// reactor.turn(None, &mut woken)?;
+/// let Wakeup { waiter, cause } = woken.remove(0);
+/// assert_eq!((waiter, cause), ("due", Cause::Expired));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Wakeup<W> {
     /// What was parked, or given with the timer.
@@ -42,6 +72,18 @@ pub struct Wakeup<W> {
 }
 
 /// Why a waiter is back.
+///
+/// ```
+/// use hub_core::Cause;
+///
+/// fn has_timed_out(cause: Cause) -> bool {
+///     match cause {
+///         Cause::Ready(_) => false,
+///         Cause::Expired => true,
+///     }
+/// }
+/// assert!(has_timed_out(Cause::Expired));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// Its descriptor is ready like this.
@@ -51,6 +93,17 @@ pub enum Cause {
 }
 
 /// What a turn returns beside the waiters that are due.
+///
+/// ```
+/// use hub_core::{Reactor, Turn};
+///
+/// let mut reactor: Reactor<&str> = Reactor::new(Box::new(hub_poll::Poll::new()?));
+/// let waker = reactor.waker()?;
+/// std::thread::spawn(move || waker.wake());
+/// let Turn { rang, reports } = reactor.turn(None, &mut Vec::new())?;
+/// assert!(rang && reports >= 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     /// A [`Waker`](crate::Waker) has rung since the last turn, or the reactor itself to be given
@@ -62,6 +115,21 @@ pub struct Turn {
 }
 
 /// Why a waiter could not be parked. It comes back with the error.
+///
+/// ```
+/// use hub_core::{Direction, NotReady, ParkError, Reactor};
+/// use std::{os::unix::net::UnixStream, rc::Rc};
+///
+/// let mut reactor = Reactor::new(Box::new(hub_poll::Poll::new()?));
+/// let token = reactor.add(Rc::new(UnixStream::pair()?.0))?;
+/// reactor.clear_ready(token, Direction::Read, NotReady::WouldBlock);
+/// assert!(reactor.park(token, Direction::Read, "first").is_ok());
+/// let refused = reactor.park(token, Direction::Read, "second");
+/// assert!(matches!(refused, Err(ParkError::Busy("second"))));
+/// reactor.remove(token);
+/// assert!(matches!(reactor.park(token, Direction::Read, "late"), Err(ParkError::Gone("late"))));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub enum ParkError<W> {
     /// Another waits for this direction of this descriptor.

@@ -56,6 +56,33 @@ use crate::{Clock, Direction, Event, Hub, Interest, Timers, Token, Trigger};
 /// assert_eq!((&*far).read(&mut [0; 8])?, 4);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// What it holds, and what takes it back:
+///
+/// ```
+/// use hub_core::{Direction, NotReady, Reactor, Trigger};
+/// use std::{os::unix::net::UnixStream, rc::Rc, time::Duration};
+///
+/// let mut reactor = Reactor::new(Box::new(hub_poll::Poll::new()?));
+/// let token = reactor.add_with(Rc::new(UnixStream::pair()?.0), Trigger::Oneshot)?;
+/// reactor.set_allow_many(true);
+/// for waiter in ["first", "second"] {
+///     reactor.park(token, Direction::Read, waiter).expect("many may wait");
+/// }
+/// let timer = reactor.add_timer(reactor.now() + Duration::from_secs(60), "a timer");
+/// assert_eq!((reactor.hub_name(), reactor.descriptors(), reactor.timer_count()), ("poll", 1, 1));
+/// assert_eq!((reactor.readers(), reactor.writers(), reactor.has_waiters()), (2, 0, true));
+/// assert_eq!(reactor.waiter(token, Direction::Read), Some(&"first"));
+/// assert_eq!(reactor.waiters().count() + reactor.timers().count(), 3);
+/// assert!(!reactor.is_wakeable(), "nobody has a waker");
+///
+/// // Everything moves to another hub.
+/// drop(reactor.replace_hub(Box::new(hub_select::Select::new()?))?);
+/// assert_eq!(reactor.cancel_timer(timer), Some("a timer"));
+/// assert_eq!(reactor.unpark(token, Direction::Read, |waiter| *waiter == "second"), Some("second"));
+/// assert_eq!(reactor.take_if(|waiter| *waiter == "first"), ["first"]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Reactor<W> {
     hub: Box<dyn Hub>,
     sources: Sources<W>,
@@ -140,6 +167,21 @@ impl<W> Reactor<W> {
     ///
     /// # Errors
     /// As [`replace_hub`](Reactor::replace_hub).
+    ///
+    /// ```
+    /// use hub_core::Reactor;
+    /// use std::{os::unix::net::UnixStream, rc::Rc};
+    ///
+    /// let mut reactor: Reactor<&str> = Reactor::new(Box::new(hub_poll::Poll::new()?));
+    /// let inherited = reactor.add(Rc::new(UnixStream::pair()?.0))?;
+    /// let kept = reactor.add(Rc::new(UnixStream::pair()?.0))?;
+    /// // In the child of a fork:
+    /// reactor.abandon(inherited);
+    /// let fresh = reactor.renew_hub()?;
+    /// reactor.restart(fresh)?.abandon();
+    /// assert!(reactor.descriptors() == 1 && reactor.is_ready(kept, hub_core::Direction::Read));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn restart(&mut self, hub: Box<dyn Hub>) -> io::Result<Box<dyn Hub>> {
         if self.wake_fd.take().is_some() {
             self.abandon(self.wake_token);
@@ -220,6 +262,17 @@ impl<W> Reactor<W> {
         if let Some(source) = self.sources.get_mut(token) {
             source.clear(direction, why);
         }
+    }
+
+    /// True, once, if a waiter of this direction has come back since the last system call that
+    /// [`clear_ready`](Reactor::clear_ready) was told of: if the one that is made now says
+    /// `WouldBlock`, it does so [in vain](NotReady::InVain).
+    ///
+    /// It is for the polls of futures. A greenthread knows where it woke up.
+    #[inline]
+    pub fn take_woken(&mut self, token: Token, direction: Direction) -> bool {
+        let source = self.sources.get_mut(token);
+        source.is_some_and(|source| source.state.take_woken(direction))
     }
 
     /// Parks a waiter until this direction is ready. Call it when

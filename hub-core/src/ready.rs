@@ -2,6 +2,12 @@ use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 
 /// One of the two things that a descriptor can be waited for.
+///
+/// ```
+/// use hub_core::{Direction, Interest};
+/// let wanted: Interest = Direction::Read.into();
+/// assert!(wanted.has(Direction::Read) && !wanted.has(Direction::Write));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Data, a connection, or the end of the stream can be read.
@@ -16,6 +22,11 @@ pub enum Direction {
 /// use hub_core::{Direction, Interest};
 /// let both = Interest::READ | Interest::WRITE;
 /// assert!(both.has(Direction::Write) && !Interest::NONE.has(Direction::Read));
+///
+/// // What a report leaves of it.
+/// let answered = Interest::answered_by(hub_core::Ready::READ);
+/// assert_eq!(both.without(answered), Interest::of(Direction::Write));
+/// assert!(both.without(both).is_none());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Interest(u8);
@@ -104,6 +115,11 @@ impl fmt::Debug for Interest {
 /// assert!(Ready::HUP.is_readable() && Ready::HUP.is_writable());
 /// assert!(!Ready::READ.is_writable());
 /// assert_eq!((Ready::READ | Ready::HUP).bits(), 5);
+///
+/// use hub_core::Direction;
+/// let (may_read, may_write) = (true, false); // As a system says it.
+/// let ready = Ready::of([(may_read, Ready::READ), (may_write, Ready::WRITE)]);
+/// assert!(ready.is(Direction::Read) && !ready.has(Ready::WRITE) && !ready.is_none());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Ready(u8);

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::{Cause, Direction, Event, Interest, NotReady, Ready, Token, Trigger, Wakeup};
+use crate::source_state::State;
+use crate::{Cause, Direction, Event, Interest, NotReady, Token, Trigger, Wakeup};
 
 /// The reactor's table: which descriptors are registered, and who waits for them. It knows no hub.
 pub(crate) struct Sources<W> {
@@ -31,6 +32,20 @@ pub(crate) struct Source<W> {
 }
 
 /// What a registration leaves behind. The reactor drops nothing of it.
+///
+/// ```
+/// use hub_core::{Direction, NotReady, Reactor};
+/// use std::{os::unix::net::UnixStream, rc::Rc};
+///
+/// let mut reactor = Reactor::new(Box::new(hub_poll::Poll::new()?));
+/// let token = reactor.add(Rc::new(UnixStream::pair()?.0))?;
+/// reactor.clear_ready(token, Direction::Read, NotReady::WouldBlock);
+/// reactor.park(token, Direction::Read, "a reader").expect("nobody else waits");
+/// let removed = reactor.remove(token).expect("it was registered");
+/// assert_eq!(removed.waiters, [(Direction::Read, "a reader")]);
+/// drop(removed.source); // Now it is closed.
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Removed<W> {
     /// The descriptor.
     pub source: Rc<dyn AsFd>,
@@ -43,56 +58,6 @@ const PATIENCE: u8 = 4;
 
 /// The pause after the first too many; each further one doubles it, five times.
 const PAUSE: Duration = Duration::from_millis(1);
-
-/// Per direction: whether the next system call is worth its price; whether a short transfer
-/// proves nothing, after a hang-up or error, which no second report will follow, and with urgent
-/// data, behind whose mark there may be more; whether the next to park is one that was woken in
-/// vain.
-#[derive(Clone, Copy)]
-pub(crate) struct State(u8);
-
-impl State {
-    const FRESH: State = State(0b0011);
-
-    #[inline]
-    pub(crate) fn is_ready(self, direction: Direction) -> bool {
-        self.0 >> direction as u8 & 1 != 0
-    }
-
-    #[inline]
-    fn report(&mut self, ready: Ready) {
-        let broken = ready.has(Ready::HUP | Ready::ERR | Ready::NVAL);
-        let doubtful = broken || ready.has(Ready::RDHUP | Ready::PRI);
-        self.0 |= ready.is_readable() as u8
-            | (ready.is_writable() as u8) << 1
-            | (doubtful as u8) << 2
-            | (broken as u8) << 3;
-    }
-
-    #[inline]
-    fn clear(&mut self, direction: Direction, why: NotReady) {
-        let flag = 0b0001 << direction as u8;
-        let sticky = 0b0100 << direction as u8;
-        match why {
-            NotReady::WouldBlock => self.0 &= !(flag | sticky),
-            NotReady::InVain => {
-                self.0 &= !(flag | sticky);
-                self.0 |= 0b1_0000 << direction as u8;
-            }
-            NotReady::ShortTransfer if self.0 & sticky == 0 => self.0 &= !flag,
-            NotReady::ShortTransfer => {}
-        }
-    }
-
-    /// True, once, if the direction's last report was in vain.
-    #[inline]
-    fn take_vain(&mut self, direction: Direction) -> bool {
-        let vain = 0b1_0000 << direction as u8;
-        let was = self.0 & vain != 0;
-        self.0 &= !vain;
-        was
-    }
-}
 
 const DIRECTIONS: [Direction; 2] = [Direction::Read, Direction::Write];
 
@@ -227,6 +192,7 @@ impl<W> Sources<W> {
             let Some(waiter) = source.take(direction) else {
                 continue;
             };
+            source.state.wake(direction);
             if source.waiter(direction).is_some() {
                 self.unsettled.push((token, direction));
             }

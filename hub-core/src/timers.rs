@@ -22,6 +22,16 @@ use slab::Slab;
 /// assert_eq!(timers.expire(179), None);
 /// assert_eq!(timers.expire(180), Some((180, "egg")));
 /// assert!(timers.is_empty());
+///
+/// let mut timers = Timers::new();
+/// for n in 0..4 {
+///     timers.add(n, n);
+/// }
+/// assert_eq!(timers.take_if(|n| n % 2 == 0).len(), 2);
+/// assert_eq!(timers.iter().map(|(deadline, _)| deadline).sum::<u64>(), 1 + 3);
+/// assert!(timers.len() == 2 && timers.entries() >= 2, "some deadlines are still to be forgotten");
+/// timers.clear();
+/// assert_eq!(timers.next_deadline(), None);
 /// ```
 pub struct Timers<T> {
     heap: Vec<Node>,
@@ -30,6 +40,14 @@ pub struct Timers<T> {
 }
 
 /// Names a timer, to cancel it. A key outlives its timer harmlessly.
+///
+/// ```
+/// use hub_core::{TimerKey, Timers};
+/// let mut timers = Timers::new();
+/// let raw = timers.add(5, "tea").into_raw();
+/// assert_eq!(timers.cancel(TimerKey::from_raw(raw)), Some("tea"));
+/// assert_eq!(timers.cancel(TimerKey::from_raw(raw)), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerKey {
     slot: u32,

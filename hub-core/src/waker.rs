@@ -12,6 +12,17 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 ///
 /// However often it is called before the reactor has a turn, it costs one system call. Clones wake
 /// the same reactor; to wake one that is gone does nothing, and is no error.
+///
+/// ```
+/// use hub_core::Reactor;
+///
+/// let mut reactor: Reactor<&str> = Reactor::new(Box::new(hub_poll::Poll::new()?));
+/// let waker = reactor.waker()?;
+/// let thread = std::thread::spawn(move || (0..1000).for_each(|_| waker.wake()));
+/// assert!(reactor.turn(None, &mut Vec::new())?.rang);
+/// thread.join().unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Waker(Arc<Notifier<AtomicBool, SocketPair>>);
 

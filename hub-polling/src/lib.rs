@@ -14,6 +14,12 @@
 //! no harm: what the poller keeps is a number, which it hands to the system's calls for watching and
 //! to no other. They answer that it is not open or not known, or begin to watch another file under
 //! a key that no registration has, whose reports are dropped. No file is read, written or closed.
+//!
+//! Why it is not enforced: a borrow for as long as the registration lasts would tie the hub to its
+//! descriptors by a lifetime, and nothing could own both, as every event loop does. A duplicate in
+//! the hub would cost a second descriptor each, and would keep the file open when its owner has
+//! closed it: the peer would not see the end. A [`Reactor`](hub_core::Reactor) owns what it
+//! registers and removes it first, so with one the promise is always kept.
 #![cfg(unix)]
 
 use std::fmt;

@@ -15,8 +15,7 @@ pub struct Frame {
 
 /// The end of a function's name and the most bytes that its frame may take.
 pub const LIMITS: &[(&str, u64)] = &[
-    ("greenlet::body::entry", 2816),
-    ("::switch_into", 128),
+    ("greenlet::body::entry", 832),
     ("Io<T>::note", 96),
     ("readiness::registered", 160),
     ("Reactor<W>::park", 128),

@@ -15,9 +15,9 @@ pub const ROOMS: &[(&str, &str)] = &[
     ("runtime", "error registry"),
     ("greenthread", "runtime"),
     ("primitives", "runtime greenthread"),
-    ("groups", "runtime greenthread primitives"),
     ("sim", "runtime"),
     ("threads/tpool", "error runtime greenthread primitives"),
+    ("groups", "runtime greenthread primitives threads/tpool"),
     ("threads/future/sleep", "runtime"),
     ("threads/future/block_on", "runtime greenthread primitives"),
     (
@@ -31,6 +31,7 @@ pub const ROOMS: &[(&str, &str)] = &[
     ),
     ("threads", "runtime threads/tpool threads/future"),
     ("server", "error runtime greenthread primitives groups io"),
+    ("layer", "runtime threads/tpool"),
     (
         "workers",
         "runtime greenthread primitives io hubs threads/future server",

@@ -2,8 +2,10 @@
 
 use crate::source::Source;
 
-/// The crates that may have it: the switch, the system calls of the backends, the C interface.
+/// The crates that may have it: the switch, the system calls of the backends, the C interface, the names of libc that
+/// greening defines.
 pub const FENCE: &[&str] = &[
+    "green-patch",
     "greenlet",
     "greenlet-c",
     "hub-epoll",

@@ -82,6 +82,8 @@ fn every_name_in_the_guide_is_there() {
     for source in [
         "green/src",
         "green-dns/src",
+        "green-tls/src",
+        "green-ws/src",
         "examples",
         "greenlet/examples",
         "greenlet/src",

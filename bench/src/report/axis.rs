@@ -14,8 +14,8 @@ pub(super) struct Axis {
     ticks: Vec<(f64, String)>,
 }
 
-/// From this ratio of the largest to the smallest value a scale is logarithmic.
-const LOG_FROM: f64 = 8.0;
+/// A logarithmic axis shows half a power of ten at least, so that noise does not fill a chart.
+const LEAST_SPAN: f64 = 0.5;
 
 impl Axis {
     /// A logarithmic axis over these values, with every power of ten labelled.
@@ -33,20 +33,19 @@ impl Axis {
         }
     }
 
-    /// An axis over these values: from zero, or logarithmic if they differ much.
+    /// A logarithmic axis over these values, labelled as densely as their span allows.
     pub(super) fn values(
         values: impl Iterator<Item = f64> + Clone,
         label: fn(f64) -> String,
     ) -> Axis {
         let (least, most) = ends(values);
-        if most / least < LOG_FROM {
-            return Axis::from_zero(most, label);
-        }
-        let (from, to) = (least.log10() - 0.1, most.log10() + 0.1);
-        let steps: &[f64] = if to - from > 2.5 {
-            &[1.0]
-        } else {
-            &[1.0, 2.0, 5.0]
+        let missing = LEAST_SPAN - 0.2 - (most / least).log10();
+        let margin = 0.1 + missing.max(0.0) / 2.0;
+        let (from, to) = (least.log10() - margin, most.log10() + margin);
+        let steps: &[f64] = match to - from {
+            span if span > 2.5 => &[1.0],
+            span if span > 1.0 => &[1.0, 2.0, 5.0],
+            _ => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0],
         };
         Axis {
             log: true,
@@ -195,11 +194,23 @@ mod tests {
     }
 
     #[test]
-    fn values_of_one_size_begin_at_zero() {
-        let axis = Axis::values([2.0, 9.0].into_iter(), label);
-        assert_eq!(labels(&axis), ["0", "2", "4", "6", "8"]);
+    fn values_are_logarithmic_and_labelled_whatever_their_span() {
         let axis = Axis::values([2.0, 90.0].into_iter(), label);
         assert_eq!(labels(&axis), ["2", "5", "10", "20", "50", "100"]);
+        let axis = Axis::values([2.0, 9.0].into_iter(), label);
+        assert_eq!(labels(&axis), ["2", "3", "4", "5", "7", "10"]);
+        // Whatever they are, two ticks at least can be read.
+        for value in (10..100).map(f64::from) {
+            let axis = Axis::values([value].into_iter(), label);
+            assert!(labels(&axis).len() >= 2, "{value}");
+            assert!(axis.to - axis.from > 0.49, "{value}");
+        }
+    }
+
+    #[test]
+    fn bars_begin_at_zero() {
+        let axis = Axis::from_zero(9.0, label);
+        assert_eq!(labels(&axis), ["0", "2", "4", "6", "8"]);
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl Report {
                 old.method.window, self.method.window
             );
         }
+        text.push_str(EXPLAINED);
         let header = [
             "workload",
             "operation",
@@ -42,7 +43,7 @@ impl Report {
             "new/old",
             "calls",
             "p99",
-            "",
+            "verdict",
         ];
         let (mut rows, mut counts) = (Vec::new(), [0; 4]);
         let mut missing = 0;
@@ -87,6 +88,15 @@ impl Report {
         text
     }
 }
+
+const EXPLAINED: &str = "\
+old, new  processor time of the hub's thread for each operation, median over the rounds of each run
+new/old   their ratio: below 1 it has become cheaper
+calls     the same ratio for system calls
+p99       the same ratio for what 99 % of the operations took at most
+verdict   in words where old and new are apart beyond the noise; ? where the rounds are too few to tell; else nothing
+
+";
 
 fn mark(verdict: Verdict) -> &'static str {
     match verdict {

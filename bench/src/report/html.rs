@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::style::style;
-use super::table::{COLUMNS, cells};
+use super::table::{COLUMNS, HUB, LAYER, OPERATION, cells};
+use super::verdict::{Standing, standing};
 use super::{Report, grouped, time};
 use crate::plan::Workload;
-use crate::stats::WORTH_A_WORD;
 
 /// Text for the page: nothing in it is markup.
 pub(super) fn escaped(text: &str) -> String {
@@ -34,8 +34,10 @@ impl Report {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
              <title>hub-bench: hubs compared</title>\n<style>\n{style}</style>\n</head>\n<body>\n\
-             <header>\n<h1>Which hub to use here</h1>\n"
+             <header>\n<h1>Which hub to use here</h1>\n<p class=\"verdict\">{}</p>\n",
+            escaped(&self.verdict())
         );
+        self.heat_map(&mut page);
         self.facts(&mut page);
         page.push_str("<ul class=\"remarks\">\n");
         for line in self.remarks() {
@@ -115,16 +117,18 @@ impl Report {
             page,
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figures of {workload}\">\n<table>\n<thead><tr>"
         );
-        let names = ["operation", "layer", workload.size_counts(), "hub"];
-        for name in names.iter().chain(&COLUMNS) {
-            let _ = write!(page, "<th scope=\"col\">{name}</th>");
+        let size = (workload.size_counts(), "how many");
+        for (name, meaning) in [OPERATION, LAYER, size, HUB].into_iter().chain(COLUMNS) {
+            let _ = write!(
+                page,
+                "<th scope=\"col\">{name}<small>{meaning}</small></th>"
+            );
         }
         page.push_str("</tr></thead>\n<tbody>\n");
         for group in self.groups(workload) {
-            let cheapest = group
+            let differ = group
                 .iter()
-                .map(|of| of.cpu_median())
-                .fold(f64::INFINITY, f64::min);
+                .any(|of| standing(&group, of) == Standing::Dearer);
             for (at, of) in group.iter().enumerate() {
                 let first = if at == 0 { " class=\"first\"" } else { "" };
                 let _ = write!(
@@ -136,9 +140,7 @@ impl Report {
                     escaped(&of.hub)
                 );
                 for (column, cell) in cells(of).iter().enumerate() {
-                    let best = column == 0
-                        && group.len() > 1
-                        && of.cpu_median() <= cheapest * (1.0 + WORTH_A_WORD);
+                    let best = column == 0 && differ && standing(&group, of) == Standing::Cheapest;
                     let _ = match best {
                         true => write!(page, "<td><strong>{cell}</strong></td>"),
                         false => write!(page, "<td>{cell}</td>"),
@@ -172,7 +174,11 @@ const METHOD: &str = "\
 <h2 id=\"method-heading\">How it was measured</h2>
 <p>Each sample is a process of its own. Rounds go over all cases; within a case the hubs take turns, in an order that
 rotates from round to round. What runs before the window is the warm-up and does not count. Every figure is the median
-over the rounds; ± is half the distance between the quartiles in percent, in charts the line through a mark. The least is bold, and what is within two percent of it.</p>
+over the rounds; ± is half the distance between the quartiles in percent, in charts the line through a mark.</p>
+<p>One hub is said to cost less than another if chance alone would show that in less than one of a hundred runs (by the
+test of Mann and Whitney, which five rounds can pass and four cannot) and the medians are two percent apart: anything
+else is noise. <b>Bold</b> is what no other hub is below; where the hubs do not differ, and where the rounds are too
+few to tell, nothing is. The verdict weighs each workload in greenthreads alike.</p>
 <p><b>cpu/op</b> is the processor time, in user and in kernel mode, of the thread that runs the hub: on a machine with
 few processors the clock on the wall would measure the load generator. Before and after each window no request is under
 way, so the requests between the two readings are exact. The load generator checks every byte, never sleeps, and takes

@@ -3,12 +3,14 @@
 mod axis;
 mod chart;
 mod compare;
+mod heat;
 mod html;
 mod json;
 mod markdown;
 mod pictures;
 mod style;
 mod table;
+mod verdict;
 
 use serde::{Deserialize, Serialize};
 

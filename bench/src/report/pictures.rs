@@ -57,8 +57,8 @@ impl Report {
             ]),
             title: format!("{}: processor time{layer}", capital(&first.operation)),
             description: description(figures, one_size),
-            x: workload.size_counts().to_owned(),
-            y: "processor time each".into(),
+            x: format!("{} (logarithmic scale)", workload.size_counts()),
+            y: "processor time each (logarithmic scale)".into(),
         };
         let values = figures.iter().flat_map(|of| [low(of), high(of)]);
         if !one_size {
@@ -70,7 +70,7 @@ impl Report {
             return Some((caption, drawing));
         }
         let hubs = self.hubs();
-        caption.x = "hub".into();
+        (caption.x, caption.y) = ("hub".into(), "processor time each".into());
         if workload == Workload::Layers {
             let counts = Workload::of_operation(&first.operation);
             caption.title += &format!(", {}", counts.size_in_words(first.size));
@@ -170,11 +170,10 @@ impl Report {
             ]),
             title: format!("{what}, {}", workload.size_in_words(size)),
             description: words.collect::<Vec<_>>().join("; "),
-            x: "share of the operations".into(),
-            y: if workload == Workload::Timers {
-                "late by at most"
-            } else {
-                "took at most"
+            x: "share of the operations (logarithmic scale of the rest)".into(),
+            y: match workload {
+                Workload::Timers => "late by at most (logarithmic scale)",
+                _ => "took at most (logarithmic scale)",
             }
             .into(),
         };

@@ -5,17 +5,24 @@ use std::fmt::Write as _;
 use super::{Figure, Report, grouped, median, time};
 use crate::stats::figure;
 
-/// The columns after those that name the figure.
-pub(super) const COLUMNS: [&str; 9] = [
-    "cpu/op",
-    "±",
-    "op/s",
-    "p50",
-    "p99",
-    "p99.9",
-    "calls/op",
-    "client/op",
-    "resident",
+pub(super) const OPERATION: (&str, &str) = ("operation", "what was counted");
+pub(super) const LAYER: (&str, &str) = ("layer", "bare hub, reactor, or greenthreads");
+pub(super) const HUB: (&str, &str) = ("hub", "what it ran on");
+
+/// The columns after those that name the figure, and what they mean.
+pub(super) const COLUMNS: [(&str, &str); 9] = [
+    (
+        "cpu/op",
+        "processor time of the hub's thread for each operation",
+    ),
+    ("±", "noise of cpu/op"),
+    ("op/s", "operations in a second, by the clock on the wall"),
+    ("p50", "half of them took at most"),
+    ("p99", "99 % took at most"),
+    ("p99.9", "99.9 % took at most"),
+    ("calls/op", "system calls for each"),
+    ("client/op", "processor time of the load generator"),
+    ("resident", "memory of the process with the hub"),
 ];
 
 /// What a figure says, in the order of the columns.
@@ -45,6 +52,34 @@ pub(super) fn cells(of: &Figure) -> [String; 9] {
     ]
 }
 
+/// What the columns mean, before the first of them.
+fn explained() -> String {
+    let mut text = String::from(
+        "Every figure is the median over the rounds; ± is half the distance between the quartiles.\n",
+    );
+    for (name, meaning) in [OPERATION, LAYER, HUB].into_iter().chain(COLUMNS) {
+        let _ = writeln!(text, "  {name:<11}{meaning}");
+    }
+    text
+}
+
+/// Text in lines of a terminal's width.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        match lines.last_mut() {
+            Some(last) if line == 0 => last.push_str(word),
+            Some(last) if line + 1 + word.chars().count() <= 100 => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
 /// Lines in columns: the first `left` to the left, the others to the right.
 pub(super) fn aligned(header: &[String], rows: &[Vec<String>], left: usize) -> String {
     let width = |column: usize| {
@@ -71,15 +106,21 @@ pub(super) fn aligned(header: &[String], rows: &[Vec<String>], left: usize) -> S
 }
 
 impl Report {
-    /// The report as plain text.
+    /// The report as plain text: the verdict, what each hub costs beside the others, every figure.
     pub fn table(&self) -> String {
         let mut text = self.heading();
+        let _ = writeln!(text, "\n{}\n", wrapped(&self.verdict()));
+        if self.hubs().len() > 1 {
+            let _ = writeln!(text, "{}", self.ratios());
+        }
+        text.push_str(&explained());
         for workload in self.workloads() {
             let _ = writeln!(text, "\n{workload}: {}\n", workload.about());
             let names = ["operation", "layer", workload.size_counts(), "hub"];
+            let columns = COLUMNS.iter().map(|(name, _)| name);
             let header: Vec<_> = names
                 .iter()
-                .chain(&COLUMNS)
+                .chain(columns)
                 .map(|name| name.to_string())
                 .collect();
             let mut rows = Vec::new();
@@ -106,8 +147,7 @@ impl Report {
     fn heading(&self) -> String {
         let machine = &self.machine;
         format!(
-            "hub-bench {}: {}, {} processors ({})\n{} rounds of {} after {} of warm-up; cpu/op is the processor time of \
-             the thread that runs the hub,\nmedian over the rounds; ± half the distance between the quartiles.\n",
+            "hub-bench {}: {}, {} processors ({}); {} rounds of {} after {} of warm-up\n",
             self.version,
             machine.system,
             machine.processors,

@@ -19,7 +19,7 @@ pub struct Host {
 }
 
 /// What one question has come to, shared by all who asked it.
-pub type Outcome = Result<Arc<Answer>, Arc<Unanswered>>;
+pub type Answered = Result<Arc<Answer>, Arc<Unanswered>>;
 
 /// Why a question has no answer. Each who asked it makes an [`Error`] of its own of it.
 ///
@@ -106,7 +106,7 @@ pub(crate) fn nothing(kind: ErrorKind) -> Arc<Unanswered> {
 }
 
 /// Puts together what is known of both families.
-pub(crate) fn merge(outcomes: &[Outcome]) -> Result<Host, Arc<Unanswered>> {
+pub(crate) fn merge(outcomes: &[Answered]) -> Result<Host, Arc<Unanswered>> {
     let mut found: Option<Host> = None;
     let mut failed = None;
     for outcome in outcomes {

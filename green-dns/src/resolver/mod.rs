@@ -14,7 +14,7 @@ mod services;
 mod wire;
 
 pub use cache::Cache;
-pub use found::{Host, Outcome, Unanswered};
+pub use found::{Answered, Host, Unanswered};
 pub use hosts::Hosts;
 pub use literal::parse_literal;
 pub use name::{Name, NameError};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::found::{merge, nothing, remember};
 use super::{addrinfo, nameinfo};
 use crate::{
-    AddrInfo, Error, ErrorKind, Family, Hints, Host, HostEntry, Hosts, Name, NameFlags, Outcome,
+    AddrInfo, Answered, Error, ErrorKind, Family, Hints, Host, HostEntry, Hosts, Name, NameFlags,
     Question, RecordKind, ResolvConf, Services, Unanswered, parse_literal, sort_addresses,
 };
 
@@ -31,7 +31,7 @@ pub trait Resolve {
     /// What the cache or the name servers say, in the order of the questions. There are at most two, and both are of one
     /// name. It need not wait long for the second when the first has [addresses](crate::Answer::has_addresses): a
     /// host is found if one of them is answered.
-    fn ask(&self, conf: &ResolvConf, questions: &[Question]) -> Vec<Outcome>;
+    fn ask(&self, conf: &ResolvConf, questions: &[Question]) -> Vec<Answered>;
 
     /// From which address of this machine something for `to` would be sent; `None` if there is no way there.
     fn source(&self, to: SocketAddr) -> Option<IpAddr>;

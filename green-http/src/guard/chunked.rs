@@ -162,7 +162,7 @@ impl Chunked {
         if self.line.is_empty() {
             return Ok(Place::End);
         }
-        let (name, _) = split(&self.line)?;
+        let name = split(&self.line)?.name;
         if NOT_IN_TRAILERS
             .iter()
             .any(|other| name.eq_ignore_ascii_case(other))

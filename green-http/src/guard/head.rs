@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::field::{is_host, is_token, split};
+use super::field::{is_host, split, target_span, token_span};
 use super::refusal::Refusal;
 use crate::limits::Limits;
 
@@ -23,29 +23,23 @@ pub(crate) struct Head {
     length: Option<u64>,
     encoded: bool,
     pub(crate) underscore: bool,
-    expects: bool,
+    /// It has `Expect: 100-continue`, and its version knows that.
+    pub(crate) expects: bool,
 }
 
 impl Head {
-    /// Takes the next line, without its CRLF. Gives the framing of the body after the empty line that ends the head.
-    pub(super) fn line(&mut self, line: &[u8], limits: &Limits) -> Result<Option<Length>, Refusal> {
+    /// Takes the next field line, without its CRLF.
+    pub(super) fn field_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), Refusal> {
         self.lines += 1;
-        if self.lines == 1 {
-            self.request_line(line, limits)?;
-            return Ok(None);
-        }
-        if line.is_empty() {
-            return self.end(limits).map(Some);
-        }
         if line.len() > limits.header_line {
             return Err(too_large("a field is too long"));
         }
         if self.lines > limits.headers + 1 {
             return Err(too_large("there are too many fields"));
         }
-        let (name, value) = split(line)?;
-        self.field(name, value)?;
-        Ok(None)
+        let field = split(line)?;
+        self.underscore |= field.underscore;
+        self.field(field.name, field.value)
     }
 
     /// True before its first line.
@@ -53,17 +47,10 @@ impl Head {
         self.lines == 0
     }
 
-    fn request_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), Refusal> {
-        let mut parts = line.split(|&byte| byte == b' ');
-        let (method, target, version) = match (parts.next(), parts.next(), parts.next()) {
-            (Some(method), Some(target), Some(version)) if parts.next().is_none() => {
-                (method, target, version)
-            }
-            _ => return Err(Refusal::bad("the request line does not have three parts")),
-        };
-        if !is_token(method) || !method[0].is_ascii_alphabetic() {
-            return Err(Refusal::bad("the method is none"));
-        }
+    /// Takes its first line, without its CRLF.
+    pub(super) fn request_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        self.lines = 1;
+        let (method, target, version) = request_parts(line)?;
         if target.len() > limits.target {
             return Err(Refusal::of(
                 StatusCode::URI_TOO_LONG,
@@ -88,7 +75,6 @@ impl Head {
     }
 
     fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
-        self.underscore |= name.contains(&b'_');
         // By length first: a comparison for one field in many.
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
@@ -96,22 +82,26 @@ impl Head {
                 if self.hosts > 1 {
                     return Err(Refusal::bad("there are several Host fields"));
                 }
-                if !is_host(value) {
+                if !is_host(value.trim_ascii()) {
                     return Err(Refusal::bad("the Host field names no host"));
                 }
             }
             6 if name.eq_ignore_ascii_case(b"expect") => {
                 // RFC 9110, 10.1.1: one of a 1.0 request is ignored.
-                if !self.old && !value.eq_ignore_ascii_case(b"100-continue") {
+                if !self.old && !value.trim_ascii().eq_ignore_ascii_case(b"100-continue") {
                     return Err(Refusal::of(
                         StatusCode::EXPECTATION_FAILED,
                         "the only expectation that is met here is 100-continue",
                     ));
                 }
-                self.expects = true;
+                self.expects = !self.old;
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value)?,
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.codings(value)?,
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                self.content_length(value.trim_ascii())?
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.codings(value.trim_ascii())?
+            }
             _ => {}
         }
         Ok(())
@@ -160,7 +150,8 @@ impl Head {
         }
     }
 
-    fn end(&self, limits: &Limits) -> Result<Length, Refusal> {
+    /// The framing of the body, after the empty line that ends the head.
+    pub(super) fn end(&self, limits: &Limits) -> Result<Length, Refusal> {
         if self.hosts == 0 && !self.old {
             return Err(Refusal::bad("there is no Host field"));
         }
@@ -188,15 +179,50 @@ pub(super) fn body_too_large() -> Refusal {
     Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
 }
 
+/// The method, the target and the version.
+fn request_parts(line: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Refusal> {
+    let method = &line[..token_span(line)];
+    // Each part ends where the next character is none of it.
+    let rest = line[method.len()..].strip_prefix(b" ");
+    let target = rest.map(|rest| &rest[..target_span(rest)]);
+    let version = rest
+        .zip(target)
+        .and_then(|(rest, target)| rest[target.len()..].strip_prefix(b" "));
+    match (method.first(), target, version) {
+        (Some(first), Some(target), Some(version)) if first.is_ascii_alphabetic() => {
+            Ok((method, target, version))
+        }
+        _ => split_request_line(line),
+    }
+}
+
+/// The same for a target that has characters which no target has.
+#[cold]
+fn split_request_line(line: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Refusal> {
+    let mut parts = line.split(|&byte| byte == b' ');
+    let (method, target, version) = match (parts.next(), parts.next(), parts.next()) {
+        (Some(method), Some(target), Some(version)) if parts.next().is_none() => {
+            (method, target, version)
+        }
+        _ => return Err(Refusal::bad("the request line does not have three parts")),
+    };
+    match token_span(method) == method.len() && method.first().is_some_and(u8::is_ascii_alphabetic)
+    {
+        true => Ok((method, target, version)),
+        false => Err(Refusal::bad("the method is none")),
+    }
+}
+
 /// RFC 9112, 3.2: four forms, two of which belong to one method each.
 fn check_target(method: &[u8], target: &[u8]) -> Result<(), Refusal> {
-    if target.iter().any(|&byte| byte <= b' ' || byte >= 0x7f) {
-        return Err(Refusal::bad(
-            "the target has a character that no target has",
-        ));
+    if let Some(other) = target.get(target_span(target)) {
+        return Err(Refusal::bad(match other {
+            b'#' => "the target has a fragment",
+            _ => "the target has a character that no target has",
+        }));
     }
-    if target.contains(&b'#') {
-        return Err(Refusal::bad("the target has a fragment"));
+    if target.first() == Some(&b'/') && method != b"CONNECT" {
+        return Ok(());
     }
     let scheme = |scheme: &[u8]| {
         target.len() > scheme.len() && target[..scheme.len()].eq_ignore_ascii_case(scheme)
@@ -204,7 +230,6 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), Refusal> {
     let fits = match (method, target) {
         (b"CONNECT", [b'/', ..]) => false,
         (b"CONNECT", _) => is_host(target) && memchr::memchr(b':', target).is_some(),
-        (_, [b'/', ..]) => true,
         (b"OPTIONS", b"*") => true,
         _ => scheme(b"http://") || scheme(b"https://"),
     };

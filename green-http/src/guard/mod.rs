@@ -130,39 +130,48 @@ impl Guard {
                 return Err(Refusal::bad("a line does not end with CRLF"));
             };
             self.seen += len + 1;
-            if line.is_empty() && self.head.is_empty() {
-                // RFC 9112, 2.2: some clients send an empty line after a body.
-                self.empty += 1;
-                if self.empty > 2 {
-                    return Err(Refusal::bad("there is no request line"));
-                }
-                let skip = self.seen;
-                self.seen = 0;
-                return Ok(Passed {
-                    skip,
-                    ..Passed::default()
-                });
+            match (line.is_empty(), self.head.is_empty()) {
+                (false, true) => self.head.request_line(line, limits)?,
+                (false, false) => self.head.field_line(line, limits)?,
+                (true, true) => return self.skip_empty_line(),
+                (true, false) => return self.end_head(limits),
             }
-            let length = self.head.line(line, limits)?;
             if self.seen > limits.head {
                 return Err(too_large("the head is too long"));
-            }
-            if let Some(length) = length {
-                let pass = self.seen;
-                self.place = match length {
-                    Length::Known(0) => Place::End,
-                    Length::Known(left) => Place::Known(left),
-                    Length::Chunked => Place::Chunked(Box::new(Chunked::new())),
-                };
-                return Ok(Passed {
-                    skip: 0,
-                    pass,
-                    head: true,
-                });
             }
         }
         self.check_unfinished(&input[self.seen..], limits)?;
         Ok(Passed::default())
+    }
+
+    /// RFC 9112, 2.2: some clients send an empty line after a body.
+    #[cold]
+    fn skip_empty_line(&mut self) -> Result<Passed, Refusal> {
+        self.empty += 1;
+        if self.empty > 2 {
+            return Err(Refusal::bad("there is no request line"));
+        }
+        Ok(Passed {
+            skip: std::mem::take(&mut self.seen),
+            ..Passed::default()
+        })
+    }
+
+    fn end_head(&mut self, limits: &Limits) -> Result<Passed, Refusal> {
+        let length = self.head.end(limits)?;
+        if self.seen > limits.head {
+            return Err(too_large("the head is too long"));
+        }
+        self.place = match length {
+            Length::Known(0) => Place::End,
+            Length::Known(left) => Place::Known(left),
+            Length::Chunked => Place::Chunked(Box::new(Chunked::new())),
+        };
+        Ok(Passed {
+            skip: 0,
+            pass: self.seen,
+            head: true,
+        })
     }
 
     /// The start of a line: what is too long already, or can become nothing, is not waited for.

@@ -8,12 +8,16 @@ use std::io;
 use std::rc::{Rc, Weak};
 
 use green::Timeout;
+use green::server::on_drain;
 
 use crate::handshake::{Request, Upgrade, ask, parse, read_head, understand};
 use crate::message::{Close, Message};
 use crate::protocol::{Role, is_sendable};
 use crate::{Error, Options, Stream};
 use connection::{Connection, LONGEST_REASON};
+
+/// The code of an end that a server which is drained brings about (RFC 6455, 7.4.1).
+const GOING_AWAY: u16 = 1001;
 
 /// What a ping carries at most.
 const LONGEST_PING: usize = 125;
@@ -74,6 +78,8 @@ impl<S: Stream + 'static> Drop for Opened<S> {
 ///
 /// A request that is none for a WebSocket gets an answer that says so: 400, 403 for an origin that may not, 426 with the
 /// version for another version of the protocol, 431 for a head of more than 16 KiB.
+///
+/// A drain of the server whose connection it is closes the WebSocket with 1001: see [`Upgrade::open`].
 ///
 /// # Errors
 /// [`Error::Refused`] with what was answered; [`Error::Io`], of kind `TimedOut` if the client takes longer than the
@@ -191,9 +197,22 @@ pub fn client<S: Stream + 'static>(
 
 impl Upgrade {
     /// The WebSocket, on the stream that the answer was sent to. `ahead` is what was read behind the request.
+    ///
+    /// If the calling greenthread serves a connection of a [`Lifecycle`](green::server::Lifecycle), a drain of that
+    /// closes the WebSocket with 1001.
     pub fn open<S: Stream + 'static>(self, stream: S, ahead: &[u8]) -> WebSocket<S> {
         let connection = Connection::new(stream, Role::Server, &self.options, self.deflate, ahead);
-        WebSocket::new(connection, self.request, self.protocol)
+        let socket = WebSocket::new(connection, self.request, self.protocol);
+        let opened = socket.downgrade();
+        on_drain(move || {
+            let Some(socket) = WebSocket::upgrade(&opened) else {
+                return;
+            };
+            if let Err(error) = socket.close(GOING_AWAY, "the server goes away") {
+                log::debug!("a WebSocket was not closed properly: {error}");
+            }
+        });
+        socket
     }
 }
 

@@ -1,19 +1,18 @@
-//! Lists of greenthreads, of what they wait for and where they were spawned; of listeners and timers.
+//! Lists of greenthreads, of what they wait for and where they were spawned; and everything as one text.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::rc::Rc;
 
-use hub_core::Direction;
-
+use super::account::Account;
 use super::info::GreenthreadInfo;
-use super::observe::Account;
-use super::shown::stacks;
+use super::observe::Watch;
+use super::waits::{format_hub_listeners, format_hub_timers};
 use crate::Builder;
 use crate::GreenThread;
 use crate::os::Stderr;
-use crate::runtime::{Alarm, Runtime, Task};
+use crate::runtime::{Runtime, Task};
 use crate::signal::Signals;
 
 /// Every greenthread of this thread that is not dead, in the order of spawn, without stacks.
@@ -37,27 +36,28 @@ pub fn greenthreads() -> Vec<GreenthreadInfo> {
 
 pub(super) fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> GreenthreadInfo {
     let state = task.state();
-    let extra = task.has_extra();
     let account = task.existing_state_of::<Account>();
-    let (bytes_read, bytes_written) = account
-        .as_ref()
-        .map(|account| account.bytes())
-        .unwrap_or_default();
-    let (ran, waited, switches) = account.map(|account| account.read()).unwrap_or_default();
+    let account = account.unwrap_or_default();
+    let (waits_for, waits_on) = runtime.wait_of(task).unzip();
+    let watch = runtime.existing_state::<Watch>();
+    let stopped = watch.filter(|_| !runtime.is_current(task));
+    let stopped = stopped.and_then(|watch| watch.stopped(task));
     GreenthreadInfo {
         id: task.id,
-        name: extra.and_then(|extra| extra.name.borrow().clone()),
+        name: task.name(),
         state: format!("{state:?}").to_lowercase(),
-        waits_for: runtime.waits_for(task),
+        waits_for,
+        waits_on: waits_on.unwrap_or_default(),
+        stopped: stopped.map(|stopped| stopped.elapsed()),
         spawned_by: task.spawner(),
         spawned_at: task.spawned_at,
         age: runtime.age(task),
         locals: crate::greenthread::local::names(task),
-        ran,
-        waited,
-        switches,
-        bytes_read,
-        bytes_written,
+        ran: account.ran.get(),
+        waited: account.waited.get(),
+        switches: account.switches.get(),
+        bytes_read: account.bytes_read.get(),
+        bytes_written: account.bytes_written.get(),
         stack: if stack { runtime.stack(task) } else { None },
     }
 }
@@ -75,7 +75,7 @@ pub fn format_greenthreads(stacks: bool) -> String {
     })
 }
 
-fn line(text: &mut String, what: &dyn fmt::Display) {
+pub(super) fn line(text: &mut String, what: &dyn fmt::Display) {
     let written = writeln!(text, "{what}");
     debug_assert!(written.is_ok(), "a String takes all that is written to it");
 }
@@ -111,89 +111,6 @@ pub fn format_spawn_tree() -> String {
     while let Some((depth, info)) = next.pop() {
         line(&mut text, &format_args!("{:1$}{info}", "", 2 * depth));
         next.extend(below(Some(info.id), depth + 1));
-    }
-    text
-}
-
-/// Every wait for a descriptor, a line each: its number, the direction, and the greenthread that waits. After
-/// [`hub_listener_stacks(true)`](super::hub_listener_stacks) each is followed by the stack of the one who waits.
-///
-/// ```
-/// let listener = green::net::TcpListener::bind("127.0.0.1:0")?;
-/// green::spawn_n(move || drop(listener.accept()));
-/// green::yield_now();
-/// assert!(green::debug::format_hub_listeners().contains("readable"));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub fn format_hub_listeners() -> String {
-    let mut listeners = Vec::new();
-    Runtime::with(|runtime| {
-        let _ = runtime.with_reactor(|reactor| {
-            listeners.extend(reactor.waiters().map(|(_, fd, direction, alarm)| {
-                let what = match direction {
-                    Direction::Read => "readable",
-                    Direction::Write => "writable",
-                };
-                (
-                    fd,
-                    format!("descriptor {fd} {what}: {alarm}"),
-                    alarm.task().cloned(),
-                )
-            }));
-            Some(())
-        });
-    });
-    listeners.sort_by(|(fd, text, _), (other_fd, other, _)| (fd, text).cmp(&(other_fd, other)));
-    let lines = listeners
-        .iter()
-        .map(|(_, text, task)| (text, task.as_ref()));
-    with_stacks(lines, stacks().listeners.get())
-}
-
-/// Every timer, a line each, the earliest first: when it is due, the greenthread that it wakes, and for a
-/// [`Timeout`](crate::Timeout) where it was begun. After [`hub_timer_stacks(true)`](super::hub_timer_stacks) each is
-/// followed by the stack of its greenthread.
-///
-/// ```
-/// green::spawn_n(|| green::sleep(std::time::Duration::from_secs(60)));
-/// green::yield_now();
-/// assert!(green::debug::format_hub_timers().contains("greenthread"));
-/// ```
-pub fn format_hub_timers() -> String {
-    let mut timers = Vec::new();
-    Runtime::with(|runtime| {
-        let _ = runtime.with_reactor(|reactor| {
-            let now = reactor.now();
-            timers.extend(reactor.timers().map(|(deadline, alarm)| {
-                let left = deadline.saturating_duration_since(now);
-                (
-                    deadline,
-                    format!("in {left:?}: {alarm}"),
-                    alarm.task().cloned(),
-                )
-            }));
-            Some(())
-        });
-    });
-    timers.sort_by(|(at, text, _), (other_at, other, _)| (at, text).cmp(&(other_at, other)));
-    let lines = timers.iter().map(|(_, text, task)| (text, task.as_ref()));
-    with_stacks(lines, stacks().timers.get())
-}
-
-fn with_stacks<'a>(
-    lines: impl Iterator<Item = (&'a String, Option<&'a Rc<Task>>)>,
-    stacks: bool,
-) -> String {
-    let mut text = String::new();
-    for (what, task) in lines {
-        line(&mut text, what);
-        let task = task.filter(|_| stacks);
-        let stack = task.and_then(|task| Runtime::with(|runtime| runtime.stack(task)));
-        if let Some(stack) = stack {
-            for frame in stack.to_string().lines() {
-                line(&mut text, &format_args!("    {frame}"));
-            }
-        }
     }
     text
 }
@@ -280,40 +197,4 @@ fn write(runtime: &Runtime, stderr: &mut Stderr, mut text: &[u8]) -> io::Result<
         }
     }
     Ok(())
-}
-
-impl Alarm {
-    /// Whom it wakes, starts or interrupts, if that is known to be a greenthread.
-    fn task(&self) -> Option<&Rc<Task>> {
-        match self {
-            Alarm::Park(waiter) => Some(waiter.task()),
-            Alarm::Deadline(task, _) | Alarm::Start(task, _) => Some(task),
-            Alarm::Waker(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Alarm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let who = |f: &mut fmt::Formatter<'_>, task: &Task| match task.id {
-            0 => f.write_str("the thread's own greenthread"),
-            id => write!(f, "greenthread {id} (spawned at {})", task.spawned_at),
-        };
-        match self {
-            Alarm::Park(waiter) => who(f, waiter.task()),
-            Alarm::Deadline(task, deadline) => {
-                f.write_str("a timeout of ")?;
-                who(f, task)?;
-                match task.deadline_place(*deadline) {
-                    Some(place) => write!(f, ", begun at {place}"),
-                    None => Ok(()),
-                }
-            }
-            Alarm::Start(task, _) => {
-                f.write_str("the start of ")?;
-                who(f, task)
-            }
-            Alarm::Waker(_) => f.write_str("a future"),
-        }
-    }
 }

@@ -18,6 +18,12 @@ pub struct GreenthreadInfo {
     pub state: String,
     /// What it waits for, if it is parked.
     pub waits_for: Option<String>,
+    /// The ids of those whose next step could end its wait, as far as they are known, and at most ten: the one whose end
+    /// it waits for, the holder of the lock, the members of the pool.
+    pub waits_on: Vec<u64>,
+    /// How long it has not run, be it that it waits or that others run. It is known while accounts are kept
+    /// ([`accounting`](super::accounting)), and at least so long, if it has not run since they were begun.
+    pub stopped: Option<Duration>,
     /// The id of the greenthread that spawned it, which may have ended since.
     pub spawned_by: Option<u64>,
     /// Where it was spawned.

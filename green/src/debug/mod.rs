@@ -5,12 +5,15 @@
 //! | what does the program wait for? | [`dump_all`], by hand, or on a signal with [`dump_on_signal`] |
 //! | who blocks all others? | [`blocking_detection`] in production, [`assert_switches`] in a test |
 //! | where does the time go? | [`accounting`] and [`profile`] |
-//! | what runs when? | [`spew`] |
+//! | what runs when? | [`spew`]; [`record`] for a program that draws it |
+//! | who keeps the others waiting? | [`long_runs`], [`sample_runs`] |
+//! | what follows a greenthread? | [`observe_switches`] |
 //! | how much is there of everything? | [`counters`], [`resident_memory`], [`memory_threshold`] |
 //! | why is it stuck? | nothing to do: a deadlock is a panic that says who waits for what, and who holds it |
 //!
 //! Everything here speaks of the calling OS thread and its hub, if nothing else is said.
 
+mod account;
 mod blocking;
 mod dump;
 mod info;
@@ -18,7 +21,11 @@ mod memory;
 mod observe;
 mod one;
 mod profile;
+mod record;
+mod runs;
 mod shown;
+mod switches;
+mod waits;
 
 use std::cell::Cell;
 use std::panic;
@@ -27,18 +34,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::runtime::{Runtime, ThreadState};
 
+pub use account::{Accounts, keep_accounts};
 use blocking::Heartbeat;
 pub use blocking::{assert_switches, blocking_detection};
-pub use dump::{
-    dump_all, dump_on_signal, format_greenthreads, format_hub_listeners, format_hub_timers,
-    format_spawn_tree, greenthreads,
-};
+pub use dump::{dump_all, dump_on_signal, format_greenthreads, format_spawn_tree, greenthreads};
 pub use info::GreenthreadInfo;
 pub use memory::{MemoryWatch, memory_threshold, resident_memory};
 use observe::Watch;
-pub use one::{greenthread, inspect};
+pub use one::{describe, greenthread, inspect, living};
 pub use profile::{Profile, profile, spew, unspew};
+pub use record::{Recorded, RecordedGreenthread, Recording, Step, StepKind, WaitReason, record};
+pub use runs::{Run, RunLog, long_runs, sample_runs};
 pub use shown::{hub_listener_stacks, hub_timer_stacks};
+pub use switches::{SwitchObservation, SwitchObserver, observe_switches};
+pub use waits::{
+    ListenerInfo, TimerInfo, format_hub_listeners, format_hub_timers, listeners, timers,
+};
 
 /// What a thread's scheduler and hub have done, and what they hold: plain numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +61,8 @@ pub struct Counters {
     pub spawns: u64,
     /// Turns of the reactor: each is one wait or poll of the hub.
     pub turns: u64,
+    /// Waits of greenthreads that were ended, whatever ended them.
+    pub wakeups: u64,
     /// Greenthreads that are not dead, the thread's own included.
     pub greenthreads: usize,
     /// Greenthreads in the run queue.
@@ -64,6 +77,12 @@ pub struct Counters {
     pub timers: usize,
     /// Greenthreads that wait for another thread.
     pub remote_waiters: usize,
+    /// Stacks that belong to a greenthread or another greenlet.
+    pub stacks: usize,
+    /// Stacks that wait for the next greenthread.
+    pub free_stacks: usize,
+    /// Bytes of address space that all stacks take. Only the pages that were touched cost memory.
+    pub stack_bytes: usize,
 }
 
 /// The counters of this thread.
@@ -78,13 +97,18 @@ pub struct Counters {
 pub fn counters() -> Counters {
     Runtime::with(|runtime| {
         let count = runtime.count();
+        let stacks = greenlet::stats();
         let mut counters = Counters {
             switches: count.switches,
             spawns: count.spawns,
             turns: count.turns,
+            wakeups: count.wakeups,
             greenthreads: count.greenthreads,
             runnable: count.runnable,
             remote_waiters: count.remote_waiters,
+            stacks: stacks.stacks,
+            free_stacks: stacks.free_stacks,
+            stack_bytes: stacks.mapped_bytes,
             ..Counters::default()
         };
         let _ = runtime.with_reactor(|reactor| {

@@ -1,5 +1,5 @@
 //! A view of the scheduler at work: accounts of single greenthreads, the heartbeat for the watchdog, a line for
-//! every switch.
+//! every switch, recordings, logs of runs, and observers of the program.
 
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
@@ -11,69 +11,27 @@ use std::time::{Duration, Instant};
 
 use hub_core::Direction;
 
-use super::{Heartbeat, Profile};
-use crate::runtime::{Observer, Runtime, Task, TaskState, ThreadState};
-
-/// How long one greenthread has run and waited, and what it has transferred.
-#[derive(Debug, Default)]
-pub(super) struct Account {
-    ran: Cell<Duration>,
-    waited: Cell<Duration>,
-    switches: Cell<u64>,
-    longest: Cell<Duration>,
-    bytes_read: Cell<u64>,
-    bytes_written: Cell<u64>,
-    /// When it last stopped running.
-    stopped: Cell<Option<Instant>>,
-}
-
-impl TaskState for Account {}
-
-impl Account {
-    /// Ran, waited, switches.
-    pub(super) fn read(&self) -> (Duration, Duration, u64) {
-        (self.ran.get(), self.waited.get(), self.switches.get())
-    }
-
-    /// Read, written.
-    pub(super) fn bytes(&self) -> (u64, u64) {
-        (self.bytes_read.get(), self.bytes_written.get())
-    }
-
-    /// Adds this to what others of the same place have used.
-    fn add_to(&self, profile: &mut Profile) {
-        profile.greenthreads += 1;
-        profile.switches += self.switches.get();
-        profile.ran += self.ran.get();
-        profile.waited += self.waited.get();
-        profile.bytes_read += self.bytes_read.get();
-        profile.bytes_written += self.bytes_written.get();
-        profile.longest = profile.longest.max(self.longest.get());
-    }
-
-    fn runs(&self, now: Instant) {
-        self.switches.set(self.switches.get() + 1);
-        if let Some(stopped) = self.stopped.take() {
-            self.waited.set(self.waited.get() + (now - stopped));
-        }
-    }
-
-    fn stops(&self, ran: Duration, now: Instant) {
-        self.ran.set(self.ran.get() + ran);
-        self.longest.set(self.longest.get().max(ran));
-        self.stopped.set(Some(now));
-    }
-}
+use super::account::Account;
+use super::record::{Recorder, StepKind};
+use super::runs::Log;
+use super::{Heartbeat, Profile, SwitchObserver};
+use crate::runtime::{Observer, Runtime, Task, ThreadState, contain};
 
 /// What is watched in one thread.
 #[derive(Default)]
 pub(super) struct Watch {
     /// How many want accounts.
     accounting: Cell<u32>,
+    /// Counts the times that accounts were begun, and when that was last.
+    period: Cell<u64>,
+    period_began: Cell<Option<Instant>>,
     /// What `debug::accounting` said last.
     accounting_on: Cell<bool>,
     heartbeat: RefCell<Option<Arc<Heartbeat>>>,
     spew: Cell<bool>,
+    recorders: RefCell<Vec<Rc<Recorder>>>,
+    logs: RefCell<Vec<Rc<Log>>>,
+    switches: RefCell<Vec<Rc<dyn SwitchObserver>>>,
     /// What those have used that have ended.
     ended: RefCell<HashMap<&'static Location<'static>, Profile>>,
     /// When the current greenthread began to run; `None` once it has stopped and turns the reactor.
@@ -83,6 +41,10 @@ pub(super) struct Watch {
 impl ThreadState for Watch {
     fn at_end(&self) {
         self.heartbeat.take();
+        self.recorders.take();
+        self.logs.take();
+        let switches = self.switches.take();
+        drop(switches);
     }
 }
 
@@ -93,9 +55,12 @@ impl Observer for Watch {
             return;
         };
         let ran = now - since;
+        for recorder in &*self.recorders.borrow() {
+            recorder.stops(now, task);
+        }
         if self.accounting.get() > 0 {
             let account = task.state_of::<Account>();
-            account.stops(ran, now);
+            account.stops(ran, now, self.period.get());
             if task.is_dead() {
                 let mut ended = self.ended.borrow_mut();
                 let place = task.spawned_at;
@@ -112,13 +77,20 @@ impl Observer for Watch {
                 log::warn!("greenthread {id} ran for {ran:?} until it came here:\n{stack}");
             }
         }
+        for log in &*self.logs.borrow() {
+            log.note(task, ran, now);
+        }
+        self.tell(runtime, |observer| observer.stops(task.id));
     }
 
     fn starts(&self, runtime: &Runtime, task: &Rc<Task>) {
         let now = Instant::now();
         self.since.set(Some(now));
+        for recorder in &*self.recorders.borrow() {
+            recorder.push(now, task.id, StepKind::Runs);
+        }
         if self.accounting.get() > 0 {
-            task.state_of::<Account>().runs(now);
+            task.state_of::<Account>().runs(now, self.period.get());
         }
         if self.spew.get() {
             eprintln!("{}", runtime.describe(task));
@@ -126,6 +98,21 @@ impl Observer for Watch {
         if let Some(heartbeat) = &*self.heartbeat.borrow() {
             heartbeat.runs(task.id, task.spawned_at);
         }
+        self.tell(runtime, |observer| observer.starts(task.id));
+    }
+
+    fn spawns(&self, task: &Task) {
+        self.record(|recorder, now| recorder.spawns(now, task));
+    }
+
+    fn wakes(&self, runtime: &Runtime, task: &Task) {
+        // While the reactor turns nobody runs.
+        let by = self.since.get().map(|_| runtime.current_id());
+        self.record(|recorder, now| recorder.push(now, task.id, StepKind::Woken { by }));
+    }
+
+    fn cancels(&self, task: &Task) {
+        self.record(|recorder, now| recorder.stops(now, task));
     }
 
     fn transfers(&self, task: &Rc<Task>, direction: Direction, bytes: usize) {
@@ -161,14 +148,29 @@ impl Watch {
 
     pub(super) fn set_accounting(self: &Rc<Watch>, runtime: &Runtime, on: bool) {
         if self.accounting_on.replace(on) != on {
-            let users = self.accounting.get();
-            self.want_accounts(runtime, if on { users + 1 } else { users - 1 });
+            self.want_accounts(runtime, if on { 1 } else { -1 });
         }
     }
 
-    fn want_accounts(self: &Rc<Watch>, runtime: &Runtime, users: u32) {
-        self.accounting.set(users);
+    /// So many more want accounts.
+    pub(super) fn want_accounts(self: &Rc<Watch>, runtime: &Runtime, more: i32) {
+        if self.accounting.get() == 0 {
+            self.period.set(self.period.get() + 1);
+            self.period_began.set(Some(Instant::now()));
+        }
+        self.accounting
+            .set(self.accounting.get().saturating_add_signed(more));
         self.observe(runtime);
+    }
+
+    /// Since when a greenthread that does not run has not run, at least; `None` without accounts.
+    pub(super) fn stopped(&self, task: &Task) -> Option<Instant> {
+        if self.accounting.get() == 0 {
+            return None;
+        }
+        let account = task.existing_state_of::<Account>();
+        let stopped = account.and_then(|account| account.stopped(self.period.get()));
+        stopped.or(self.period_began.get())
     }
 
     pub(super) fn set_spew(self: &Rc<Watch>, runtime: &Runtime, on: bool) {
@@ -176,10 +178,81 @@ impl Watch {
         self.observe(runtime);
     }
 
+    pub(super) fn add_recorder(self: &Rc<Watch>, runtime: &Runtime, recorder: Rc<Recorder>) {
+        self.recorders.borrow_mut().push(recorder);
+        self.observe(runtime);
+    }
+
+    pub(super) fn remove_recorder(self: &Rc<Watch>, runtime: &Runtime, recorder: &Rc<Recorder>) {
+        let differs = |other: &Rc<Recorder>| !Rc::ptr_eq(other, recorder);
+        self.recorders.borrow_mut().retain(differs);
+        self.observe(runtime);
+    }
+
+    pub(super) fn add_log(self: &Rc<Watch>, runtime: &Runtime, log: Rc<Log>) {
+        self.logs.borrow_mut().push(log);
+        self.observe(runtime);
+    }
+
+    pub(super) fn remove_log(self: &Rc<Watch>, runtime: &Runtime, log: &Rc<Log>) {
+        self.logs
+            .borrow_mut()
+            .retain(|other| !Rc::ptr_eq(other, log));
+        self.observe(runtime);
+    }
+
+    pub(super) fn add_switch_observer(
+        self: &Rc<Watch>,
+        runtime: &Runtime,
+        observer: Rc<dyn SwitchObserver>,
+    ) {
+        self.switches.borrow_mut().push(observer);
+        self.observe(runtime);
+    }
+
+    /// The caller has another reference to it: its destructor does not run here.
+    pub(super) fn remove_switch_observer(
+        self: &Rc<Watch>,
+        runtime: &Runtime,
+        observer: &Rc<dyn SwitchObserver>,
+    ) {
+        let differs = |other: &Rc<dyn SwitchObserver>| !Rc::ptr_eq(other, observer);
+        self.switches.borrow_mut().retain(differs);
+        self.observe(runtime);
+    }
+
+    fn record(&self, note: impl Fn(&Recorder, Instant)) {
+        let recorders = self.recorders.borrow();
+        if !recorders.is_empty() {
+            let now = Instant::now();
+            recorders.iter().for_each(|recorder| note(recorder, now));
+        }
+    }
+
+    /// Tells the observers of the program. They may come and go meanwhile.
+    fn tell(&self, runtime: &Runtime, what: impl Fn(&dyn SwitchObserver)) {
+        if self.switches.borrow().is_empty() {
+            return;
+        }
+        let observers = self.switches.borrow().clone();
+        for observer in observers {
+            contain("an observer of switches", || {
+                runtime.without_switch(|| what(&*observer));
+            });
+        }
+    }
+
     fn observe(self: &Rc<Watch>, runtime: &Runtime) {
-        self.since.set(Some(Instant::now()));
+        if !runtime.is_observed() {
+            self.since.set(Some(Instant::now()));
+        }
         let watched = self.heartbeat.borrow().is_some();
-        let wanted = watched || self.accounting.get() > 0 || self.spew.get();
+        let wanted = watched
+            || self.accounting.get() > 0
+            || self.spew.get()
+            || !self.recorders.borrow().is_empty()
+            || !self.logs.borrow().is_empty()
+            || !self.switches.borrow().is_empty();
         runtime.set_observer(wanted.then(|| Rc::clone(self) as Rc<dyn Observer>));
     }
 
@@ -205,11 +278,11 @@ impl Watch {
         struct Done<'a>(&'a Rc<Watch>, &'a Runtime);
         impl Drop for Done<'_> {
             fn drop(&mut self) {
-                self.0.want_accounts(self.1, self.0.accounting.get() - 1);
+                self.0.want_accounts(self.1, -1);
             }
         }
         let account = runtime.current().state_of::<Account>();
-        self.want_accounts(runtime, self.accounting.get() + 1);
+        self.want_accounts(runtime, 1);
         let done = Done(self, runtime);
         let before = account.longest.replace(Duration::ZERO);
         let value = f();

@@ -1,4 +1,4 @@
-//! One greenthread, by its number.
+//! One greenthread after the other.
 
 use super::GreenthreadInfo;
 use super::dump::look;
@@ -36,4 +36,27 @@ pub fn greenthread(id: u64) -> Option<AnyGreenThread> {
 pub fn inspect(id: u64) -> Option<GreenthreadInfo> {
     let found = greenthread(id)?;
     Some(Runtime::with(|runtime| look(runtime, found.task(), true)))
+}
+
+/// Every greenthread of this thread that is not dead, in the order of spawn: for [`describe`], where there are so many that
+/// [`greenthreads`](super::greenthreads) would keep the others waiting for long.
+///
+/// ```
+/// let gt = green::spawn(|| green::yield_now());
+/// assert!(green::debug::living().iter().any(|living| living.id() == gt.id()));
+/// ```
+pub fn living() -> Vec<AnyGreenThread> {
+    let tasks = Runtime::with(Runtime::tasks);
+    tasks.into_iter().map(AnyGreenThread::new).collect()
+}
+
+/// What [`greenthreads`](super::greenthreads) says of this one. `None` if it is dead.
+///
+/// ```
+/// let me = green::debug::describe(&green::current()).unwrap();
+/// assert_eq!(me.state, "running");
+/// ```
+pub fn describe(greenthread: &AnyGreenThread) -> Option<GreenthreadInfo> {
+    let task = greenthread.task();
+    (!task.is_dead()).then(|| Runtime::with(|runtime| look(runtime, task, false)))
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::join::{Joined, join_as_part};
 use super::{Exit, GreenThread};
-use crate::runtime::{Ended, Here, OnEnd, Place, Reason, Runtime, State, Task, Wait, Waiter, Why};
+use crate::runtime::{Ended, Here, Place, Reason, Runtime, State, Task, Wait, Waiter, Why};
 
 /// A greenthread of this OS thread, whatever its value: what [`current`] gives.
 ///
@@ -219,13 +219,12 @@ pub(super) fn end_of(
     task: &Rc<Task>,
     deadline: Option<Instant>,
     open: impl FnOnce() -> bool,
-) -> Wait<impl FnOnce(Waiter) -> Option<Place>, impl FnOnce(Place) -> Option<OnEnd>, impl FnOnce()>
-{
+) -> Wait<impl FnOnce(Waiter) -> Option<Place>, impl FnOnce(Place) -> Option<()>, impl FnOnce()> {
     Wait {
         reason: Reason::Join(task.id),
         deadline,
-        enter: move |waiter| open().then(|| task.on_end(OnEnd::Wake(waiter))),
-        leave: |place| task.leave_end(place),
+        enter: move |waiter| open().then(|| task.wake_at_end(waiter)),
+        leave: |place| task.leave_end(place).map(drop),
         pass_on: || (),
     }
 }

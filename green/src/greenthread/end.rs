@@ -33,6 +33,10 @@ impl End {
     #[inline(always)]
     pub(super) fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
         let task = &self.0;
+        let result = match result {
+            Ok(value) if task.is_cut_by_kill() => Err(cut_by_kill(task, value)),
+            result => result,
+        };
         task.complete(result);
         if task.is_detached() {
             drop_result(task);
@@ -51,6 +55,16 @@ impl Drop for End {
             self.complete(Err(exit));
         }
     }
+}
+
+/// What a greenthread has returned whose kill has cut short a call is not what it was for.
+#[cold]
+fn cut_by_kill(task: &Task, value: Box<dyn Any>) -> Exit {
+    contain(
+        "the destructor of what a killed greenthread returned",
+        || drop(value),
+    );
+    Exit::Killed(task.kill_reason())
 }
 
 /// Drops a result that nobody can take, here and not wherever the last trace of the greenthread goes: it may be code of

@@ -218,6 +218,8 @@ impl Deadline {
     /// `None` says that the deadline came first.
     fn run<T>(&self, f: impl FnOnce() -> T) -> Option<T> {
         match panic::catch_unwind(AssertUnwindSafe(f)) {
+            // What a call has returned that the deadline has cut short is not what it was for.
+            Ok(_) if self.task.is_cut_by(self.id) => None,
             Ok(value) => Some(value),
             Err(payload) => match payload.downcast::<PastDeadline>() {
                 Ok(elapsed) if self.is_named_by(&elapsed) => None,

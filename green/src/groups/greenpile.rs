@@ -3,11 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::greenthread::timeout::Elapsed;
-use crate::greenthread::{Exit, GreenThread};
+use crate::greenthread::{Builder, Exit, GreenThread, expect};
 use crate::groups::greenpool::GreenPool;
 use crate::runtime::{Reason, Runtime, WaitList, Why};
 
@@ -167,14 +169,24 @@ impl<T: 'static> GreenPile<T> {
     /// If the wait is interrupted, the pile is as it was before.
     ///
     /// # Panics
-    /// If the pile is closed; also as [`green::spawn`](crate::spawn).
+    /// If the pile is closed; also as [`green::spawn`](crate::spawn). [`Builder::spawn_in_pile`] returns an error instead
+    /// if no stack can be had.
     #[track_caller]
     pub fn spawn(&self, f: impl FnOnce() -> T + 'static) {
+        expect(self.spawn_with(Builder::new(), Location::caller(), f));
+    }
+
+    fn spawn_with(
+        &self,
+        builder: Builder,
+        spawned_at: &'static Location<'static>,
+        f: impl FnOnce() -> T + 'static,
+    ) -> io::Result<()> {
         assert!(!self.pile.closed.get(), "cannot spawn into a closed pile");
-        let spawning = Spawning::new(&self.pile);
-        let task = self.pile.pool.spawn(f);
+        let _spawning = Spawning::new(&self.pile);
+        let task = self.pile.pool.spawn_with(builder, spawned_at, f)?;
         self.pile.tasks.borrow_mut().push_back(task);
-        drop(spawning);
+        Ok(())
     }
 
     /// No more will be spawned: [`results`](GreenPile::results) end with what there is.
@@ -212,6 +224,33 @@ impl<T: 'static> GreenPile<T> {
     /// True if the iteration would end now.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Builder {
+    /// Spawns `f` into a pile. See [`GreenPile::spawn`].
+    ///
+    /// # Errors
+    /// As [`Builder::spawn`]; the pile is then as it was before.
+    ///
+    /// # Panics
+    /// If the pile is closed.
+    ///
+    /// ```
+    /// let pile = green::GreenPile::new(10);
+    /// for word in ["this", "is", "a", "pile"] {
+    ///     green::Builder::new().name(word).spawn_in_pile(&pile, || word.len())?;
+    /// }
+    /// assert_eq!(pile.map(Result::unwrap).sum::<usize>(), 11);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_in_pile<T: 'static>(
+        self,
+        pile: &GreenPile<T>,
+        f: impl FnOnce() -> T + 'static,
+    ) -> io::Result<()> {
+        pile.spawn_with(self, Location::caller(), f)
     }
 }
 

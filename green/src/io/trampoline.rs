@@ -20,10 +20,15 @@ use crate::runtime::{Here, Runtime, ThreadState, Wait, WaitList, Why};
 /// the wait ends. It takes a second descriptor for as long as it waits; if there is none left, it looks from time to
 /// time.
 ///
+/// What it returns for is a hint, and what the call after it finds is not known here. A few descriptors are ready for the
+/// system for ever though their calls find nothing (a datagram socket with an error queue that nobody reads): a loop
+/// that meets one should pause after some tries in vain. [`os::read`](crate::os::read) and
+/// [`os::write`](crate::os::write()) are such loops.
+///
 /// # Errors
 /// `TimedOut` after `timeout`; `ResourceBusy` if another greenthread waits in here for the same direction of the same
-/// descriptor, unless [many may](crate::debug::allow_multiple_waiters), which are served in the order of their arrival; `NotConnected` if it is a socket or pipe of green and is closed meanwhile; whatever the hub says of
-/// the descriptor.
+/// descriptor, unless [many may](crate::debug::allow_multiple_waiters), which are served in the order of their arrival;
+/// `NotConnected` if it is a socket or pipe of green and is closed meanwhile; whatever the hub says of the descriptor.
 ///
 /// ```
 /// use std::io::Write;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::runtime::{Anywhere, Here, Origin, Runtime, Waiting};
 
-/// Who may use a primitive: [`Local`] or [`Shared`].
+/// Who may use a primitive: [`OneThread`] or [`Shared`].
 ///
 /// Each primitive is written once, for both. This trait cannot be implemented elsewhere.
 ///
@@ -42,12 +42,12 @@ pub trait Sharing: Reach {
 /// For the greenthreads of one OS thread: cheap, neither `Send` nor `Sync`.
 ///
 /// ```
-/// use green::sync::Local;
+/// use green::sync::OneThread;
 ///
-/// let _semaphore: green::Semaphore = green::semaphore::Counting::<Local>::new(1);
+/// let _semaphore: green::Semaphore = green::semaphore::Counting::<OneThread>::new(1);
 /// ```
 #[derive(Debug)]
-pub enum Local {}
+pub enum OneThread {}
 
 /// For the greenthreads of all OS threads; a plain thread counts as one, with a single greenthread.
 ///
@@ -59,7 +59,7 @@ pub enum Local {}
 #[derive(Debug)]
 pub enum Shared {}
 
-impl Sharing for Local {
+impl Sharing for OneThread {
     type Error = Rc<dyn Error>;
 
     fn unwinding() -> Rc<dyn Error> {
@@ -103,7 +103,7 @@ pub(crate) trait Reach: Sized + 'static {
     fn with<T, R>(cell: &Self::Cell<T>, f: impl FnOnce(&mut T) -> R) -> R;
 }
 
-impl Reach for Local {
+impl Reach for OneThread {
     type Cell<T> = RefCell<T>;
     type Once<T> = OnceCell<T>;
     type Ptr<T> = Rc<T>;

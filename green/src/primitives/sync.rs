@@ -18,7 +18,8 @@
 //! ```
 
 use crate::event::OneShot;
-pub use crate::primitives::local_or_shared::{Local, Shared, Sharing};
+pub use crate::primitives::local_or_shared::{OneThread, Shared, Sharing};
+use crate::queue::face::queue;
 use crate::queue::{Fifo, Lifo, Lowest, Ordered};
 use crate::semaphore::Counting;
 
@@ -30,48 +31,54 @@ use crate::semaphore::Counting;
 /// ```
 pub type Semaphore = Counting<Shared>;
 
-/// A queue, first in and first out, for the greenthreads of all OS threads: see [`Ordered`].
-///
-/// ```
-/// use std::sync::Arc;
-/// use green::sync::Queue;
-///
-/// let queue = Arc::new(Queue::bounded(1));
-/// let producer = Arc::clone(&queue);
-/// let thread = std::thread::spawn(move || {
-///     for i in 0..3 {
-///         producer.put(i).unwrap();
-///     }
-///     producer.shutdown(false);
-/// });
-/// assert_eq!(queue.iter().collect::<Vec<_>>(), [0, 1, 2]);
-/// thread.join().unwrap();
-/// ```
-pub type Queue<T> = Ordered<T, Fifo<T>, Shared>;
+queue! {
+    /// A queue, first in and first out, for the greenthreads of all OS threads: see [`green::Queue`](crate::Queue).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use green::sync::Queue;
+    ///
+    /// let queue = Arc::new(Queue::bounded(1));
+    /// let producer = Arc::clone(&queue);
+    /// let thread = std::thread::spawn(move || {
+    ///     for i in 0..3 {
+    ///         producer.put(i).unwrap();
+    ///     }
+    ///     producer.shutdown(false);
+    /// });
+    /// assert_eq!(queue.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    /// thread.join().unwrap();
+    /// ```
+    pub struct Queue<T>(Fifo<T>, Shared);
+}
 
-/// As [`Queue`], last in and first out.
-///
-/// ```
-/// let stack = green::sync::LifoQueue::unbounded();
-/// stack.put(1).unwrap();
-/// stack.put(2).unwrap();
-/// assert_eq!(stack.get(), Ok(2));
-/// ```
-pub type LifoQueue<T> = Ordered<T, Lifo<T>, Shared>;
+queue! {
+    /// As [`Queue`], last in and first out.
+    ///
+    /// ```
+    /// let stack = green::sync::LifoQueue::unbounded();
+    /// stack.put(1).unwrap();
+    /// stack.put(2).unwrap();
+    /// assert_eq!(stack.get(), Ok(2));
+    /// ```
+    pub struct LifoQueue<T>(Lifo<T>, Shared);
+}
 
-/// As [`Queue`], the lowest first: see [`PriorityQueue`](crate::PriorityQueue).
-///
-/// ```
-/// use std::sync::Arc;
-/// use green::sync::PriorityQueue;
-///
-/// let jobs = Arc::new(PriorityQueue::unbounded());
-/// let sender = Arc::clone(&jobs);
-/// let thread = std::thread::spawn(move || [3, 1, 2].map(|n| sender.put(n).unwrap()));
-/// thread.join().unwrap();
-/// assert_eq!(jobs.get(), Ok(1));
-/// ```
-pub type PriorityQueue<T> = Ordered<T, Lowest<T>, Shared>;
+queue! {
+    /// As [`Queue`], the lowest first: see [`PriorityQueue`](crate::PriorityQueue).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use green::sync::PriorityQueue;
+    ///
+    /// let jobs = Arc::new(PriorityQueue::unbounded());
+    /// let sender = Arc::clone(&jobs);
+    /// let thread = std::thread::spawn(move || [3, 1, 2].map(|n| sender.put(n).unwrap()));
+    /// thread.join().unwrap();
+    /// assert_eq!(jobs.get(), Ok(1));
+    /// ```
+    pub struct PriorityQueue<T: Ord>(Lowest<T>, Shared);
+}
 
 /// An event for the greenthreads of all OS threads: see [`OneShot`].
 ///

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hub_core::TimerKey;
 
-use super::park::Cause;
+use super::park::WokenBy;
 use super::{Alarm, Runtime, Task};
 
 /// Names one deadline of one greenthread.
@@ -48,6 +48,10 @@ pub(crate) struct Deadlines {
     next: Cell<DeadlineId>,
     open: RefCell<Vec<Deadline>>,
     elapsed: RefCell<Vec<DeadlineId>>,
+    /// Those that have cut short a wait that nothing may unwind through.
+    cut: RefCell<Vec<DeadlineId>>,
+    /// How often one has elapsed that was open.
+    times: Cell<u64>,
 }
 
 impl Deadlines {
@@ -105,6 +109,7 @@ impl Deadlines {
         let at = open.iter().rposition(|deadline| deadline.id == id)?;
         let deadline = open.remove(at);
         self.elapsed.borrow_mut().retain(|&other| other != id);
+        self.cut.borrow_mut().retain(|&other| other != id);
         deadline.due.timer()
     }
 
@@ -138,12 +143,39 @@ impl Deadlines {
         };
         deadline.due = Due::Never;
         self.elapsed.borrow_mut().push(id);
+        self.times.set(self.times.get() + 1);
         true
+    }
+
+    /// The one that would be raised has cut short a wait instead.
+    #[cfg(feature = "layer")]
+    pub(super) fn note_cut(&self) {
+        if let Some(id) = self.elapsed() {
+            let mut cut = self.cut.borrow_mut();
+            if !cut.contains(&id) {
+                cut.push(id);
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_cut(&self, id: DeadlineId) -> bool {
+        self.cut.borrow().contains(&id)
     }
 
     /// The one that elapsed first among those still open.
     pub(super) fn elapsed(&self) -> Option<DeadlineId> {
         self.elapsed.borrow().first().copied()
+    }
+}
+
+impl Task {
+    /// Grows with everything that is thrown at the greenthread, be it raised already or not.
+    pub(crate) fn interrupts(&self) -> u64 {
+        let elapsed = self
+            .has_extra()
+            .map_or(0, |extra| extra.deadlines.times.get());
+        elapsed + u64::from(self.is_killed())
     }
 }
 
@@ -204,7 +236,7 @@ impl Runtime {
     pub(crate) fn elapse(&self, task: &Rc<Task>, id: DeadlineId) -> bool {
         let open = task.elapse(id);
         if open && task.masked.get() == 0 {
-            self.unpark_due(task, task.ticket.get(), Cause::Interrupt);
+            self.unpark_due(task, task.ticket.get(), WokenBy::Interrupt);
         }
         open
     }

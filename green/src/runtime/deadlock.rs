@@ -75,6 +75,11 @@ impl Runtime {
 
     /// What a parked greenthread waits for, and who could end that, as far as it is known.
     pub(crate) fn waits_for(&self, task: &Task) -> Option<String> {
+        self.wait_of(task).map(|(what, _)| what)
+    }
+
+    /// As `waits_for`, with those whose next step could end the wait, by id, as far as they are known.
+    pub(crate) fn wait_of(&self, task: &Task) -> Option<(String, Vec<u64>)> {
         if task.state.get() != State::Parked {
             return None;
         }
@@ -89,7 +94,7 @@ impl Runtime {
             Reason::Pool(..) => append(&mut what, format_args!(", whose members are {names}")),
             _ => append(&mut what, format_args!(" that {names} holds")),
         }
-        Some(what)
+        Some((what, holders))
     }
 
     /// Those whose next step could wake the greenthread, by id: not many, and only as far as it is known.
@@ -179,10 +184,7 @@ impl fmt::Display for Described<'_> {
         if task.id != 0 {
             write!(f, " (spawned at {})", task.spawned_at)?;
         }
-        let name = task
-            .has_extra()
-            .and_then(|extra| extra.name.borrow().clone());
-        if let Some(name) = name {
+        if let Some(name) = task.name() {
             write!(f, " \"{name}\"")?;
         }
         match runtime.waits_for(task) {

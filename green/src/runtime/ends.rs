@@ -30,6 +30,13 @@ impl Task {
         self.ends.borrow_mut().push((), what)
     }
 
+    /// Has a park end then. As `on_end`, which would move the waiter through memory once more.
+    #[inline]
+    pub(crate) fn wake_at_end(&self, waiter: Waiter) -> Place {
+        let mut ends = self.ends.borrow_mut();
+        ends.push_made(|| ((), OnEnd::Wake(waiter)))
+    }
+
     /// Takes it back. `None` if it has happened.
     #[inline]
     pub(crate) fn leave_end(&self, place: Place) -> Option<OnEnd> {

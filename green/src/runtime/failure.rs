@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::park::Cause;
+use super::park::WokenBy;
 use super::{Interrupt, Runtime, State, Task};
 
 impl Runtime {
@@ -19,7 +19,7 @@ impl Runtime {
     pub(crate) fn fail_in(&self, task: &Rc<Task>, report: String) -> bool {
         self.report.replace(report);
         task.set_failed();
-        self.unpark(task, task.ticket.get(), Cause::Interrupt)
+        self.unpark(task, task.ticket.get(), WokenBy::Interrupt)
     }
 
     /// Takes back the report that the current greenthread is to raise.

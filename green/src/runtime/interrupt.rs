@@ -61,7 +61,7 @@ pub(crate) struct PastDeadline {
 #[must_use = "an interrupt that is not raised leaves the greenthread alive"]
 #[derive(Debug)]
 pub(crate) struct Interrupt {
-    task: Rc<Task>,
+    pub(super) task: Rc<Task>,
 }
 
 impl Interrupt {
@@ -107,6 +107,22 @@ impl Interrupt {
     }
 }
 
+/// Among what is thrown at a task: its kill has cut short a wait that nothing may unwind through.
+pub(super) const CUT: u8 = 8;
+
+impl Task {
+    /// True if its kill has cut short such a wait, and what it returns is what came of that.
+    pub(crate) fn is_cut_by_kill(&self) -> bool {
+        self.thrown.get() & CUT != 0
+    }
+
+    /// As `is_cut_by_kill`, of a deadline.
+    #[inline]
+    pub(crate) fn is_cut_by(&self, id: DeadlineId) -> bool {
+        self.extra().deadlines.is_cut(id)
+    }
+}
+
 /// Kills and deadlines are held back from a greenthread until this is dropped.
 pub(crate) struct Mask(Rc<Task>);
 
@@ -134,7 +150,7 @@ impl Runtime {
 impl Runtime {
     /// Lets the others run if this greenthread was the last in which something was raised, and nobody has run since: a
     /// loop that catches what is raised in it, or whose deadlines have passed before it waits, keeps nobody from running.
-    fn raise_in_turn(&self, id: u64) {
+    pub(super) fn raise_in_turn(&self, id: u64) {
         if self.raised.get() == (id, self.counters.switches.get()) {
             self.let_others_run();
         }

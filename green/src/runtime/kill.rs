@@ -4,7 +4,7 @@ use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::park::Cause;
+use super::park::WokenBy;
 use super::{Runtime, State, Task};
 
 impl Runtime {
@@ -71,8 +71,9 @@ impl Runtime {
             State::Running | State::Dead => return true,
             State::Parked => {
                 task.ticket.set(task.ticket.get().wrapping_add(1));
-                task.cause.set(Cause::Interrupt);
+                task.cause.set(WokenBy::Interrupt);
                 task.state.set(State::Ready);
+                self.note_wakeup(task);
             }
             State::Ready => self.run_queue.borrow_mut().remove(task),
         }

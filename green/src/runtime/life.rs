@@ -35,6 +35,10 @@ impl Runtime {
             .label("greenthread")
             .id(id)
             .location(spawned_at);
+        #[cfg(feature = "thread-locals")]
+        {
+            builder = builder.own_thread_locals(super::own_locals::are_wanted());
+        }
         if let Some(size) = stack_size {
             builder = builder.stack_size(size);
         }
@@ -52,7 +56,7 @@ impl Runtime {
         task.greenlet.set(Some(greenlet));
         task.key
             .set(self.tasks.borrow_mut().insert(Rc::clone(&task)));
-        self.counters.spawns.set(self.counters.spawns.get() + 1);
+        self.note_spawn(&task);
         if state == State::Fresh {
             self.run_queue.borrow_mut().push(Rc::clone(&task));
         }
@@ -85,6 +89,7 @@ impl Runtime {
             }
             task.state.set(State::Fresh);
             self.run_queue.borrow_mut().push_due(Rc::clone(task));
+            self.note_wakeup(task);
         }
         delayed
     }
@@ -98,6 +103,7 @@ impl Runtime {
         } else if let Some(timer) = task.extra().start.take() {
             self.cancel_timer(timer);
         }
+        self.note_cancel(task);
         let greenlet = task.greenlet.take();
         contain("the destructor of a closure that never ran", || {
             drop(greenlet)
@@ -114,6 +120,8 @@ impl Runtime {
         if let Some(extra) = task.has_extra() {
             extra.end(&task);
         }
+        #[cfg(feature = "thread-locals")]
+        self.destroy_own_locals(&task);
         task.state.set(State::Dead);
         self.bury(&task);
         drop(task);

@@ -15,10 +15,14 @@ mod fork;
 mod idle;
 mod interrupt;
 mod kill;
+#[cfg(feature = "layer")]
+mod layer;
 mod life;
 mod member;
 mod observe;
 pub(crate) mod once;
+#[cfg(feature = "thread-locals")]
+mod own_locals;
 mod pace;
 mod park;
 mod parker;
@@ -63,12 +67,16 @@ pub(crate) use interrupt::{
 };
 pub(crate) use member::Member;
 pub(crate) use observe::Observer;
+#[cfg(feature = "thread-locals")]
+pub use own_locals::own_thread_locals;
 use pace::Pace;
-use park::Cause;
 pub(crate) use park::Wake;
+use park::WokenBy;
 pub(crate) use parker::Parker;
 pub(crate) use remote::{Remote, main_handle};
 use remote_wait::RemotePark;
+#[cfg(feature = "layer")]
+pub(crate) use remote_wait::RemoteWaiter;
 pub(crate) use room::{TaskState, ThreadState};
 use run_queue::RunQueue;
 use sent::Sent;
@@ -114,7 +122,7 @@ pub(crate) struct Runtime {
     current: Cell<Option<Rc<Task>>>,
     /// Why the last park of the current greenthread ended, and whether something must be raised in it: copied from
     /// its task when it was resumed, so that it need not look there.
-    cause: Cell<Cause>,
+    cause: Cell<WokenBy>,
     interrupted: Cell<bool>,
     /// Every greenthread that is not dead, the root as the first. Owns those that nobody else holds.
     tasks: RefCell<Slab<Rc<Task>>>,
@@ -168,6 +176,7 @@ struct Counters {
     switches: Cell<u64>,
     spawns: Cell<u64>,
     turns: Cell<u64>,
+    wakeups: Cell<u64>,
 }
 
 greenlet::per_thread! {
@@ -220,7 +229,7 @@ impl Runtime {
             main,
             run_queue: RefCell::default(),
             current: Cell::new(Some(root)),
-            cause: Cell::new(Cause::Event),
+            cause: Cell::new(WokenBy::Event),
             interrupted: Cell::new(false),
             tasks: RefCell::new(tasks),
             next_id: Cell::new(1),

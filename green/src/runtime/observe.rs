@@ -1,15 +1,16 @@
-//! What the scheduler counts, and the observer that it tells of every switch.
+//! What the scheduler counts, and the observer that it tells of every switch and wake-up.
 //!
-//! Off by default; a switch then costs one look at a flag.
+//! Off by default; each of them then costs one look at a flag.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use hub_core::Direction;
 
-use super::{Runtime, Task};
+use super::{Reason, Runtime, Task};
 
-/// Told of every switch and every transfer. It must not wait.
+/// Told of every spawn, switch, wake-up and transfer. It must not wait. Of spawns and wake-ups it is told in the middle of
+/// a change: there it runs no code of the user.
 pub(crate) trait Observer {
     /// The current greenthread stops running: it is about to wait, or has ended. Told once more if it is the one that turns
     /// the reactor.
@@ -17,6 +18,15 @@ pub(crate) trait Observer {
 
     /// The current greenthread begins to run.
     fn starts(&self, runtime: &Runtime, task: &Rc<Task>);
+
+    /// A greenthread was made.
+    fn spawns(&self, task: &Task);
+
+    /// A greenthread that waited, or was to start later, has become runnable.
+    fn wakes(&self, runtime: &Runtime, task: &Task);
+
+    /// A greenthread that has never run will not run any more.
+    fn cancels(&self, task: &Task);
 
     /// The current greenthread has read or written so many bytes.
     fn transfers(&self, task: &Rc<Task>, direction: Direction, bytes: usize);
@@ -27,6 +37,7 @@ pub(crate) struct Counts {
     pub(crate) switches: u64,
     pub(crate) spawns: u64,
     pub(crate) turns: u64,
+    pub(crate) wakeups: u64,
     pub(crate) greenthreads: usize,
     pub(crate) runnable: usize,
     pub(crate) remote_waiters: usize,
@@ -37,6 +48,11 @@ impl Runtime {
     pub(crate) fn set_observer(&self, observer: Option<Rc<dyn Observer>>) {
         self.observed.set(observer.is_some());
         self.observer.replace(observer);
+    }
+
+    /// True while switches are told to an observer.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.observed.get()
     }
 
     #[cold]
@@ -52,6 +68,50 @@ impl Runtime {
         let observer = self.observer.borrow().clone();
         if let Some(observer) = observer {
             observer.starts(self, &self.current());
+        }
+    }
+
+    /// A greenthread was made.
+    #[inline(always)]
+    pub(super) fn note_spawn(&self, task: &Task) {
+        self.counters.spawns.set(self.counters.spawns.get() + 1);
+        if self.observed.get() {
+            self.observe_spawn(task);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn observe_spawn(&self, task: &Task) {
+        let observer = self.observer.borrow().clone();
+        if let Some(observer) = observer {
+            observer.spawns(task);
+        }
+    }
+
+    /// A greenthread that has never run will not run any more.
+    pub(super) fn note_cancel(&self, task: &Task) {
+        let observer = self.observer.borrow().clone();
+        if let Some(observer) = observer {
+            observer.cancels(task);
+        }
+    }
+
+    /// A greenthread that waited has become runnable.
+    #[inline(always)]
+    pub(super) fn note_wakeup(&self, task: &Task) {
+        self.counters.wakeups.set(self.counters.wakeups.get() + 1);
+        if self.observed.get() {
+            self.observe_wakeup(task);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn observe_wakeup(&self, task: &Task) {
+        let observer = self.observer.borrow().clone();
+        if let Some(observer) = observer {
+            observer.wakes(self, task);
         }
     }
 
@@ -86,9 +146,21 @@ impl Runtime {
             switches: self.counters.switches.get(),
             spawns: self.counters.spawns.get(),
             turns: self.counters.turns.get(),
+            wakeups: self.counters.wakeups.get(),
             greenthreads: self.tasks.borrow().len(),
             runnable: self.run_queue.borrow().len(),
             remote_waiters: self.remote_parks.borrow().len(),
         }
+    }
+}
+
+impl Task {
+    pub(crate) fn name(&self) -> Option<Rc<str>> {
+        self.has_extra()?.name.borrow().clone()
+    }
+
+    /// What it waits for, if it is parked.
+    pub(crate) fn reason(&self) -> Reason {
+        self.reason.get()
     }
 }

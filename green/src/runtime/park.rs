@@ -7,7 +7,7 @@ use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Waiter};
 
 /// How a park ended, as the waker left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum WokenBy {
     Event,
     Expired,
     Interrupt,
@@ -58,40 +58,42 @@ impl Runtime {
         drop(task);
         self.switch(self.next());
         let cause = self.cause.get();
-        if let Some(timer) = timer.filter(|_| cause != Cause::Expired) {
+        if let Some(timer) = timer.filter(|_| cause != WokenBy::Expired) {
             self.cancel_timer(timer);
         }
         // A kill beats the event that came with it, an event beats a deadline. A mask holds back both.
         if self.interrupted.get() {
             let task = self.current();
-            if cause != Cause::Event || task.is_killed() {
+            if cause != WokenBy::Event || task.is_killed() {
                 return Wake::Interrupted(Interrupt::new(task));
             }
         }
         match cause {
-            Cause::Event => Wake::Event,
-            Cause::Expired => Wake::Expired,
+            WokenBy::Event => Wake::Event,
+            WokenBy::Expired => Wake::Expired,
             // Somebody has taken a deadline back before this ran.
-            Cause::Interrupt => Wake::Again,
+            WokenBy::Interrupt => Wake::Again,
         }
     }
 
     /// Ends the park that `ticket` names. False if it is over already.
     #[inline(always)]
-    pub(super) fn unpark(&self, task: &Rc<Task>, ticket: u32, cause: Cause) -> bool {
+    pub(super) fn unpark(&self, task: &Rc<Task>, ticket: u32, cause: WokenBy) -> bool {
         let parked = task.end_park(ticket, cause);
         if parked {
             self.run_queue.borrow_mut().push(Rc::clone(task));
+            self.note_wakeup(task);
         }
         parked
     }
 
     /// As `unpark`, for the reactor.
     #[inline]
-    pub(super) fn unpark_due(&self, task: &Rc<Task>, ticket: u32, cause: Cause) -> bool {
+    pub(super) fn unpark_due(&self, task: &Rc<Task>, ticket: u32, cause: WokenBy) -> bool {
         let parked = task.end_park(ticket, cause);
         if parked {
             self.run_queue.borrow_mut().push_due(Rc::clone(task));
+            self.note_wakeup(task);
         }
         parked
     }
@@ -100,7 +102,7 @@ impl Runtime {
 impl Task {
     /// True if it waited with this ticket: it is runnable now, and no other wake-up can claim to have ended that park.
     #[inline(always)]
-    fn end_park(&self, ticket: u32, cause: Cause) -> bool {
+    fn end_park(&self, ticket: u32, cause: WokenBy) -> bool {
         let parked = self.ticket.get() == ticket && self.state.get() == State::Parked;
         if parked {
             self.ticket.set(ticket.wrapping_add(1));

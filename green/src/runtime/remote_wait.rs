@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::park::Cause;
+use super::park::WokenBy;
 use super::parker::Unparker;
 use super::remote::Remote;
 use super::{Reason, Runtime, Task, Waiter, Waiting, Wake};
@@ -141,10 +141,10 @@ impl Runtime {
     pub(super) fn unpark_named(
         &self,
         park: ParkName,
-        unpark: impl FnOnce(&Runtime, &Rc<Task>, u32, Cause) -> bool,
+        unpark: impl FnOnce(&Runtime, &Rc<Task>, u32, WokenBy) -> bool,
     ) {
         if let Some(task) = self.task(park.key, park.id) {
-            unpark(self, &task, park.ticket, Cause::Event);
+            unpark(self, &task, park.ticket, WokenBy::Event);
         }
     }
 

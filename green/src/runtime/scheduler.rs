@@ -92,7 +92,7 @@ impl Runtime {
 
     /// As `yield_now`, but raises nothing.
     #[cold]
-    pub(super) fn let_others_run(&self) {
+    pub(crate) fn let_others_run(&self) {
         if !self.cannot_switch() {
             self.requeue();
             self.switch(self.next());
@@ -121,7 +121,7 @@ impl Runtime {
     }
 
     /// True if the current greenthread has run for long. A simulated run must not depend on how fast the machine is.
-    fn has_had_its_share(&self) -> bool {
+    pub(super) fn has_had_its_share(&self) -> bool {
         !self.simulated.get() && self.pace.is_slice_over()
     }
 

@@ -15,7 +15,7 @@ use greenlet::Greenlet;
 use hub_core::TimerKey;
 
 use super::deadlines::{DeadlineId, Deadlines};
-use super::park::Cause;
+use super::park::WokenBy;
 use super::room::TaskState;
 use super::{Exit, Member, OnEnd, Runtime, WaitList, Waiting};
 
@@ -72,17 +72,15 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Something is thrown at the greenthread and not raised yet. A kill is never cleared: one that user code swallows
-/// comes again.
+/// Something is thrown at it and not raised yet. A kill is never cleared: one that user code swallows comes again.
 const KILLED: u8 = 1;
 /// A deadline has elapsed and is still open.
 const ELAPSED: u8 = 2;
 /// Nothing can ever wake this root: it must raise the runtime's report.
-const FAILED: u8 = 4;
+pub(super) const FAILED: u8 = 4;
 
 /// No id that is ever given out.
 const NOBODY: u64 = u64::MAX;
-
 const NOWHERE: usize = usize::MAX;
 
 /// A greenthread: its place to resume, its state, and what was thrown at it.
@@ -98,14 +96,16 @@ pub(crate) struct Task {
     /// Depth of `mask`: above zero no interrupt is raised.
     pub(super) masked: Cell<u32>,
     pub(super) state: Cell<State>,
-    pub(super) cause: Cell<Cause>,
-    thrown: Cell<u8>,
+    pub(super) cause: Cell<WokenBy>,
+    pub(super) thrown: Cell<u8>,
     /// A deadline may be open that has no timer yet.
     pub(super) unarmed: Cell<bool>,
     /// True once its result is there.
     complete: Cell<bool>,
     /// True once nobody can take the result.
     detached: Cell<bool>,
+    /// See `layer::mark`.
+    pub(crate) layer: Cell<u8>,
     pub(super) reason: Cell<Reason>,
     /// What happens at the end, in the order in which it was asked for.
     pub(super) ends: RefCell<WaitList<OnEnd, ()>>,
@@ -151,11 +151,12 @@ impl Task {
         Task {
             greenlet: Cell::new(None),
             state: Cell::new(state),
-            cause: Cell::new(Cause::Event),
+            cause: Cell::new(WokenBy::Event),
             thrown: Cell::new(0),
             unarmed: Cell::new(false),
             complete: Cell::new(false),
             detached: Cell::new(false),
+            layer: Cell::new(0),
             ticket: Cell::new(0),
             masked: Cell::new(0),
             reason: Cell::new(Reason::Nothing),
@@ -348,7 +349,9 @@ impl Task {
     /// Stores the result, and tells those who wait for it.
     #[inline(always)]
     pub(crate) fn complete(self: &Rc<Task>, result: Result<Box<dyn Any>, Exit>) {
-        *self.result.borrow_mut() = Some(result);
+        let nothing = self.result.replace(Some(result));
+        debug_assert!(nothing.is_none(), "a greenthread ends once");
+        drop(nothing);
         self.complete.set(true);
         self.tell_end();
     }
@@ -374,7 +377,7 @@ pub(crate) struct Waiter {
 impl Waiter {
     /// Makes the greenthread runnable. False if that park is over already.
     pub(crate) fn wake(&self) -> bool {
-        Runtime::with(|runtime| runtime.unpark(&self.task, self.ticket, Cause::Event))
+        Runtime::with(|runtime| runtime.unpark(&self.task, self.ticket, WokenBy::Event))
     }
 
     pub(crate) fn is_same(&self, other: &Waiter) -> bool {

@@ -7,10 +7,10 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use greenlet::ticks;
-use hub_core::{Cause as Ready, Wakeup};
+use hub_core::{Cause, Wakeup};
 
 use super::pace::Look;
-use super::park::Cause;
+use super::park::WokenBy;
 use super::{Alarm, Runtime, Task, contain};
 
 /// Switches between two polls in a simulated run, which must not depend on how fast the machine is.
@@ -69,18 +69,28 @@ impl Runtime {
     }
 
     /// Between two greenthreads: polls I/O and deadlines without waiting if that has not been done for a while.
-    #[cold]
+    ///
+    /// Mostly it has: that way out is short, and has no frame.
     #[inline(never)]
     pub(super) fn look(&self) {
+        if self.simulated.get() {
+            self.pace.look_in(SIMULATED_LOOK);
+            return self.look_at(Look::Hub);
+        }
+        match self.pace.look() {
+            Look::Nothing => {}
+            what => self.look_at(what),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_at(&self, what: Look) {
         if self.is_forked() {
             // Only a wait that needs the hub is refused.
             return;
         }
-        if self.simulated.get() {
-            self.pace.look_in(SIMULATED_LOOK);
-            return self.turn(Some(Duration::ZERO));
-        }
-        match self.pace.look() {
+        match what {
             Look::Nothing => {}
             Look::Timers => self.expire(),
             Look::Hub => self.turn(Some(Duration::ZERO)),
@@ -120,8 +130,8 @@ impl Runtime {
     fn wake_all(&self, mut woken: Vec<Wakeup<Alarm>>) {
         for wakeup in woken.drain(..) {
             let cause = match wakeup.cause {
-                Ready::Ready(_) => Cause::Event,
-                Ready::Expired => Cause::Expired,
+                Cause::Ready(_) => WokenBy::Event,
+                Cause::Expired => WokenBy::Expired,
             };
             match wakeup.waiter {
                 Alarm::Park(waiter) => {

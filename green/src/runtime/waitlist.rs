@@ -1,6 +1,7 @@
 //! Lists of waiters, in the order of their arrival.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use super::Waiter;
 
@@ -39,8 +40,8 @@ pub(crate) struct Place(u64);
 /// after a park and does not find it has been served, and one that finds it has not.
 #[derive(Debug)]
 pub(crate) struct WaitList<T = (), W = Waiter> {
-    /// The one that has waited longest.
-    first: Option<(Place, (W, T))>,
+    /// The one that has waited longest, and where.
+    first: (Place, Option<(W, T)>),
     /// Those behind it. Most lists never have a second.
     rest: Option<Box<Rest<T, W>>>,
     next: u64,
@@ -72,7 +73,7 @@ impl<T, W> WaitList<T, W> {
     #[inline]
     pub(crate) const fn new() -> WaitList<T, W> {
         WaitList {
-            first: None,
+            first: (Place(0), None),
             rest: None,
             next: 0,
         }
@@ -85,30 +86,37 @@ impl<T, W> WaitList<T, W> {
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.first.1.is_none()
     }
 
     /// What [`WaitList::pop_any`] would take.
     #[inline]
     pub(crate) fn first(&self) -> Option<&(W, T)> {
-        self.first.as_ref().map(|(_, waiter)| waiter)
+        self.first.1.as_ref()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(W, T)> {
-        let first = self.first.iter().map(|(_, waiter)| waiter);
+        let first = self.first.1.iter();
         first.chain(self.line().filter_map(|(_, waiter)| waiter.as_ref()))
     }
 
     #[inline]
     pub(crate) fn push(&mut self, waiter: W, with: T) -> Place {
+        self.push_made(|| (waiter, with))
+    }
+
+    /// As `push`, for what is best made where it will lie.
+    #[inline]
+    pub(crate) fn push_made(&mut self, make: impl FnOnce() -> (W, T)) -> Place {
         let place = Place(self.next);
         self.next += 1;
-        if self.first.is_none() {
-            self.first = Some((place, (waiter, with)));
-        } else {
-            let rest = self.rest.get_or_insert_default();
-            rest.line.push_back((place, Some((waiter, with))));
-        }
+        let slot = match self.first.1 {
+            None => &mut self.first,
+            Some(_) => self.rest.get_or_insert_default().append(),
+        };
+        slot.0 = place;
+        // An assignment would look for something to drop, with what was made put aside in memory.
+        mem::forget(slot.1.replace(make()));
         place
     }
 
@@ -116,7 +124,7 @@ impl<T, W> WaitList<T, W> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         let rest = self.rest.as_deref();
-        usize::from(self.first.is_some()) + rest.map_or(0, |rest| rest.line.len() - rest.gaps)
+        usize::from(self.first.1.is_some()) + rest.map_or(0, |rest| rest.line.len() - rest.gaps)
     }
 
     /// Takes the one that has waited longest, even if it is about to leave: it then finds that it was served.
@@ -129,8 +137,8 @@ impl<T, W> WaitList<T, W> {
     #[inline]
     pub(crate) fn leave(&mut self, place: Place) -> Option<T> {
         match &self.first {
-            Some((first, _)) if *first == place => self.take_first(),
-            Some((first, _)) if *first < place => self.take_rest(place),
+            (first, Some(_)) if *first == place => self.take_first(),
+            (first, Some(_)) if *first < place => self.take_rest(place),
             _ => None,
         }
         .map(|(_, with)| with)
@@ -138,9 +146,9 @@ impl<T, W> WaitList<T, W> {
 
     #[inline]
     fn take_first(&mut self) -> Option<(W, T)> {
-        let (_, taken) = self.first.take()?;
-        if let Some(rest) = &mut self.rest {
-            self.first = rest.next();
+        let taken = self.first.1.take()?;
+        if let Some((place, next)) = self.rest.as_mut().and_then(|rest| rest.next()) {
+            self.first = (place, Some(next));
         }
         Some(taken)
     }
@@ -152,6 +160,15 @@ impl<T, W> WaitList<T, W> {
 }
 
 impl<T, W> Rest<T, W> {
+    /// A place at the end, still empty.
+    #[cold]
+    #[inline(never)]
+    fn append(&mut self) -> &mut (Place, Option<(W, T)>) {
+        let last = self.line.len();
+        self.line.push_back((Place(0), None));
+        &mut self.line[last]
+    }
+
     /// Takes the first who has not given up.
     #[inline]
     fn next(&mut self) -> Option<(Place, (W, T))> {
@@ -184,7 +201,7 @@ impl<T, W> WaitList<T, Option<W>> {
     /// Lets a waiter go and keeps its place, with what it brought along. Nothing happens if it was served before.
     pub(crate) fn detach(&mut self, place: Place) {
         let entry = match &mut self.first {
-            Some((first, entry)) if *first == place => Some(entry),
+            (first, Some(entry)) if *first == place => Some(entry),
             _ => match &mut self.rest {
                 Some(rest) => rest.find(place).and_then(Option::as_mut),
                 None => None,
@@ -197,7 +214,9 @@ impl<T, W> WaitList<T, Option<W>> {
 
     /// Takes what was brought along by the first of those who were let go.
     pub(crate) fn pop_detached(&mut self) -> Option<T> {
-        let (first, (waiter, _)) = self.first.as_ref()?;
+        let (first, Some((waiter, _))) = &self.first else {
+            return None;
+        };
         let place = match waiter {
             None => *first,
             Some(_) => {
@@ -220,8 +239,8 @@ impl<T, W: Waiting> WaitList<T, W> {
     /// [`WaitList::leave`] to find.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<(W, T)> {
-        match &self.first {
-            Some((_, (waiter, _))) if waiter.is_parked() => self.take_first(),
+        match &self.first.1 {
+            Some((waiter, _)) if waiter.is_parked() => self.take_first(),
             Some(_) => self.pop_rest(),
             None => None,
         }
@@ -230,7 +249,7 @@ impl<T, W: Waiting> WaitList<T, W> {
     /// As [`WaitList::pop`], but of those only who brought along what `suits`; the others keep their places.
     pub(crate) fn pop_if(&mut self, suits: impl Fn(&T) -> bool) -> Option<(W, T)> {
         let serves = |(waiter, with): &(W, T)| suits(with) && waiter.is_parked();
-        if self.first.as_ref().is_some_and(|(_, first)| serves(first)) {
+        if self.first.1.as_ref().is_some_and(serves) {
             return self.take_first();
         }
         let place = self

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::accept::{Acceptor, accept_all};
-use super::connection::Connection;
+use super::connection::{Connection, Lives};
 use super::drain::{Accepting, Closer, Life};
 use super::state::{Drained, ServerCounters, ServerState};
 use super::{Listener, Outcome, StopServe};
@@ -62,9 +62,9 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// A life that has just begun: [`ServerState::Running`].
     pub fn new() -> Lifecycle {
-        Lifecycle {
-            shared: Rc::new(Life::new()),
-        }
+        let shared = Rc::new(Life::new());
+        Lives::add(&shared);
+        Lifecycle { shared }
     }
 
     /// Where it is.

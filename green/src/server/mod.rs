@@ -1,9 +1,10 @@
 //! Servers: one greenthread for each connection.
 //!
-//! [`Lifecycle::serve`] is for a program that should stay up: it logs what its handlers fail with, goes on, and is
-//! drained by a signal in one line. [`serve`] is eventlet's: what a handler fails with ends it. [`StreamServer`] is
-//! gevent's: it runs beside its creator, and outlives the errors of its handlers. [`Datagrams`] lets each of them serve
-//! datagrams. [`StreamServer::factory`] serves on all cores: see [`workers`](mod@crate::workers).
+//! [`serve_forever`] is for a program that should stay up: it logs what its handlers fail with, and goes on.
+//! [`Lifecycle::serve`] is the same with a handle, which drains it by a signal in one line. [`StreamServer`] is gevent's: it
+//! runs beside its creator, and outlives the errors of its handlers as well. [`serve`] is eventlet's: what a handler fails
+//! with ends it. [`Datagrams`] lets each of them serve datagrams. [`StreamServer::factory`] serves on all cores: see
+//! [`workers`](mod@crate::workers).
 //!
 //! All accept only while there is a place for another handler; what comes meanwhile waits in the listener's queue.
 //! None ends because a connection failed before it was accepted, nor when the process has no descriptors or no memory
@@ -25,10 +26,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net as unix;
 
-pub use connection::Connection;
+pub use connection::{Connection, on_drain};
 pub use datagrams::Datagrams;
 pub use lifecycle::Lifecycle;
-pub use serve::{Outcome, ServeError, StopServe, serve};
+pub use serve::{Outcome, ServeError, StopServe, serve, serve_forever};
 pub use state::{Drained, ServerCounters, ServerState};
 pub use stream_server::StreamServer;
 

@@ -8,3 +8,4 @@ mod bad_input;
 mod deadlock;
 mod debug;
 mod dump;
+mod record;

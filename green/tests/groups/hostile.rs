@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::{Hash, Hasher};
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -221,6 +222,37 @@ fn a_pile_whose_calls_spawn_into_it() {
         let mut results: Vec<_> = (&pile).map(Result::unwrap).collect();
         results.sort_unstable();
         assert_eq!(results, [1, 2]);
+    });
+}
+
+#[test]
+fn a_shortage_of_stacks_leaves_piles_and_graphs_as_they_were() {
+    bounded(|| {
+        let huge = || Builder::new().stack_size(1 << 60);
+        let pile = GreenPile::new(1);
+        let results = pile.results();
+        pile.spawn(|| 1);
+        for _ in 0..3 {
+            assert!(huge().spawn_in_pile(&pile, || 2).is_err());
+            assert_eq!(pile.len(), 1);
+        }
+        pile.close();
+        assert_eq!(results.map(Result::unwrap).collect::<Vec<_>>(), [1]);
+
+        let dag = DagPool::from_iter([("a", 1)]);
+        let next = |builder: Builder| {
+            builder.spawn_in_dag(&dag, "b", ["a"], |_, mut inputs| {
+                Ok(inputs.next().unwrap()?.1 + 1)
+            })
+        };
+        for _ in 0..3 {
+            assert_ne!(next(huge()).unwrap_err().kind(), ErrorKind::AlreadyExists);
+            assert_eq!((dag.running(), dag.get(&"b").is_none()), (0, true));
+        }
+        next(Builder::new()).unwrap();
+        let again = next(Builder::new()).unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(dag.wait_for(&"b").unwrap(), 2);
     });
 }
 

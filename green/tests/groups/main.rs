@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod connections;
 mod dagpool;
 mod greenpile;
 mod greenpool;

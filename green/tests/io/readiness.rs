@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -10,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::{SHORT, bounded, settle, tcp_pair, times_out};
+use green::future::block_on;
 use green::net::{Direction, Shutdown, TcpStream, UdpSocket, UnixDatagram, UnixStream};
 use green::os::{self, PipeReader};
 use rustix::net::{
@@ -307,33 +309,55 @@ fn two_readers_of_one_descriptor_in_blocking_mode() {
 }
 
 /// After an ICMP error the system says that there is something for as long as its queue of errors holds it.
+fn ready_for_ever() -> UdpSocket {
+    // Closed at once: nobody listens there.
+    let nobody = UdpSocket::bind("127.0.0.1:0").and_then(|gone| gone.local_addr());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let on: libc::c_int = 1;
+    // SAFETY: the descriptor is open for as long as `socket` lives, and the option is an int, as its length says.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_RECVERR,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0);
+    socket.connect(nobody.unwrap()).unwrap();
+    socket.send(b"x").unwrap();
+    let refused = socket.recv(&mut [0; 8]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    socket
+}
+
 #[test]
 fn a_deadline_holds_though_the_system_goes_on_saying_ready() {
     bounded(|| {
-        // Closed at once: nobody listens there.
-        let nobody = UdpSocket::bind("127.0.0.1:0").and_then(|gone| gone.local_addr());
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let on: libc::c_int = 1;
-        // SAFETY: the descriptor is open for as long as `socket` lives, and the option is an int, as its length says.
-        let set = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::IPPROTO_IP,
-                libc::IP_RECVERR,
-                (&raw const on).cast(),
-                size_of_val(&on) as libc::socklen_t,
-            )
-        };
-        assert_eq!(set, 0);
-        socket.connect(nobody.unwrap()).unwrap();
-        socket.send(b"x").unwrap();
-        let refused = socket.recv(&mut [0; 8]).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        let socket = ready_for_ever();
         socket.set_read_timeout(Some(SHORT)).unwrap();
         for _ in 0..3 {
             times_out(|| socket.recv(&mut [0; 8]));
             times_out(|| socket.recv_from(&mut [0; 8]));
         }
+    });
+}
+
+/// Its task is woken now and then, not all the time.
+#[test]
+fn async_code_that_is_woken_in_vain_is_woken_less_often() {
+    bounded(|| {
+        let socket = ready_for_ever();
+        let mut polls = 0;
+        let received = poll_fn(|cx| {
+            polls += 1;
+            socket.poll_retry(cx, Direction::Read, |socket| socket.recv(&mut [0; 8]))
+        });
+        let time = Duration::from_millis(100);
+        let received = green::Timeout::silent(time, || block_on(received));
+        assert!(received.is_none());
+        assert!(polls < 60, "{polls} polls in a tenth of a second");
     });
 }
 
@@ -523,7 +547,7 @@ fn a_socket_becomes_the_stream_of_a_child() {
 #[cfg(feature = "futures-io")]
 mod by_async_code {
     use futures_util::io::{AsyncReadExt, AsyncWriteExt};
-    use green::future::{block_on, spawn};
+    use green::future::spawn;
 
     use super::*;
 

@@ -5,11 +5,13 @@
 mod common;
 
 mod bursts;
+mod connections;
 mod engine;
 mod event;
 mod imap;
 mod lock;
 mod meeting;
+mod numbers;
 mod pile;
 mod pool;
 mod queue;

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use green::CappedSemaphore;
-use green::queue::{Fifo, GetError, Lifo, Lowest, Order, Ordered, PutError};
+use green::queue::{GetError, PutError};
+use green::{CappedSemaphore, LifoQueue, PriorityQueue, Queue};
 use proptest::prelude::*;
 
 use crate::engine::{Model, Ready, Step, Subject, compare, scripts};
+use crate::numbers::Numbers;
 use crate::queue_ideal::Ideal;
 
 #[derive(Clone, Copy, Debug)]
@@ -56,19 +57,19 @@ impl Kind {
 }
 
 /// A queue of numbers, given out in the order of the calls of `put`.
-pub(crate) struct Numbered<O: Order<u32>> {
+pub(crate) struct Numbered<Q> {
     kind: Kind,
-    queue: Ordered<u32, O>,
+    queue: Q,
     next: Cell<u32>,
 }
 
-impl<O: Order<u32>> Numbered<O> {
+impl<Q> Numbered<Q> {
     fn next(&self) -> u32 {
         self.kind.item(self.next.replace(self.next.get() + 1))
     }
 }
 
-impl<O: Order<u32> + 'static> Subject for Numbered<O> {
+impl<Q: Numbers> Subject for Numbered<Q> {
     type Call = Call;
     type Direct = Direct;
     type Out = Out;
@@ -77,21 +78,14 @@ impl<O: Order<u32> + 'static> Subject for Numbered<O> {
 
     fn call(&self, call: Call, timeout: Option<Duration>) -> Out {
         let queue = &self.queue;
-        match (call, timeout) {
-            (Call::Put, timeout) => {
+        match call {
+            Call::Put => {
                 let item = self.next();
-                let put = match timeout {
-                    Some(timeout) => queue.put_timeout(item, timeout),
-                    None => queue.put(item),
-                };
-                Out::Put(item, put)
+                Out::Put(item, queue.put(item, timeout))
             }
-            (Call::Get, Some(timeout)) => Out::Got(queue.get_timeout(timeout)),
-            (Call::Get, None) => Out::Got(queue.get()),
-            (Call::Peek, Some(timeout)) => Out::Got(queue.peek_timeout(timeout)),
-            (Call::Peek, None) => Out::Got(queue.peek()),
-            (Call::Join, Some(timeout)) => Out::Done(queue.join_timeout(timeout)),
-            (Call::Join, None) => Out::Done(queue.join()),
+            Call::Get => Out::Got(queue.get(timeout)),
+            Call::Peek => Out::Got(queue.peek(timeout)),
+            Call::Join => Out::Done(queue.join(timeout)),
         }
     }
 
@@ -111,14 +105,7 @@ impl<O: Order<u32> + 'static> Subject for Numbered<O> {
     }
 
     fn facts(&self) -> Self::Facts {
-        let queue = &self.queue;
-        (
-            queue.qsize(),
-            queue.is_full(),
-            queue.putting(),
-            queue.getting(),
-            queue.unfinished_tasks(),
-        )
+        self.queue.facts()
     }
 }
 
@@ -144,14 +131,10 @@ fn steps() -> impl Strategy<Value = Vec<Step<Call, Direct>>> {
     scripts(calls, directs, 80)
 }
 
-fn check<O: Order<u32> + 'static>(
-    kind: Kind,
-    capacity: Option<usize>,
-    script: &[Step<Call, Direct>],
-) {
-    let queue = move || Numbered::<O> {
+fn check<Q: Numbers>(kind: Kind, capacity: Option<usize>, script: &[Step<Call, Direct>]) {
+    let queue = move || Numbered::<Q> {
         kind,
-        queue: capacity.map_or_else(Ordered::unbounded, Ordered::bounded),
+        queue: Q::with_capacity(capacity),
         next: Cell::new(0),
     };
     let ideal = Ideal::new(kind, capacity, Vec::new());
@@ -203,7 +186,7 @@ fn is_done(out: Out) -> bool {
 }
 
 /// What a unit is to a queue that only counts.
-type Counted = Numbered<Fifo<u32>>;
+type Counted = Numbered<Queue<u32>>;
 
 impl Model<CappedSemaphore> for Units {
     fn start(&mut self, actor: usize, call: Unit, ready: &mut Ready) -> Option<bool> {
@@ -248,17 +231,17 @@ proptest! {
 
     #[test]
     fn a_queue_does_as_its_model(capacity in capacities(), script in steps()) {
-        check::<Fifo<u32>>(Kind::Fifo, capacity, &script);
+        check::<Queue<u32>>(Kind::Fifo, capacity, &script);
     }
 
     #[test]
     fn a_lifo_queue_does_as_its_model(capacity in capacities(), script in steps()) {
-        check::<Lifo<u32>>(Kind::Lifo, capacity, &script);
+        check::<LifoQueue<u32>>(Kind::Lifo, capacity, &script);
     }
 
     #[test]
     fn a_priority_queue_does_as_its_model(capacity in capacities(), script in steps()) {
-        check::<Lowest<u32>>(Kind::Lowest, capacity, &script);
+        check::<PriorityQueue<u32>>(Kind::Lowest, capacity, &script);
     }
 
     #[test]

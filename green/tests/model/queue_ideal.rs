@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use green::queue::{GetError, Order, PutError};
+use green::queue::{GetError, PutError};
 
 use crate::engine::{Model, Ready};
+use crate::numbers::Numbers;
 use crate::queue::{Call, Direct, Kind, Numbered, Out};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -237,7 +238,7 @@ impl Ideal {
     }
 }
 
-impl<O: Order<u32> + 'static> Model<Numbered<O>> for Ideal {
+impl<Q: Numbers> Model<Numbered<Q>> for Ideal {
     fn start(&mut self, actor: usize, call: Call, ready: &mut Ready) -> Option<Out> {
         match call {
             Call::Put => {

@@ -912,3 +912,21 @@ fn those_who_look_at_a_rendezvous_sleep() {
         assert!(!putter.join().unwrap());
     });
 }
+
+#[test]
+fn the_compiler_calls_a_queue_by_its_name() {
+    for (name, expected) in [
+        (std::any::type_name::<Queue<u32>>(), "::Queue<u32>"),
+        (std::any::type_name::<LifoQueue<u32>>(), "::LifoQueue<u32>"),
+        (
+            std::any::type_name::<PriorityQueue<u32>>(),
+            "::PriorityQueue<u32>",
+        ),
+        (
+            std::any::type_name::<green::sync::Queue<u32>>(),
+            "::sync::Queue<u32>",
+        ),
+    ] {
+        assert!(name.ends_with(expected), "{name}");
+    }
+}

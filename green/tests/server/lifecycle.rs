@@ -323,6 +323,42 @@ fn errors_of_a_handler_name_the_peer_and_end_nothing() {
     });
 }
 
+#[test]
+fn a_server_for_ever_outlives_errors_and_panics_until_it_is_told() {
+    keep_log();
+    bounded(|| {
+        let listener = green::listen("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = green::spawn(move || {
+            green::serve_forever(&listener, 1000, |mut stream, _peer| {
+                let mut word = [0; 4];
+                stream.read_exact(&mut word)?;
+                match &word {
+                    b"quit" => Ok(ControlFlow::Break(StopServe)),
+                    b"ouch" => panic!("on purpose"),
+                    word => stream.write_all(word).map(ControlFlow::Continue),
+                }
+            })
+        });
+        let silent = client(address, "");
+        let peer = silent.local_addr().unwrap();
+        drop(silent);
+        assert_eq!(read_all(client(address, "ouch")), "");
+        let waiting = client(address, "");
+        assert_eq!(read_all(client(address, "word")), "word");
+        let named = format!("the handler of the connection from {peer} failed: ");
+        assert_eq!(logged(&named), 1);
+        // Told to end, it accepts nothing more, and waits for what it has accepted.
+        assert_eq!(read_all(client(address, "quit")), "");
+        settle();
+        assert!(!server.is_dead());
+        assert!(green::connect(address).is_err());
+        (&waiting).write_all(b"last").unwrap();
+        assert_eq!(read_all(waiting), "last");
+        server.join().unwrap().unwrap();
+    });
+}
+
 /// Fails as told, then gives connections that are numbers.
 struct Scripted {
     errors: RefCell<Vec<i32>>,

@@ -91,16 +91,35 @@ fn an_error_of_a_handler_ends_it() {
             io::Result::<()>::Err(io::Error::other("mine"))
         });
         let error = served.unwrap_err();
-        assert!(matches!(&error, ServeError::Handler(error) if error.to_string() == "mine"));
-        assert_eq!(error.to_string(), "a handler failed: mine");
-        assert_eq!(io::Error::from(error).to_string(), "mine");
+        let peer = connection.local_addr().unwrap();
+        let said = format!("the handler of the connection from {peer} failed: mine");
+        assert_eq!(error.to_string(), said);
+        assert!(
+            matches!(&error, ServeError::Handler { peer: of, error } if *of == peer.to_string()
+                && error.to_string() == "mine")
+        );
+        assert_eq!(io::Error::from(error).to_string(), said);
         assert_eq!(read_all(connection), "");
+        // The kind and the system's number stay.
+        let _connection = client(&listener);
+        let served = serve(&*listener, 1000, |_, _| {
+            io::Result::<()>::Err(io::Error::from_raw_os_error(libc::ECONNRESET))
+        });
+        let error = io::Error::from(served.unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert_eq!(green::raw_os_error(&error), Some(libc::ECONNRESET));
         // Any error type will do, and a handler may have both.
         let _connection = client(&listener);
         let served = serve(&*listener, 1000, |_, _| {
             Result::<ControlFlow<StopServe>, &str>::Err("a text")
         });
-        assert!(matches!(served.unwrap_err(), ServeError::Handler("a text")));
+        assert!(matches!(
+            served.unwrap_err(),
+            ServeError::Handler {
+                error: "a text",
+                ..
+            }
+        ));
     });
 }
 

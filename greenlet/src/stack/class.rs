@@ -81,7 +81,7 @@ impl Stack {
     /// True if `address` is in the guard below the stack.
     pub(crate) fn is_guard(self, address: usize) -> bool {
         let low = self.low.addr().get();
-        (low - guard()..low).contains(&address)
+        (low - guard(self.size())..low).contains(&address)
     }
 
     /// Gives the stack back.

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use super::class::{Class, Stack};
 
 /// One class for each stack size in use.
-pub(crate) struct Pool {
+pub(crate) struct StackPool {
     /// The class that was asked for last.
     last: Cell<Option<NonNull<Class>>>,
     classes: ManuallyDrop<RefCell<Vec<NonNull<Class>>>>,
@@ -22,9 +22,9 @@ pub(crate) struct StackStats {
     pub(crate) mapped_bytes: usize,
 }
 
-impl Pool {
-    pub(crate) const fn new() -> Pool {
-        Pool {
+impl StackPool {
+    pub(crate) const fn new() -> StackPool {
+        StackPool {
             last: Cell::new(None),
             classes: ManuallyDrop::new(RefCell::new(Vec::new())),
         }

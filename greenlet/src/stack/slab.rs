@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A stack grows down towards its guard, which costs address space and its entries in the page table. The tops differ in
-//! their offset within the page, so that the hot ends of many stacks do not compete for the same cache sets.
+//! their offset within the page, so that the hot ends of many stacks do not compete for the same cache sets. From one
+//! stack to the next it is an odd number of pages, so that their pages do not compete for the same sets of the TLB.
 
 use std::io;
 use std::ptr::NonNull;
@@ -23,10 +24,11 @@ const COLOUR: usize = 128;
 /// size, minus what it leaves untouched at its low end, cannot step over the guard.
 const GUARD: usize = 64 * 1024;
 
-/// The bytes of a guard.
-#[inline]
-pub(crate) fn guard() -> usize {
-    GUARD.max(page())
+/// The bytes of the guard below a stack of `size` bytes, which are whole pages.
+pub(crate) fn guard(size: usize) -> usize {
+    let least = GUARD.max(page());
+    let is_even = ((size + least) / page()).is_multiple_of(2);
+    least + if is_even { page() } else { 0 }
 }
 
 #[derive(Debug)]
@@ -46,7 +48,7 @@ impl Slab {
     pub(crate) fn map(size: usize, count: usize) -> io::Result<Slab> {
         let mut count = count.max(1);
         loop {
-            match memory::map((size + guard()).saturating_mul(count)) {
+            match memory::map((size + guard(size)).saturating_mul(count)) {
                 Ok(base) => {
                     return Ok(Slab {
                         base,
@@ -75,7 +77,7 @@ impl Slab {
     }
 
     fn stride(&self) -> usize {
-        self.size + guard()
+        self.size + guard(self.size)
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -97,7 +99,7 @@ impl Slab {
     /// The low end of stack `i`; its guard is below.
     fn low(&self, i: usize) -> NonNull<u8> {
         // SAFETY: within the mapping.
-        unsafe { self.base.add(i * self.stride() + guard()) }
+        unsafe { self.base.add((i + 1) * self.stride() - self.size) }
     }
 
     /// The top of a stack, by its low end: aligned to 64.
@@ -116,9 +118,10 @@ impl Slab {
     pub(crate) fn carve(&mut self, most: usize, lows: &mut Vec<NonNull<u8>>) -> io::Result<()> {
         let from = self.carved;
         let to = self.count.min(from + most);
+        let guard = guard(self.size);
         // SAFETY: what is below each stack is within the mapping.
         let guards: Vec<_> = (from..to)
-            .map(|i| unsafe { (self.low(i).sub(guard()), guard()) })
+            .map(|i| unsafe { (self.low(i).sub(guard), guard) })
             .collect();
         // SAFETY: ranges of our own mapping that nothing is in.
         let done = unsafe { memory::guard(&guards) }.map_err(|error| {
@@ -130,5 +133,19 @@ impl Slab {
         self.carved = from + done;
         lows.extend((from..from + done).rev().map(|i| self.low(i)));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stacks_are_an_odd_number_of_pages_apart() {
+        for pages in 4..80 {
+            let size = pages * page();
+            assert!(guard(size) >= GUARD);
+            assert_eq!((size + guard(size)) / page() % 2, 1, "{pages} pages");
+        }
     }
 }

@@ -177,6 +177,7 @@ fn unwind_all(thread: &Thread) {
                     drop_body(thread, block);
                 }
                 // What others throw into the main greenlet has nobody left to go to.
+                State::Active if block.exit_masked.get() > 0 => {}
                 State::Active => {
                     contain(|| tell_to_exit(thread, block).unwrap_or_else(drop_payload));
                 }

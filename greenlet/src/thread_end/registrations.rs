@@ -96,6 +96,10 @@ mod hook {
         object: *mut c_void,
         library: *mut c_void,
     ) -> c_int {
+        #[cfg(own_thread_locals)]
+        if crate::thread_locals::adopt(destructor, object) {
+            return 0;
+        }
         let Some(register) = next() else {
             return -1;
         };

@@ -50,10 +50,15 @@ impl<T: AsFd + 'static> Async<T> {
     ) -> Poll<io::Result<R>> {
         let is_ready = || self.reactor(|reactor| reactor.is_ready(self.token, direction));
         while is_ready() {
+            let not_ready = match self.reactor(|reactor| reactor.take_woken(self.token, direction))
+            {
+                true => NotReady::InVain,
+                false => NotReady::WouldBlock,
+            };
             match operation(&self.source) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.reactor(|reactor| {
-                    reactor.clear_ready(self.token, direction, NotReady::WouldBlock);
+                    reactor.clear_ready(self.token, direction, not_ready);
                 }),
                 result => return Poll::Ready(result),
             }

@@ -10,6 +10,23 @@ use crate::{Event, Interest, Ready, Token, Trigger};
 ///
 /// One that was closed is found out by the hub, which is asked whenever it matters whether the
 /// system still refuses the number.
+///
+/// ```
+/// use hub_core::backend::AlwaysReady;
+/// use hub_core::{Interest, Ready, Token, Trigger};
+///
+/// let (mut files, token) = (AlwaysReady::new(), Token::from_raw(7));
+/// files.vacant(5)?;
+/// files.add(5, token, Trigger::Oneshot)?;
+/// files.arm(5, token, Interest::READ)?;
+/// assert!(files.holds(5) && files.is_due());
+/// let mut events = Vec::new();
+/// files.report(&mut events, |_| true); // The system still refuses it.
+/// assert_eq!((events[0].token, events[0].ready), (token, Ready::READ));
+/// files.remove(5, token)?;
+/// assert!(!files.holds(5));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct AlwaysReady {
     table: FdTable<(Trigger, Interest)>,

@@ -64,6 +64,11 @@ pub fn millis(timeout: Option<Duration>) -> i32 {
 }
 
 /// The error of a descriptor that was closed while it was registered.
+///
+/// ```
+/// let error = hub_core::backend::closed();
+/// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+/// ```
 pub fn closed() -> io::Error {
     let what = "the descriptor was closed while it was registered; remove it";
     io::Error::new(io::ErrorKind::NotFound, what)

@@ -10,6 +10,22 @@ use crate::{Event, Interest, LONGEST_WAIT, Ready, Token, Trigger};
 const EBADF: i32 = 9;
 
 /// What a system is asked to do with a descriptor.
+///
+/// ```
+/// use hub_core::backend::{Change, Registry};
+/// use hub_core::{Token, Trigger};
+///
+/// let (mut registry, token) = (Registry::new("mine", true), Token::from_raw(7));
+/// let mut told = Vec::new();
+/// let mut tell = |change, _: &_| {
+///     told.push(change);
+///     Ok(())
+/// };
+/// registry.add(5, token, Trigger::Edge, &mut tell)?;
+/// registry.remove(5, token, &mut tell)?;
+/// assert_eq!(told, [Change::Add, Change::Remove]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// To watch one that it does not watch.
@@ -21,6 +37,20 @@ pub enum Change {
 }
 
 /// What a system is told of one registration.
+///
+/// ```
+/// use hub_core::backend::Registry;
+/// use hub_core::{Interest, Token, Trigger};
+///
+/// let (mut registry, token) = (Registry::new("mine", true), Token::from_raw(7));
+/// registry.add(5, token, Trigger::Level, |_, _| Ok(()))?;
+/// registry.arm(5, token, Interest::READ, |_, watch| {
+///     assert_eq!((watch.trigger, watch.interest), (Trigger::Level, Interest::READ));
+///     println!("tell the system to report {}", watch.key(5));
+///     Ok(())
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Registered {
     /// Tells this registration from an earlier one of the same number in the system's reports.
@@ -67,6 +97,12 @@ impl Registered {
 /// let nothing_left = |_, _: &_| unreachable!("one report for each `arm`");
 /// assert!(registry.report(key, Ready::READ, &mut events, nothing_left));
 /// assert_eq!((events[0].token, events[0].ready), (token, Ready::READ));
+///
+/// // Around each wait: files are always ready, and make it not sleep.
+/// assert_eq!(registry.timeout(None), None);
+/// registry.report_files(&mut events, |_, _, _| Ok(()));
+/// assert_eq!(registry.watched().map(|(fd, _)| fd).collect::<Vec<_>>(), [5]);
+/// registry.remove(5, token, |_, _| Ok(()))?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]

@@ -16,7 +16,12 @@ use crate::Token;
 /// table.insert(5, mine, "entry")?;
 /// assert_eq!(table.insert(5, other, "").unwrap_err().kind(), ErrorKind::AlreadyExists);
 /// assert_eq!(table.get(5, other).unwrap_err().kind(), ErrorKind::NotFound);
-/// assert_eq!(table.remove(5, mine)?, "entry");
+/// *table.get_mut(5, mine)? = "changed";
+/// assert_eq!(table.by_fd(5), Some((mine, &"changed")));
+/// assert!(table.by_fd_mut(6).is_none() && table.vacant(6).is_ok());
+/// assert_eq!((table.len(), table.iter().count()), (1, 1));
+/// assert_eq!(table.remove(5, mine)?, "changed");
+/// assert!(table.is_empty());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]

@@ -40,15 +40,38 @@ pub use time::*;
 pub use triggers::*;
 
 /// Makes the hub under test: a function, or a closure that knows more than its name.
+///
+/// ```
+/// use hub_core::conformance::{Make, a_zero_timeout_returns};
+///
+/// let make: Make<'_> = &|| Ok(Box::new(hub_poll::Poll::new()?));
+/// a_zero_timeout_returns(make);
+/// ```
 pub type Make<'a> = &'a dyn Fn() -> io::Result<Box<dyn Hub>>;
 
 /// A promise: its name, and the test that panics if it is broken.
+///
+/// ```
+/// use hub_core::conformance::{PROMISES, Promise};
+///
+/// fn is_about_time(promise: &&Promise) -> bool {
+///     promise.0.contains("timeout")
+/// }
+/// for (name, promise) in PROMISES.iter().filter(is_about_time) {
+///     println!("{name}");
+///     promise(&|| Ok(Box::new(hub_poll::Poll::new()?)));
+/// }
+/// ```
 pub type Promise = (&'static str, fn(Make<'_>));
 
 /// Every promise.
 pub const PROMISES: &[Promise] = crate::conformance!(@promises list ());
 
 /// Runs every promise; panics at the first that is broken.
+///
+/// ```
+/// hub_core::conformance::all(&|| Ok(Box::new(hub_poll::Poll::new()?)));
+/// ```
 pub fn all(make: Make<'_>) {
     for (name, promise) in PROMISES {
         println!("{name}");
@@ -58,6 +81,12 @@ pub fn all(make: Make<'_>) {
 
 /// Makes a `#[test]` of every promise in [`conformance`](mod@crate::conformance). The argument
 /// makes the hub: a function or closure as [`Make`](crate::conformance::Make) says.
+///
+/// ```
+/// mod my_hub {
+///     hub_core::conformance!(|| Ok(Box::new(hub_poll::Poll::new()?)));
+/// }
+/// ```
 #[macro_export]
 macro_rules! conformance {
     (@promises $kind:ident $make:expr) => {

@@ -117,6 +117,15 @@ impl<W> Reactor<W> {
     }
 
     /// Appends those whose deadline is over to `woken`, as a turn does, without a look at the hub.
+    ///
+    /// ```
+    /// let mut reactor = hub_core::Reactor::new(Box::new(hub_poll::Poll::new()?));
+    /// reactor.add_timer(reactor.now(), "due");
+    /// let mut woken = Vec::new();
+    /// reactor.expire(&mut woken);
+    /// assert_eq!(woken[0].waiter, "due");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn expire(&mut self, woken: &mut Vec<Wakeup<W>>) {
         if self.timers.is_empty() && self.paused.is_empty() {
             return;

@@ -502,6 +502,38 @@ fn a_deadline_is_seen_though_the_system_goes_on_saying_ready() {
     });
 }
 
+/// The poll of a future, which does not know why it is called, is told.
+#[test]
+fn the_first_call_after_a_wakeup_is_known() {
+    on_each_hub(|make| {
+        let mut reactor = Reactor::new(make().unwrap());
+        let (near, far) = pair();
+        let far = Rc::new(far);
+        let token = reactor.add(far.clone()).unwrap();
+        assert!(!reactor.take_woken(token, READ));
+        reactor.clear_ready(token, READ, NotReady::WouldBlock);
+        let wake = |reactor: &mut Reactor<_>| {
+            reactor.park(token, READ, "reader").unwrap();
+            write(&near, "x");
+            assert_eq!(waiters(due(reactor)), ["reader"]);
+            drain(&far);
+        };
+        wake(&mut reactor);
+        assert!(!reactor.take_woken(token, WRITE));
+        assert!(reactor.take_woken(token, READ));
+        assert!(!reactor.take_woken(token, READ));
+        // A call that is told of was the first.
+        reactor.clear_ready(token, READ, NotReady::WouldBlock);
+        wake(&mut reactor);
+        reactor.clear_ready(token, READ, NotReady::WouldBlock);
+        assert!(!reactor.take_woken(token, READ));
+        // One that is taken back was not woken.
+        reactor.park(token, READ, "reader").unwrap();
+        assert_eq!(reactor.unpark(token, READ, |_| true), Some("reader"));
+        assert!(!reactor.take_woken(token, READ));
+    });
+}
+
 /// After the pause it is asked for again, and one report that was true ends the pauses.
 #[test]
 fn reports_in_vain_are_asked_for_after_a_pause() {

@@ -3,21 +3,20 @@
 mod error;
 mod graph;
 mod keys;
+mod spawn;
 mod values;
 
 use std::collections::{HashMap, HashSet};
-use std::error::Error;
 use std::fmt;
 use std::hash::Hash;
-use std::panic::{self, AssertUnwindSafe, Location};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::greenthread::{AnyGreenThread, Builder, Exit, expect};
-use crate::runtime::{Runtime, State, is_control};
+use crate::greenthread::AnyGreenThread;
+use crate::runtime::Runtime;
 
 pub use error::{Collision, NodeError, PropagateError};
-use graph::{Graph, Leave, Node};
+use graph::Graph;
 pub use values::Values;
 
 /// Greenthreads by key, each of which is given the values of others as they come.
@@ -71,96 +70,6 @@ impl<K: Key, V: Clone + 'static> DagPool<K, V> {
         DagPool {
             graph: Graph::new(),
         }
-    }
-
-    /// Starts the node `key`. `f` is given the key, and the values on which it depends.
-    ///
-    /// A value that `f` [posts](DagPool::post) for its own key is the key's value; what it returns is then dropped.
-    ///
-    /// # Errors
-    /// [`Collision`] if there is a node or a value of this key already.
-    #[track_caller]
-    pub fn spawn<F>(
-        &self,
-        key: K,
-        depends: impl IntoIterator<Item = K>,
-        f: F,
-    ) -> Result<(), Collision<K>>
-    where
-        F: FnOnce(&K, Values<K, V>) -> Result<V, NodeError> + 'static,
-    {
-        let graph = &self.graph;
-        let id = graph.keys.number(&key);
-        let inputs = graph.watch(depends);
-        // After the code of the user that is in the keys.
-        if graph.is_known(id) {
-            return Err(Collision { key, value: () });
-        }
-        let leave = Leave::new(graph, id);
-        let pending = Rc::clone(inputs.watch());
-        let node = leave.node;
-        let body = move || {
-            let graph = &leave.graph;
-            let outcome = panic::catch_unwind(AssertUnwindSafe(|| f(&key, inputs)));
-            graph.leave(id, node);
-            let outcome = match outcome {
-                Ok(outcome) => outcome.map_err(Rc::from),
-                Err(payload) if is_control(&*payload) => panic::resume_unwind(payload),
-                Err(payload) => Err(Rc::new(Exit::of(payload)) as Rc<dyn Error>),
-            };
-            let outcome = outcome.map_err(|cause| PropagateError::new(key, cause));
-            if !graph.is_known(id) {
-                graph.store(id, outcome);
-            }
-        };
-        let gt = expect(Builder::new().make(Location::caller(), State::Fresh, body));
-        let task = gt.as_any().clone();
-        graph.insert(id, Node::new(node, task, pending));
-        Ok(())
-    }
-
-    /// Starts a node with the same function for each key, given with the keys on which it depends.
-    ///
-    /// # Errors
-    /// [`Collision`] if there is a node or a value of one of these keys already. None is started then.
-    ///
-    /// ```
-    /// use green::dagpool::DagPool;
-    ///
-    /// let pool = DagPool::new();
-    /// let depends = [("d", vec!["b", "c"]), ("b", vec!["a"]), ("c", vec!["a"]), ("a", vec![])];
-    /// pool.spawn_many(depends, |_, inputs| {
-    ///     let depths: Result<Vec<u32>, _> = inputs.map(|input| Ok(input?.1)).collect();
-    ///     depths.map(|depths| depths.into_iter().max().map_or(0, |depth| depth + 1))
-    /// })?;
-    /// assert_eq!(pool.wait_for(&"d")?, 2);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn spawn_many<D, F>(
-        &self,
-        depends: impl IntoIterator<Item = (K, D)>,
-        f: F,
-    ) -> Result<(), Collision<K>>
-    where
-        D: IntoIterator<Item = K>,
-        F: Fn(&K, Values<K, V>) -> Result<V, NodeError> + 'static,
-    {
-        let depends: Vec<_> = depends.into_iter().collect();
-        let mut seen = HashSet::new();
-        for (key, _) in &depends {
-            let id = self.graph.keys.number(key);
-            if self.graph.is_known(id) || !seen.insert(id) {
-                let key = key.clone();
-                return Err(Collision { key, value: () });
-            }
-        }
-        let f = Rc::new(f);
-        for (key, depends) in depends {
-            let f = Rc::clone(&f);
-            self.spawn(key, depends, move |key, inputs| f(key, inputs))?;
-        }
-        Ok(())
     }
 
     /// Gives `key` its value.

@@ -17,7 +17,7 @@ impl GreenPool {
         expect(self.spawn_with(Builder::new(), spawned_at, f))
     }
 
-    fn spawn_with<T: 'static>(
+    pub(in crate::groups) fn spawn_with<T: 'static>(
         &self,
         builder: Builder,
         spawned_at: &'static Location<'static>,

@@ -1,7 +1,8 @@
-//! Pools of resources that are made when they are needed and then used again.
+//! Pools of resources that are made when they are needed and then used again: of anything ([`Pool`]), and of connections
+//! to servers ([`ConnectionPool`]), which must be cleaned up, checked and given up in time.
 
 mod builder;
-
+mod connections;
 mod item;
 mod resources;
 
@@ -13,7 +14,10 @@ use std::time::Duration;
 use crate::runtime::Runtime;
 
 pub use builder::Builder;
-
+pub use connections::{
+    CheckoutError, ConnectionPool, ConnectionPoolBuilder, DatabaseConnector, Driver,
+    PooledConnection, Threaded, ThreadedError,
+};
 pub use item::PoolItem;
 use resources::Core;
 

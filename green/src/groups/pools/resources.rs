@@ -121,8 +121,31 @@ impl<T: 'static, E: 'static> Core<T, E> {
         }
     }
 
+    /// Makes a resource in the place of one that was taken out and is gone.
+    pub(super) fn renew(&self) -> Result<T, E> {
+        Room(self).fill()
+    }
+
+    /// Takes out, for good, those idle ones that `wanted` names.
+    pub(super) fn take_idle(&self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let taken: Vec<T> = {
+            let mut idle = self.idle.borrow_mut();
+            let (taken, kept): (VecDeque<T>, _) = idle.drain(..).partition(wanted);
+            *idle = kept;
+            taken.into()
+        };
+        self.made.set(self.made.get() - taken.len());
+        self.offer_room();
+        taken
+    }
+
+    /// The least of what `time` says of idle ones.
+    pub(super) fn first_idle<K: Ord>(&self, time: impl Fn(&T) -> Option<K>) -> Option<K> {
+        self.idle.borrow().iter().filter_map(time).min()
+    }
+
     /// There is one resource less, or was to be one: somebody else may make another.
-    fn lose(&self) {
+    pub(super) fn lose(&self) {
         self.made.set(self.made.get() - 1);
         self.offer_room();
     }
@@ -155,6 +178,10 @@ impl<T: 'static, E: 'static> Core<T, E> {
 
     pub(super) fn waiting(&self) -> usize {
         self.waiters.borrow().parked()
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.idle.borrow().len()
     }
 
     pub(super) fn free(&self) -> isize {

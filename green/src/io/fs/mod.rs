@@ -28,6 +28,7 @@
 //!
 //! While the thread unwinds a call runs in the thread itself, and blocks it.
 
+mod cursor;
 mod fifo;
 mod file;
 mod options;

@@ -163,6 +163,17 @@ impl<T: AsFd + 'static> Io<T> {
         }
     }
 
+    /// What a `WouldBlock` of the next call says of the direction, if it is made by a poll: whether that is one for which
+    /// the task was woken, the reactor knows.
+    #[inline]
+    pub(super) fn if_it_would_block(&self, runtime: &Runtime, direction: Direction) -> NotReady {
+        let woken = |token| runtime.reactor(|reactor| reactor.take_woken(token, direction));
+        match self.token.get().is_some_and(woken) {
+            true => NotReady::InVain,
+            false => NotReady::WouldBlock,
+        }
+    }
+
     /// Takes note that the next call would find nothing.
     #[inline(never)]
     pub(super) fn note(&self, direction: Direction, why: NotReady) {

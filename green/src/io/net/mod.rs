@@ -12,6 +12,7 @@
 //!   [`set_default_timeout`] is for every socket made after it.
 //! - [`ListenBuilder`] chooses what std has fixed: backlog, `SO_REUSEADDR`, `SO_REUSEPORT`.
 //! - [`TcpStream::retry`] and its like run any other system call on the socket as these calls are run.
+//! - [`Stream`] is what protocols run over: green's streams, and those that other crates put on them.
 //!
 //! # Who may use a socket
 //!
@@ -66,6 +67,7 @@ pub(crate) mod io;
 mod listen;
 pub(crate) mod retry;
 mod socket;
+mod stream;
 mod tcp;
 mod udp;
 mod unix;
@@ -84,6 +86,7 @@ pub use convenience::{connect, connect_from, listen};
 pub use hub_core::Direction;
 pub(crate) use io::HasIo;
 pub use listen::ListenBuilder;
+pub use stream::Stream;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};

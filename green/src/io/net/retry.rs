@@ -153,7 +153,8 @@ impl<T: AsFd + 'static> Io<T> {
                 return Poll::Pending;
             }
             if self.is_ready(runtime, direction) {
-                match self.once(direction, NotReady::WouldBlock, op) {
+                let why = self.if_it_would_block(runtime, direction);
+                match self.once(direction, why, op) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     result => return Poll::Ready(result),
                 }

@@ -29,7 +29,7 @@ pub use green_pipe::GreenPipe;
 pub(crate) use number::Process;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
-pub(crate) use wait::Exit;
+pub(crate) use wait::ChildExit;
 pub use wait::{try_waitpid, wait, wait_timeout, waitpid, waitpid_timeout};
 
 /// What a pipe that is writable takes without blocking.

@@ -95,11 +95,11 @@ fn waitpid_until(pid: u32, deadline: Option<Instant>) -> io::Result<ExitStatus> 
         return Ok(status);
     }
     let process = Process::of(pid);
-    Exit::of(&process).wait(deadline, || process.try_wait())
+    ChildExit::of(&process).wait(deadline, || process.try_wait())
 }
 
 fn wait_until(deadline: Option<Instant>) -> io::Result<(u32, ExitStatus)> {
-    Exit::ANY.wait(deadline, || {
+    ChildExit::ANY.wait(deadline, || {
         let ended = rustix::process::wait(WaitOptions::NOHANG)
             .map_err(|error| failed("cannot wait for a child process", error))?;
         Ok(ended.map(|(pid, status)| {
@@ -111,16 +111,16 @@ fn wait_until(deadline: Option<Instant>) -> io::Result<(u32, ExitStatus)> {
 
 /// What tells of the end of one child process, or of any.
 #[derive(Debug)]
-pub(crate) struct Exit {
+pub(crate) struct ChildExit {
     /// Registered itself, not a duplicate: to wait needs no new descriptor.
     descriptor: Option<Io<Arc<OwnedFd>>>,
 }
 
-impl Exit {
-    const ANY: Exit = Exit { descriptor: None };
+impl ChildExit {
+    const ANY: ChildExit = ChildExit { descriptor: None };
 
-    pub(crate) fn of(process: &Process) -> Exit {
-        Exit {
+    pub(crate) fn of(process: &Process) -> ChildExit {
+        ChildExit {
             descriptor: process.descriptor().map(Io::new),
         }
     }
@@ -243,7 +243,7 @@ mod tests {
     use std::process::Command;
 
     /// What a system without descriptors for processes does.
-    const BY_SIGNAL: Exit = Exit { descriptor: None };
+    const BY_SIGNAL: ChildExit = ChildExit { descriptor: None };
 
     #[test]
     fn a_child_is_waited_for_by_signal() {

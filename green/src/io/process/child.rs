@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::communicate::Conversation;
 use super::{ChildStderr, ChildStdin, ChildStdout, TimeoutExpired};
-use crate::os::{Exit, Process};
+use crate::os::{ChildExit, Process};
 use crate::runtime::Runtime;
 use crate::signal::{SIGKILL, SIGTERM};
 
@@ -23,7 +23,7 @@ pub struct Child {
     /// The pipe from its standard error, if that was piped.
     pub stderr: Option<ChildStderr>,
     handle: ChildHandle,
-    exit: Exit,
+    exit: ChildExit,
     command: String,
     pub(super) conversation: Option<Conversation>,
 }
@@ -140,7 +140,7 @@ impl Child {
     /// What can fail here needs nothing that the system could lack: a process that was started is not lost.
     pub(super) fn new(mut child: process::Child, command: String) -> io::Result<Child> {
         let process = Arc::new(Process::of(child.id()));
-        let exit = Exit::of(&process);
+        let exit = ChildExit::of(&process);
         Ok(Child {
             stdin: ChildStdin::over(child.stdin.take())?,
             stdout: ChildStdout::over(child.stdout.take())?,
@@ -159,7 +159,7 @@ impl Child {
             stdin: None,
             stdout: None,
             stderr: None,
-            exit: Exit::of(&process),
+            exit: ChildExit::of(&process),
             handle: ChildHandle { process },
             command: String::from("a fork"),
             conversation: None,

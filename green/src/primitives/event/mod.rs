@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::primitives::local_or_shared::{Local, Reach, Shared, Sharing, WaiterOf, change};
+use crate::primitives::local_or_shared::{OneThread, Reach, Shared, Sharing, WaiterOf, change};
 use crate::runtime::{Ended, Reason, Runtime, Wait, WaitList, Why};
 
 pub use async_result::AsyncResult;
@@ -31,7 +31,7 @@ pub use flag::Flag;
 /// green::spawn_n(move || sender.send(4).unwrap());
 /// assert_eq!(event.wait().unwrap(), 4);
 /// ```
-pub type Event<T> = OneShot<T, Local>;
+pub type Event<T> = OneShot<T, OneThread>;
 
 /// A value or an error that is sent once: [`Event`] or [`sync::Event`](crate::sync::Event).
 ///
@@ -234,11 +234,11 @@ impl<T: Clone, S: Sharing> OneShot<T, S> {
     }
 }
 
-impl<T> OneShot<T, Local> {
+impl<T> OneShot<T, OneThread> {
     /// Sends `outcome` in the place of what was sent before. What this returns holds that: dropping it is code of the user.
-    fn replace(&self, outcome: Result<T, Rc<dyn Error>>) -> Rc<Round<T, Local>> {
-        let next = Round::<T, Local>::new();
-        let last = Local::with(&self.round, |round| match round.get() {
+    fn replace(&self, outcome: Result<T, Rc<dyn Error>>) -> Rc<Round<T, OneThread>> {
+        let next = Round::<T, OneThread>::new();
+        let last = OneThread::with(&self.round, |round| match round.get() {
             Some(_) => std::mem::replace(round, next),
             None => Rc::clone(round),
         });

@@ -320,27 +320,27 @@ fn a_permit_that_is_not_passed_on_is_found() {
 #[test]
 fn an_item_that_a_killed_getter_was_promised_goes_to_the_next() {
     check(2, || {
-        let queue = Owned::new(Queue::unbounded());
+        let queue = Owned::new(Queue::new(None));
         let threads = [(); 2].map(|()| {
             let queue = Owned::clone(&queue);
-            act(move || queue.get())
+            act(move || queue.get_for(None))
         });
         let killer = act({
             let victim = Owned::clone(&threads[0].0);
             move || victim.kill()
         });
-        queue.put(1).unwrap();
+        queue.put_for(1, None).unwrap();
         let [first, second] = threads;
         killer.1.join().unwrap();
         match first.1.join().unwrap() {
             Some(got) => {
                 assert_eq!(got, Ok(1));
-                queue.put(2).unwrap();
+                queue.put_for(2, None).unwrap();
                 assert_eq!(second.1.join().unwrap(), Some(Ok(2)));
             }
             None => assert_eq!(second.1.join().unwrap(), Some(Ok(1))),
         }
-        assert_eq!(queue.qsize(), 0);
+        assert_eq!(queue.len(), 0);
     });
 }
 
@@ -349,11 +349,11 @@ fn an_item_is_put_or_comes_back() {
     // A queue with room for one, and a rendezvous.
     for capacity in [1, 0] {
         check(2, move || {
-            let queue = Owned::new(Queue::bounded(capacity));
-            (0..capacity).for_each(|_| queue.put(0).unwrap());
+            let queue = Owned::new(Queue::new(Some(capacity)));
+            (0..capacity).for_each(|_| queue.put_for(0, None).unwrap());
             let (actor, puts) = act({
                 let queue = Owned::clone(&queue);
-                move || queue.put_timeout(7, SOON)
+                move || queue.put_for(7, Some(SOON))
             });
             let clock = act(move || actor.expire());
             let gets = act({
@@ -378,14 +378,14 @@ fn an_item_is_put_or_comes_back() {
 #[test]
 fn a_rendezvous_hands_over_or_not_at_all() {
     check(2, || {
-        let queue = Owned::new(Queue::channel());
+        let queue = Owned::new(Queue::new(Some(0)));
         let (putter, puts) = act({
             let queue = Owned::clone(&queue);
-            move || queue.put_timeout(7, SOON)
+            move || queue.put_for(7, Some(SOON))
         });
         let (getter, gets) = act({
             let queue = Owned::clone(&queue);
-            move || queue.get_timeout(SOON)
+            move || queue.get_for(Some(SOON))
         });
         let clock = act(move || {
             putter.expire();
@@ -408,16 +408,21 @@ fn a_rendezvous_hands_over_or_not_at_all() {
 #[test]
 fn a_shutdown_reaches_all_who_wait() {
     check(2, || {
-        let queue = Owned::new(Queue::bounded(1));
+        let queue = Owned::new(Queue::new(Some(1)));
         let gets = act({
             let queue = Owned::clone(&queue);
-            move || (queue.get(), queue.get())
+            move || (queue.get_for(None), queue.get_for(None))
         });
         let puts = act({
             let queue = Owned::clone(&queue);
-            move || (queue.put(1).is_ok(), queue.put(2).is_ok())
+            move || {
+                (
+                    queue.put_for(1, None).is_ok(),
+                    queue.put_for(2, None).is_ok(),
+                )
+            }
         });
-        queue.shutdown(false);
+        queue.shut_down(false);
         let (first, second) = gets.1.join().unwrap().unwrap();
         let (one, two) = puts.1.join().unwrap().unwrap();
         let got = [first, second].into_iter().flatten().collect::<Vec<_>>();

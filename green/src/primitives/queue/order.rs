@@ -3,31 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
-/// The order of a queue: [`Fifo`], [`Lifo`] or [`Lowest`]. It cannot be implemented elsewhere.
-///
-/// ```
-/// use green::queue::{Order, Ordered};
-///
-/// fn first<O: Order<u32>>(queue: &Ordered<u32, O>) -> Option<u32> {
-///     queue.try_get().ok()
-/// }
-/// assert_eq!(first(&green::Queue::unbounded()), None);
-/// ```
-#[allow(
-    private_bounds,
-    reason = "how items are stored is no part of the interface"
-)]
-pub trait Order<T>: Items<T> {}
-
-impl<T> Order<T> for Fifo<T> {}
-impl<T> Order<T> for Lifo<T> {}
-impl<T: Ord> Order<T> for Lowest<T> {}
-
-/// The items of a queue.
+/// The items of a queue, in an order.
 ///
 /// An order that asks code of the user does so in `plan_push` and `plan_pop`, which change nothing. A plan is used before
 /// the items change again.
-pub(crate) trait Items<T>: Default {
+pub(crate) trait Order<T>: Default {
     /// True if plans ask code of the user.
     const ASKS: bool = false;
 
@@ -49,14 +29,8 @@ pub(crate) trait Items<T>: Default {
 }
 
 /// First in, first out.
-///
-/// ```
-/// use green::queue::{Fifo, Ordered};
-///
-/// let _queue: green::Queue<u32> = Ordered::<u32, Fifo<u32>>::unbounded();
-/// ```
 #[derive(Clone, Debug)]
-pub struct Fifo<T>(VecDeque<T>);
+pub(crate) struct Fifo<T>(VecDeque<T>);
 
 impl<T> Default for Fifo<T> {
     fn default() -> Fifo<T> {
@@ -64,7 +38,7 @@ impl<T> Default for Fifo<T> {
     }
 }
 
-impl<T> Items<T> for Fifo<T> {
+impl<T> Order<T> for Fifo<T> {
     #[inline]
     fn push(&mut self, item: T, _: usize) {
         self.0.push_back(item);
@@ -86,14 +60,8 @@ impl<T> Items<T> for Fifo<T> {
 }
 
 /// Last in, first out.
-///
-/// ```
-/// use green::queue::{Lifo, Ordered};
-///
-/// let _stack: green::LifoQueue<u32> = Ordered::<u32, Lifo<u32>>::unbounded();
-/// ```
 #[derive(Clone, Debug)]
-pub struct Lifo<T>(Vec<T>);
+pub(crate) struct Lifo<T>(Vec<T>);
 
 impl<T> Default for Lifo<T> {
     fn default() -> Lifo<T> {
@@ -101,7 +69,7 @@ impl<T> Default for Lifo<T> {
     }
 }
 
-impl<T> Items<T> for Lifo<T> {
+impl<T> Order<T> for Lifo<T> {
     #[inline]
     fn push(&mut self, item: T, _: usize) {
         self.0.push(item);
@@ -125,14 +93,8 @@ impl<T> Items<T> for Lifo<T> {
 /// The lowest first; among equals, the first in.
 ///
 /// A heap whose comparisons come first and whose moves come after: one that panics has changed nothing.
-///
-/// ```
-/// use green::queue::{Lowest, Ordered};
-///
-/// let _queue: green::PriorityQueue<u32> = Ordered::<u32, Lowest<u32>>::unbounded();
-/// ```
 #[derive(Clone, Debug)]
-pub struct Lowest<T> {
+pub(crate) struct Lowest<T> {
     /// Each is behind the one at half its place.
     heap: Vec<Ranked<T>>,
     pushed: u64,
@@ -165,7 +127,7 @@ impl<T: Ord> Default for Lowest<T> {
     }
 }
 
-impl<T: Ord> Items<T> for Lowest<T> {
+impl<T: Ord> Order<T> for Lowest<T> {
     const ASKS: bool = true;
 
     /// The place at which the way of the item up from the end stops.

@@ -2,54 +2,84 @@
 
 use std::time::Duration;
 
-use super::order::Order;
 use super::state::Want;
-use super::{GetError, Ordered};
+use super::{GetError, LifoQueue, Order, Ordered, PriorityQueue, Queue};
 use crate::runtime::{Ended, Here, Runtime, Wait, Why};
 
-/// Looking at items without taking them. It clones them; a clone that waits is refused that, as while the thread unwinds:
-/// to all others it is as if looking took no time.
+/// Looking at items without taking them. It clones them; a clone that waits is refused that, as while the thread
+/// unwinds: to all others it is as if looking took no time.
 ///
 /// It is for queues of one thread.
+macro_rules! looks {
+    ($name:ident $(: $bound:ident)?) => {
+        impl<T: Clone $(+ $bound)?> $name<T> {
+            /// A clone of the next item, which stays in the queue. Waits for one if there is none.
+            ///
+            /// A rendezvous holds no items: there this waits until it gets room, or is shut down.
+            ///
+            /// # Errors
+            /// As [`get`](Self::get).
+            pub fn peek(&self) -> Result<T, $crate::queue::GetError> {
+                self.0.peek_for(None)
+            }
+
+            /// As [`peek`](Self::peek), but waits for at most `timeout`.
+            ///
+            /// # Errors
+            /// As [`get_timeout`](Self::get_timeout).
+            pub fn peek_timeout(&self, timeout: Duration) -> Result<T, $crate::queue::GetError> {
+                self.0.peek_for(Some(timeout))
+            }
+
+            /// A clone of the next item, if there is one.
+            ///
+            /// # Errors
+            /// As [`try_get`](Self::try_get).
+            ///
+            /// ```
+            /// let queue = green::Queue::unbounded();
+            /// queue.put("first").unwrap();
+            /// assert_eq!(queue.try_peek(), Ok("first"));
+            /// assert_eq!(queue.qsize(), 1);
+            /// ```
+            pub fn try_peek(&self) -> Result<T, $crate::queue::GetError> {
+                self.0.try_peek()
+            }
+
+            /// A queue of its own with the same capacity and clones of the items.
+            ///
+            /// ```
+            /// let queue = green::Queue::bounded(2);
+            /// queue.put(1).unwrap();
+            /// let copy = queue.copy();
+            /// queue.get().unwrap();
+            /// assert_eq!((queue.qsize(), copy.qsize()), (0, 1));
+            /// ```
+            ///
+            /// # Panics
+            /// If it is called by a comparison or a clone of the queue's items.
+            #[must_use]
+            pub fn copy(&self) -> Self {
+                $name(self.0.copy())
+            }
+        }
+    };
+}
+
+looks!(Queue);
+looks!(LifoQueue);
+looks!(PriorityQueue: Ord);
+
 impl<T: Clone, O: Order<T>> Ordered<T, O> {
-    /// A clone of the next item, which stays in the queue. Waits for one if there is none.
-    ///
-    /// A rendezvous holds no items: there this waits until it gets room, or is shut down.
-    ///
-    /// # Errors
-    /// As [`get`](Self::get).
-    pub fn peek(&self) -> Result<T, GetError> {
-        self.peek_for(None)
-    }
-
-    /// As [`peek`](Self::peek), but waits for at most `timeout`.
-    ///
-    /// # Errors
-    /// As [`get_timeout`](Self::get_timeout).
-    pub fn peek_timeout(&self, timeout: Duration) -> Result<T, GetError> {
-        self.peek_for(Some(timeout))
-    }
-
-    /// A clone of the next item, if there is one.
-    ///
-    /// # Errors
-    /// As [`try_get`](Self::try_get).
-    ///
-    /// ```
-    /// let queue = green::Queue::unbounded();
-    /// queue.put("first").unwrap();
-    /// assert_eq!(queue.try_peek(), Ok("first"));
-    /// assert_eq!(queue.qsize(), 1);
-    /// ```
-    pub fn try_peek(&self) -> Result<T, GetError> {
-        match self.qsize() {
+    pub(super) fn try_peek(&self) -> Result<T, GetError> {
+        match self.len() {
             0 => Err(self.nothing()),
             _ => self.look_at_next(),
         }
     }
 
     fn nothing(&self) -> GetError {
-        match self.is_shutdown() {
+        match self.is_shut() {
             true => GetError::Shutdown,
             false => GetError::Empty,
         }
@@ -92,20 +122,7 @@ impl<T: Clone, O: Order<T>> Ordered<T, O> {
         })
     }
 
-    /// A queue of its own with the same capacity and clones of the items.
-    ///
-    /// ```
-    /// let queue = green::Queue::bounded(2);
-    /// queue.put(1).unwrap();
-    /// let copy = queue.copy();
-    /// queue.get().unwrap();
-    /// assert_eq!((queue.qsize(), copy.qsize()), (0, 1));
-    /// ```
-    ///
-    /// # Panics
-    /// If it is called by a comparison or a clone of the queue's items.
-    #[must_use]
-    pub fn copy(&self) -> Self
+    fn copy(&self) -> Self
     where
         O: Clone,
     {

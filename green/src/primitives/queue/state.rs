@@ -4,7 +4,7 @@ use crate::primitives::local_or_shared::Woken;
 use crate::runtime::{Place, WaitList, Waiting, contain};
 
 use super::GetError;
-use super::order::Items;
+use super::Order;
 
 /// What a getter waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) struct Contents<T, O, W> {
     joiners: WaitList<(), W>,
 }
 
-impl<T, O: Items<T>, W: Waiting> Contents<T, O, W> {
+impl<T, O: Order<T>, W: Waiting> Contents<T, O, W> {
     pub(super) fn new(items: O, capacity: Option<usize>) -> Contents<T, O, W> {
         Contents {
             unfinished: items.len(),

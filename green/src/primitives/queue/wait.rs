@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::order::Order;
 use super::state::{Contents, Refused, Want};
-use super::{GetError, Ordered, PutError};
+use super::{GetError, Order, Ordered, PutError};
 use crate::primitives::local_or_shared::Sharing;
 use crate::runtime::{Ended, Reason, Runtime, Wait, Why};
 
@@ -14,7 +13,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     }
 
     #[inline]
-    pub(super) fn put_for(&self, item: T, timeout: Option<Duration>) -> Result<(), PutError<T>> {
+    pub(crate) fn put_for(&self, item: T, timeout: Option<Duration>) -> Result<(), PutError<T>> {
         Runtime::with(|runtime| {
             runtime.spend();
             match self.change(item, Contents::put) {
@@ -62,7 +61,7 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
     }
 
     #[inline]
-    pub(super) fn get_for(&self, timeout: Option<Duration>) -> Result<T, GetError> {
+    pub(crate) fn get_for(&self, timeout: Option<Duration>) -> Result<T, GetError> {
         Runtime::with(|runtime| {
             runtime.spend();
             match self.try_get() {
@@ -104,10 +103,10 @@ impl<T, O: Order<T>, S: Sharing> Ordered<T, O, S> {
         }
     }
 
-    pub(super) fn join_for(&self, timeout: Option<Duration>) -> bool {
+    pub(crate) fn join_for(&self, timeout: Option<Duration>) -> bool {
         Runtime::with(|runtime| {
             runtime.spend();
-            if self.unfinished_tasks() == 0 {
+            if self.unfinished() == 0 {
                 return true;
             }
             if runtime.cannot_switch() {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::queue::{Items, Order, Ordered};
+use crate::queue::{Order, Ordered};
 
 /// A semaphore that waits on both sides: `acquire` while the counter is zero, `release` while it is at the limit.
 ///
@@ -47,7 +47,7 @@ impl CappedSemaphore {
     ///
     /// True, but for a thread that unwinds: nothing can wait then.
     pub fn acquire(&self) -> bool {
-        self.units.get().is_ok()
+        self.units.get_for(None).is_ok()
     }
 
     /// Takes a unit if that need not wait.
@@ -59,14 +59,14 @@ impl CappedSemaphore {
     /// As [`acquire`](Self::acquire), for at most `timeout`. False if the time was up first.
     #[must_use]
     pub fn acquire_timeout(&self, timeout: Duration) -> bool {
-        self.units.get_timeout(timeout).is_ok()
+        self.units.get_for(Some(timeout)).is_ok()
     }
 
     /// Gives a unit, after all who have waited before.
     ///
     /// True, but for a thread that unwinds: nothing can wait then.
     pub fn release(&self) -> bool {
-        self.units.put(()).is_ok()
+        self.units.put_for((), None).is_ok()
     }
 
     /// Gives a unit if that need not wait.
@@ -78,12 +78,12 @@ impl CappedSemaphore {
     /// As [`release`](Self::release), for at most `timeout`. False if the time was up first.
     #[must_use]
     pub fn release_timeout(&self, timeout: Duration) -> bool {
-        self.units.put_timeout((), timeout).is_ok()
+        self.units.put_for((), Some(timeout)).is_ok()
     }
 
     /// How many units are free.
     pub fn counter(&self) -> usize {
-        self.units.qsize()
+        self.units.len()
     }
 
     /// How many `acquire`s would go through now, less how many `release`s would. Those who wait in one of them count
@@ -123,9 +123,7 @@ impl fmt::Debug for CappedSemaphore {
 #[derive(Debug, Default)]
 struct Units(usize);
 
-impl Order<()> for Units {}
-
-impl Items<()> for Units {
+impl Order<()> for Units {
     fn push(&mut self, (): (), _: usize) {
         self.0 += 1;
     }

@@ -12,7 +12,7 @@ mod permit;
 use std::fmt;
 use std::time::Duration;
 
-use crate::primitives::local_or_shared::{Local, Sharing, WaiterOf, change};
+use crate::primitives::local_or_shared::{OneThread, Sharing, WaiterOf, change};
 use crate::runtime::{Ended, Reason, Runtime, Wait, WaitList, Why};
 
 pub use bounded::{BoundedSemaphore, NotAcquired};
@@ -36,7 +36,7 @@ pub use permit::{Permit, Release};
 /// green::yield_now();
 /// assert_eq!(connections.balance(), -3);
 /// ```
-pub type Semaphore = Counting<Local>;
+pub type Semaphore = Counting<OneThread>;
 
 /// A counting semaphore: [`Semaphore`] or [`sync::Semaphore`](crate::sync::Semaphore).
 ///

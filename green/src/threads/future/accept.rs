@@ -24,7 +24,7 @@ use crate::net::{HasIo, TcpListener, TcpStream, UnixListener, UnixStream};
 /// assert_eq!(peer, client.unwrap()?.local_addr()?);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn accept<L: Listener>(listener: &L) -> Accept<'_, L> {
+pub fn accept<L: AsyncListener>(listener: &L) -> Accept<'_, L> {
     Accept {
         listener,
         waker: None,
@@ -36,7 +36,7 @@ pub fn accept<L: Listener>(listener: &L) -> Accept<'_, L> {
     private_bounds,
     reason = "how it waits is no part of the interface, and keeps others from implementing it"
 )]
-pub trait Listener: HasIo {
+pub trait AsyncListener: HasIo {
     /// What it accepts.
     type Stream;
     /// The address of the other end.
@@ -46,7 +46,7 @@ pub trait Listener: HasIo {
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Self::Address)>>;
 }
 
-impl Listener for TcpListener {
+impl AsyncListener for TcpListener {
     type Stream = TcpStream;
     type Address = SocketAddr;
 
@@ -55,7 +55,7 @@ impl Listener for TcpListener {
     }
 }
 
-impl Listener for UnixListener {
+impl AsyncListener for UnixListener {
     type Stream = UnixStream;
     type Address = unix::net::SocketAddr;
 
@@ -69,13 +69,13 @@ impl Listener for UnixListener {
 
 /// Made by [`accept`].
 #[must_use = "futures do nothing unless they are awaited"]
-pub struct Accept<'a, L: Listener> {
+pub struct Accept<'a, L: AsyncListener> {
     listener: &'a L,
     /// The waker that was left at the listener.
     waker: Option<Waker>,
 }
 
-impl<L: Listener> Future for Accept<'_, L> {
+impl<L: AsyncListener> Future for Accept<'_, L> {
     type Output = io::Result<(L::Stream, L::Address)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -89,7 +89,7 @@ impl<L: Listener> Future for Accept<'_, L> {
     }
 }
 
-impl<L: Listener> Drop for Accept<'_, L> {
+impl<L: AsyncListener> Drop for Accept<'_, L> {
     fn drop(&mut self) {
         if let Some(waker) = &self.waker {
             self.listener.io().withdraw(Direction::Read, waker);
@@ -97,7 +97,7 @@ impl<L: Listener> Drop for Accept<'_, L> {
     }
 }
 
-impl<L: Listener> fmt::Debug for Accept<'_, L> {
+impl<L: AsyncListener> fmt::Debug for Accept<'_, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accept").finish_non_exhaustive()
     }

@@ -75,7 +75,7 @@ mod tokio;
 
 #[cfg(feature = "hyper")]
 pub use self::hyper::{Executor, Timer};
-pub use accept::{Accept, Listener, accept};
+pub use accept::{Accept, AsyncListener, accept};
 pub use block_on::{block_on, spawn, try_block_on};
 pub use bound::ThreadBound;
 pub use remote::{RemoteExit, RemoteGreenThread};

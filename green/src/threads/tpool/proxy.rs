@@ -106,6 +106,26 @@ impl<T: Send + 'static> Proxy<T> {
     }
 }
 
+impl<T: Send + 'static> Proxy<T> {
+    /// Gives the object to `end` in a thread of the pool and waits for nothing: for objects that block when they are
+    /// dropped. If a call runs still that somebody has left, the object is dropped at its end, without `end`.
+    pub(crate) fn finish(self, end: impl FnOnce(T) + Send + 'static) {
+        let Proxy { object, pool, .. } = self;
+        let job = move || {
+            if let Some(object) = Arc::into_inner(object) {
+                end(object.into_inner().unwrap_or_else(PoisonError::into_inner));
+            }
+        };
+        let submitted = match &pool {
+            Some(pool) => pool.submit(job),
+            None => super::submit(job),
+        };
+        if let Err(error) = submitted {
+            log::debug!("an object of a thread pool was dropped where it was: {error}");
+        }
+    }
+}
+
 impl<T> Proxy<T> {
     /// Calls `f` with the object here and now, for what does not block: a length, a comparison, a name. `None` while
     /// another call runs.

@@ -3,13 +3,13 @@
 use std::fmt::Debug;
 
 use green::lock::{Mutex, RwLock};
-use green::queue::{Order, Ordered};
 use green::{
     AsyncResult, Barrier, BoundedSemaphore, CappedSemaphore, Condition, Event, Flag, LifoQueue,
     Lock, Permit, PriorityQueue, Queue, RLock, Semaphore, WaitGroup,
 };
 
 use super::burst::{Burst, ignore};
+use crate::numbers::Numbers;
 
 fn bursts<S: Debug + 'static>(
     subject: S,
@@ -30,26 +30,26 @@ fn bursts<S: Debug + 'static>(
 
 fn nothing<S>(_: &S) {}
 
-fn empty<O: Order<u32>>(queue: &Ordered<u32, O>) {
+fn empty(queue: &impl Numbers) {
     while queue.try_get().is_ok() {}
     while queue.task_done().is_ok() {}
 }
 
-fn feed<O: Order<u32>>(queue: &Ordered<u32, O>) {
+fn feed(queue: &impl Numbers) {
     for item in 0..16 {
         let _full = queue.try_put(item);
     }
 }
 
-fn getters<O: Order<u32> + 'static>(queue: Ordered<u32, O>) {
-    bursts(queue, nothing, |queue| ignore(queue.get()), feed, empty);
+fn getters(queue: impl Numbers) {
+    bursts(queue, nothing, |queue| ignore(queue.get(None)), feed, empty);
 }
 
-fn putters<O: Order<u32> + 'static>(queue: Ordered<u32, O>) {
+fn putters(queue: impl Numbers) {
     bursts(
         queue,
         feed,
-        |queue| ignore(queue.put(7)),
+        |queue| ignore(queue.put(7, None)),
         |queue| ignore((0..16).map(|_| queue.try_get()).collect::<Vec<_>>()),
         empty,
     );

@@ -1,12 +1,13 @@
 //! Waits that another greenthread would end.
 
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
 use green::dagpool::DagPool;
 use green::event::{AsyncResult, Event, Flag};
 use green::lock::{Condition, Lock, Mutex, RLock, RwLock};
-use green::pools::Pool;
+use green::pools::{ConnectionPool, Driver, Pool};
 use green::{
     Barrier, BoundedSemaphore, CappedSemaphore, GreenPile, GreenPool, LifoQueue, PriorityQueue,
     Queue, Semaphore, WaitGroup,
@@ -46,6 +47,7 @@ pub(super) const ALL: &[Entry] = &[
     ("the next result of a pile", pile_next, 60),
     ("map", imap, 60),
     ("resource", resource, 60),
+    ("a connection of a pool", connection, 60),
     ("the nodes of a graph", dag, 60),
     ("race", race, 60),
     ("queue of all threads", shared_queue, 60),
@@ -274,6 +276,30 @@ fn imap() -> Wait {
 fn resource() -> Wait {
     let pool = Pool::builder().max(0).create(|| ());
     Rc::new(move || drop(pool.item()))
+}
+
+fn connection() -> Wait {
+    let pool = ConnectionPool::builder().max(0).connect(NoServer).unwrap();
+    Rc::new(move || drop(pool.get()))
+}
+
+struct NoServer;
+
+impl Driver for NoServer {
+    type Connection = ();
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn reset(&self, (): &mut ()) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn check(&self, (): &mut ()) -> Result<(), Infallible> {
+        Ok(())
+    }
 }
 
 fn dag() -> Wait {

@@ -9,7 +9,7 @@ pub fn serve(listener: TcpListener) -> io::Result<()> {
     let page = super::ten_kilobytes();
     let server = Server::new(move |request| match request.uri().path() {
         "/10k" => Response::new(page.clone()),
-        _ => Response::new("Hello, World!").with_header("content-type", "text/plain"),
+        _ => Response::new("Hello, World!"),
     });
     run(server, listener)
 }

@@ -40,7 +40,7 @@ pub fn hyper(listener: TcpListener) -> io::Result<()> {
                         _ => {
                             let hello = Full::new(Bytes::from_static(b"Hello, World!"));
                             let mut answer = Response::new(hello);
-                            let plain = hyper::header::HeaderValue::from_static("text/plain");
+                            let plain = hyper::header::HeaderValue::from_static("text/plain; charset=utf-8");
                             answer.headers_mut().insert("content-type", plain);
                             answer
                         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use green_dns::{ErrorKind, Outcome, Question, RecordKind, ResolvConf, Says, Unanswered};
+use green_dns::{Answered, ErrorKind, Question, RecordKind, ResolvConf, Says, Unanswered};
 
 use super::flight::Join;
 use super::{Green, servers};
@@ -23,7 +23,7 @@ const MARGIN: Duration = Duration::from_millis(1);
 /// A question that is being asked, and its place among those of the lookup.
 struct Asking<'a> {
     place: usize,
-    outcome: Pin<Box<dyn Future<Output = Outcome> + 'a>>,
+    outcome: Pin<Box<dyn Future<Output = Answered> + 'a>>,
 }
 
 impl Green {
@@ -33,9 +33,9 @@ impl Green {
         conf: &ResolvConf,
         questions: &[Question],
         deadline: Option<Instant>,
-    ) -> Vec<Outcome> {
+    ) -> Vec<Answered> {
         let cached = |question| self.cache.borrow().get(question, now()).map(Ok);
-        let mut outcomes: Vec<Option<Outcome>> = questions.iter().map(cached).collect();
+        let mut outcomes: Vec<Option<Answered>> = questions.iter().map(cached).collect();
         if outcomes.iter().any(Option::is_none) {
             let first = self.take_turn(conf);
             let open = questions.iter().zip(&outcomes).enumerate();
@@ -59,7 +59,7 @@ impl Green {
     }
 
     /// From the cache, from who is asking it already, or from the servers, the `first` of them first.
-    async fn ask_one(&self, conf: &ResolvConf, first: usize, question: &Question) -> Outcome {
+    async fn ask_one(&self, conf: &ResolvConf, first: usize, question: &Question) -> Answered {
         // More than once only if somebody else was to ask, and has gone.
         loop {
             if let Some(answer) = self.cache.borrow().get(question, now()) {
@@ -82,7 +82,7 @@ impl Green {
         }
     }
 
-    fn keep(&self, question: &Question, outcome: &Outcome) {
+    fn keep(&self, question: &Question, outcome: &Answered) {
         if let Ok(answer) = outcome {
             let mut cache = self.cache.borrow_mut();
             cache.put(question.clone(), Arc::clone(answer), now());
@@ -102,7 +102,7 @@ impl Green {
 async fn all_or_enough(
     mut asking: Vec<Asking<'_>>,
     questions: &[Question],
-    outcomes: &mut [Option<Outcome>],
+    outcomes: &mut [Option<Answered>],
     deadline: Option<Instant>,
 ) {
     let started = now();
@@ -131,7 +131,7 @@ async fn all_or_enough(
 
 /// True if what is known will do: an address, or that the name does not exist. Only the answer for IPv4 is believed that:
 /// there are servers that say so of every question for IPv6 (RFC 4074).
-fn settles(questions: &[Question], outcomes: &[Option<Outcome>]) -> bool {
+fn settles(questions: &[Question], outcomes: &[Option<Answered>]) -> bool {
     let mut known = questions.iter().zip(outcomes);
     known.any(|(question, outcome)| match outcome {
         Some(Ok(answer)) => {
@@ -151,7 +151,7 @@ fn grace(started: Instant, deadline: Option<Instant>) -> Instant {
 
 /// The outcomes by now, for the caller. A question without an answer has timed out; if the answer to another says that the
 /// name does not exist, it has that answer.
-fn answers(questions: &[Question], outcomes: Vec<Option<Outcome>>) -> Vec<Outcome> {
+fn answers(questions: &[Question], outcomes: Vec<Option<Answered>>) -> Vec<Answered> {
     let missing = match settles(questions, &outcomes) {
         true => outcomes.iter().flatten().find_map(|outcome| match outcome {
             Ok(answer) if answer.says == Says::NoName => Some(Ok(Arc::clone(answer))),

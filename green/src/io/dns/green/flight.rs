@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use green_dns::{Outcome, Question};
+use green_dns::{Answered, Question};
 use greenlet::os::fork_count;
 
 /// The questions that are being asked.
@@ -20,7 +20,7 @@ pub(super) struct Flights {
 
 pub(super) struct Flight {
     /// `Some(None)` says that the leader has gone without an outcome.
-    landed: RefCell<Option<Option<Outcome>>>,
+    landed: RefCell<Option<Option<Answered>>>,
     followers: Cell<Vec<Waker>>,
     /// In the child of a fork the leader may never run again.
     forks: usize,
@@ -55,7 +55,7 @@ impl Flights {
 
 impl Flight {
     /// Waits for what the leader learns. `None` says that there is no leader any more.
-    pub(super) async fn wait(&self) -> Option<Outcome> {
+    pub(super) async fn wait(&self) -> Option<Answered> {
         poll_fn(|cx| {
             if let Some(landed) = &*self.landed.borrow() {
                 return Poll::Ready(landed.clone());
@@ -71,7 +71,7 @@ impl Flight {
     }
 
     /// Only the first landing counts.
-    fn land(&self, outcome: Option<Outcome>) {
+    fn land(&self, outcome: Option<Answered>) {
         self.landed.borrow_mut().get_or_insert(outcome);
         self.followers.take().into_iter().for_each(Waker::wake);
     }
@@ -85,7 +85,7 @@ pub(super) struct Lead<'a> {
 }
 
 impl Lead<'_> {
-    pub(super) fn land(self, outcome: Outcome) {
+    pub(super) fn land(self, outcome: Answered) {
         self.flight.land(Some(outcome));
     }
 }

@@ -7,10 +7,10 @@
 mod ask;
 mod builder;
 mod flight;
+mod parsed_file;
 mod servers;
 mod system;
 mod transport;
-mod watched;
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
@@ -19,14 +19,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use green_dns::{
-    AddrInfo, Cache, Hints, HostEntry, Hosts, NameFlags, Outcome, Question, ResolvConf, Resolve,
+    AddrInfo, Answered, Cache, Hints, HostEntry, Hosts, NameFlags, Question, ResolvConf, Resolve,
     Services,
 };
 
 use super::{Error, Resolver};
 use crate::Timeout;
 use flight::Flights;
-use watched::Watched;
+use parsed_file::ParsedFile;
 
 pub use builder::ResolverBuilder;
 
@@ -71,9 +71,9 @@ struct Parts {
 
 /// The resolver.
 pub(super) struct Green {
-    hosts: Watched<Hosts>,
-    conf: Watched<ResolvConf>,
-    services: Watched<Services>,
+    hosts: ParsedFile<Hosts>,
+    conf: ParsedFile<ResolvConf>,
+    services: ParsedFile<Services>,
     lookup_timeout: Option<Duration>,
     cache: RefCell<Cache>,
     flights: Flights,
@@ -91,9 +91,9 @@ impl Green {
     fn new(parts: Parts, configure: impl Fn(&str) -> ResolvConf + 'static) -> Green {
         let hosts = |text: &str| Hosts::parse(text, system::interface);
         Green {
-            hosts: Watched::new(parts.hosts, hosts),
-            conf: Watched::new(parts.resolv_conf, configure),
-            services: Watched::new(parts.services, Services::parse),
+            hosts: ParsedFile::new(parts.hosts, hosts),
+            conf: ParsedFile::new(parts.resolv_conf, configure),
+            services: ParsedFile::new(parts.services, Services::parse),
             lookup_timeout: parts.lookup_timeout,
             cache: RefCell::new(Cache::new(parts.cache_size)),
             flights: Flights::default(),
@@ -158,7 +158,7 @@ impl Resolve for Lookup<'_> {
         self.green.conf.get()
     }
 
-    fn ask(&self, conf: &ResolvConf, questions: &[Question]) -> Vec<Outcome> {
+    fn ask(&self, conf: &ResolvConf, questions: &[Question]) -> Vec<Answered> {
         self.green.ask(conf, questions, self.deadline)
     }
 

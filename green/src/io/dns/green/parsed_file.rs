@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(10);
 ///
 /// A file that is missing or cannot be read counts as empty. It is read in the thread itself: these files are local and
 /// small, and a thread of the pool would take longer to wake than to read one.
-pub(super) struct Watched<T> {
+pub(super) struct ParsedFile<T> {
     path: PathBuf,
     parse: Box<dyn Fn(&str) -> T>,
     last: RefCell<Option<Last<T>>>,
@@ -45,9 +45,9 @@ impl Stamp {
     }
 }
 
-impl<T> Watched<T> {
-    pub(super) fn new(path: PathBuf, parse: impl Fn(&str) -> T + 'static) -> Watched<T> {
-        Watched {
+impl<T> ParsedFile<T> {
+    pub(super) fn new(path: PathBuf, parse: impl Fn(&str) -> T + 'static) -> ParsedFile<T> {
+        ParsedFile {
             path,
             parse: Box::new(parse),
             last: RefCell::new(None),

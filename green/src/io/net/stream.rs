@@ -1,17 +1,20 @@
+//! What protocols run over.
+
 use std::io;
 use std::net::Shutdown;
 
-use green::net::{TcpStream, UnixStream};
+use super::{TcpStream, UnixStream};
 
-/// What a WebSocket runs over: a stream of bytes that several greenthreads may use through `&self`.
+/// A stream of bytes that several greenthreads may use through `&self`: what a protocol runs over, as TLS and WebSockets
+/// do.
 ///
-/// Trying and waiting are apart, so that a wait that is cut short has neither taken nor given anything. green's streams
-/// have it, and with the feature `tls` those of green-tls. The timeouts that a stream was given bound its waits here
-/// too.
+/// Trying and waiting are apart, so that a protocol borrows nothing of its state while a greenthread waits, and a wait
+/// that is cut short has neither taken nor given anything. green's streams have it, and those that other crates put on
+/// them, so that protocols can be stacked. The timeouts that a stream was given bound its waits here too.
 ///
 /// ```
 /// use std::io;
-/// use green_ws::Stream;
+/// use green::net::Stream;
 ///
 /// /// Reads what comes first, however long that takes.
 /// fn read_some<S: Stream>(stream: &S, buf: &mut [u8]) -> io::Result<usize> {
@@ -125,42 +128,3 @@ implement!(TcpStream, |stream: &TcpStream| drop(
     stream.set_nodelay(true)
 ));
 implement!(UnixStream, |_: &UnixStream| ());
-
-#[cfg(feature = "tls")]
-impl<S: green_tls::Stream> Stream for green_tls::TlsStream<S> {
-    fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        green_tls::TlsStream::try_read(self, buf)
-    }
-
-    fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        green_tls::TlsStream::try_write(self, buf)
-    }
-
-    fn readable(&self) -> io::Result<()> {
-        green_tls::TlsStream::readable(self)
-    }
-
-    fn writable(&self) -> io::Result<()> {
-        green_tls::TlsStream::writable(self)
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        green_tls::Stream::flush(self)
-    }
-
-    fn is_flushed(&self) -> bool {
-        green_tls::Stream::is_flushed(self)
-    }
-
-    fn send_at_once(&self) {
-        green_tls::Stream::send_at_once(self);
-    }
-
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        green_tls::TlsStream::shutdown(self, how)
-    }
-
-    fn close(&self) {
-        green_tls::TlsStream::close(self);
-    }
-}

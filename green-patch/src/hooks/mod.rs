@@ -1,0 +1,25 @@
+//! The names of libc that are ours, by what they do.
+//!
+//! Each asks first [whether it is green](crate::active::is_green), and is the bare system call if it is not. In none of
+//! them anything may unwind: those who call them have been promised that.
+
+mod accept;
+mod checked;
+mod close;
+mod connect;
+mod epoll;
+mod file;
+mod many;
+mod mode;
+mod names;
+mod poll;
+mod process;
+mod receive;
+mod select;
+mod send;
+mod sleep;
+mod socket;
+mod splice;
+mod table;
+
+pub(crate) use table::{Hook, hooks};

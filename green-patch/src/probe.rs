@@ -1,0 +1,35 @@
+//! Whether this program can be patched: looked for before, so that it is said rather than felt.
+
+use std::io;
+
+use crate::PatchError;
+use crate::hooks::{Hook, hooks};
+
+/// # Errors
+/// If a name of libc does not lead here.
+pub(crate) fn check() -> Result<(), PatchError> {
+    let lost: Vec<_> = hooks()
+        .iter()
+        .filter(|hook| !leads_here(hook))
+        .map(Hook::name)
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(PatchError::new(
+        io::ErrorKind::Unsupported,
+        format!(
+            "the dynamic linker finds libc's {} before this crate's. It is in a shared library: only those calls that \
+             the library itself makes could be patched, and only if it is linked with -Bsymbolic-functions \
+             (RUSTFLAGS=\"-C link-arg=-Wl,-Bsymbolic-functions\"). Patch in the program, or use green::net",
+            lost.join(", ")
+        ),
+    ))
+}
+
+/// True if who asks the dynamic linker for this name is led to ours.
+fn leads_here(hook: &Hook) -> bool {
+    // SAFETY: a name that ends with a zero.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, hook.c_name().as_ptr()) };
+    found as usize == hook.address
+}

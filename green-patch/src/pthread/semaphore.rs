@@ -1,0 +1,120 @@
+//! `sem_wait` and what goes with it.
+
+use std::ffi::c_int;
+use std::time::Instant;
+
+use libc::{clockid_t, sem_t, timespec};
+
+use super::{deadline, given_back, shared};
+use crate::futex::{Address, may_wait, wait_until};
+use crate::sys::{errno, next, set_errno};
+
+type Call = unsafe extern "C" fn(*mut sem_t) -> c_int;
+type TimedWait = unsafe extern "C" fn(*mut sem_t, *const timespec) -> c_int;
+type ClockWait = unsafe extern "C" fn(*mut sem_t, clockid_t, *const timespec) -> c_int;
+
+/// # Safety
+/// A semaphore that there is.
+unsafe fn wait(semaphore: *mut sem_t, deadline: Option<Instant>) -> c_int {
+    let before = errno();
+    let attempt = || {
+        // SAFETY: as the caller vouches for.
+        let said = unsafe { libc::sem_trywait(semaphore) };
+        (said == 0 || errno() != libc::EAGAIN).then_some(said)
+    };
+    let got = attempt().or_else(|| {
+        // SAFETY: as the caller vouches for.
+        let by = unsafe { shared::semaphore(semaphore) };
+        wait_until(Address::Object(semaphore.addr()), by, deadline, attempt)
+    });
+    match got {
+        Some(0) => {
+            set_errno(before);
+            0
+        }
+        Some(said) => said,
+        None => {
+            set_errno(libc::ETIMEDOUT);
+            -1
+        }
+    }
+}
+
+/// # Safety
+/// A semaphore and a time that there are.
+unsafe fn wait_by(semaphore: *mut sem_t, clock: clockid_t, time: *const timespec) -> c_int {
+    // SAFETY: as the caller vouches for.
+    match unsafe { deadline(clock, time) } {
+        // SAFETY: as the caller vouches for.
+        Ok(deadline) => unsafe { wait(semaphore, deadline) },
+        Err(errno) => {
+            set_errno(errno);
+            -1
+        }
+    }
+}
+
+/// As libc's.
+///
+/// # Safety
+/// As its manual says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn sem_wait(semaphore: *mut sem_t) -> c_int {
+    // SAFETY: as the caller vouches for.
+    unsafe {
+        match may_wait() {
+            true => wait(semaphore, None),
+            false => next!(c"sem_wait" as Call)(semaphore),
+        }
+    }
+}
+
+/// As libc's.
+///
+/// # Safety
+/// As its manual says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn sem_timedwait(
+    semaphore: *mut sem_t,
+    time: *const timespec,
+) -> c_int {
+    // SAFETY: as the caller vouches for.
+    unsafe {
+        match may_wait() {
+            true => wait_by(semaphore, libc::CLOCK_REALTIME, time),
+            false => next!(c"sem_timedwait" as TimedWait)(semaphore, time),
+        }
+    }
+}
+
+/// As libc's.
+///
+/// # Safety
+/// As its manual says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn sem_clockwait(
+    semaphore: *mut sem_t,
+    clock: clockid_t,
+    time: *const timespec,
+) -> c_int {
+    // SAFETY: as the caller vouches for.
+    unsafe {
+        match may_wait() {
+            true => wait_by(semaphore, clock, time),
+            false => next!(c"sem_clockwait" as ClockWait)(semaphore, clock, time),
+        }
+    }
+}
+
+/// As libc's.
+///
+/// # Safety
+/// As its manual says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn sem_post(semaphore: *mut sem_t) -> c_int {
+    let object = semaphore.addr();
+    // SAFETY: as the caller vouches for.
+    let said = unsafe { next!(c"sem_post" as Call)(semaphore) };
+    given_back(object, 1);
+    said
+}

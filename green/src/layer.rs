@@ -1,0 +1,350 @@
+//! Waits for a layer that has the calls of others wait here: calls of libc, of another language, of a virtual machine.
+//!
+//! All of green's own waits unwind when a kill or a deadline arrives. A layer often stands below code that nothing may
+//! unwind through. So **nothing in here unwinds**: a wait that is cut short says [`WaitEnd::Interrupted`], and what the
+//! layer makes of that is its own affair. What had cut it short stays pending: it is raised at the next wait of green,
+//! the scope whose deadline it was reports that it has elapsed, and a greenthread that was killed ends as one.
+//!
+//! Such a layer is called at any time: on threads that know nothing of green, by green's own system calls, in the middle
+//! of a switch, in destructors of thread-locals, in handlers of signals. It asks [`may_park`] first, and unless that
+//! says so does whatever it would do without green. All other functions of this module are for who was told that it may.
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//! use green::layer::{self, WaitEnd};
+//!
+//! /// What a language's own `sleep` becomes.
+//! fn sleep(duration: Duration) {
+//!     if !layer::may_park() {
+//!         return std::thread::sleep(duration);
+//!     }
+//!     let _ended = layer::sleep_until(layer::deadline(duration));
+//! }
+//!
+//! let sleepers: Vec<_> = (0..10).map(|_| green::spawn(|| sleep(Duration::from_millis(5)))).collect();
+//! green::joinall(&sleepers);
+//! ```
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use hub_core::{Direction, Interest, NotReady, Token};
+
+use crate::runtime::readiness::{Waited, registered};
+use crate::runtime::{
+    Anywhere, Ended, Here, Interrupt, Reason, RemoteWaiter, Runtime, Wait, Waiting, Why, once,
+};
+use crate::threads::tpool::{Lane, submit_in};
+
+/// How a wait has ended that unwinds nothing.
+#[must_use]
+#[derive(Debug)]
+pub enum WaitEnd {
+    /// What was waited for is there, or may be: look.
+    Ready,
+    /// The deadline has passed.
+    Expired,
+    /// The greenthread is being killed, or a deadline around this call has passed: the call is to end.
+    Interrupted,
+    /// It could not be waited for.
+    Cannot(io::Error),
+}
+
+impl From<Waited> for WaitEnd {
+    fn from(waited: Waited) -> WaitEnd {
+        match waited {
+            Waited::Ready => WaitEnd::Ready,
+            Waited::Expired => WaitEnd::Expired,
+            Waited::Interrupted(interrupt) => cut(interrupt),
+            Waited::Unwinding => unwinding(),
+            Waited::Refused(error) => WaitEnd::Cannot(error),
+        }
+    }
+}
+
+#[cold]
+fn cut(interrupt: Interrupt) -> WaitEnd {
+    Runtime::with(|runtime| runtime.cut(interrupt));
+    WaitEnd::Interrupted
+}
+
+#[cold]
+fn unwinding() -> WaitEnd {
+    WaitEnd::Cannot(io::Error::new(
+        io::ErrorKind::WouldBlock,
+        "nothing can wait while the thread unwinds",
+    ))
+}
+
+fn served(why: Result<Ended, Interrupt>) -> WaitEnd {
+    match why {
+        Ok(Ended::Served | Ended::NotServed(Why::Again, ())) => WaitEnd::Ready,
+        Ok(Ended::NotServed(Why::Expired, ())) => WaitEnd::Expired,
+        Ok(Ended::NotServed(Why::Unwinding, ())) => unwinding(),
+        Err(interrupt) => cut(interrupt),
+    }
+}
+
+/// True if the caller is a greenthread that can wait here and now: its thread has used green and has not ended, it is in no
+/// section of [`no_switch`], the thread does not unwind, no switch is under way, and the process is not the child of a
+/// fork whose hub is still the parent's.
+///
+/// It may be asked at any time, in a handler of signals, too. There it may say so as well, since nothing tells a handler
+/// from the code that it has interrupted.
+#[inline]
+pub fn may_park() -> bool {
+    Runtime::existing(Runtime::may_park) == Some(true)
+}
+
+/// Runs code that must not be left for another greenthread: what would have to wait in it says that it cannot.
+pub fn no_switch<R>(f: impl FnOnce() -> R) -> R {
+    match Runtime::existing(|_| ()) {
+        None => f(),
+        Some(()) => Runtime::with(|runtime| runtime.without_switch(f)),
+    }
+}
+
+/// A byte that a layer keeps with the current greenthread, zero at its spawn. `None` if it [may not wait](may_park).
+#[inline]
+pub fn mark() -> Option<u8> {
+    Runtime::existing(Runtime::layer_mark).flatten()
+}
+
+/// Sets what [`mark`] says of the current greenthread, and gives what that was.
+pub fn set_mark(mark: u8) -> u8 {
+    Runtime::with(|runtime| runtime.current().layer.replace(mark))
+}
+
+/// The time that lies `timeout` ahead on the clock of this thread's deadlines. `None` lies beyond what it can say.
+pub fn deadline(timeout: Duration) -> Option<Instant> {
+    Runtime::with(|runtime| runtime.deadline(Some(timeout)))
+}
+
+/// Lets the other greenthreads run until `deadline`; `None` never comes. It is never `Ready`.
+pub fn sleep_until(deadline: Option<Instant>) -> WaitEnd {
+    Runtime::with(|runtime| {
+        loop {
+            let sleep = Wait {
+                reason: Reason::Sleep,
+                deadline,
+                enter: |_| Some(()),
+                leave: Some,
+                pass_on: || (),
+            };
+            match served(runtime.try_wait::<Here, (), ()>(sleep)) {
+                WaitEnd::Ready => {}
+                end => return end,
+            }
+        }
+    })
+}
+
+/// Lets every greenthread that can run have a turn.
+pub fn yield_now() {
+    Runtime::with(Runtime::let_others_run);
+}
+
+/// Notes a call that has succeeded without a wait: who is always served lets the others run from time to time.
+#[inline]
+pub fn spend() {
+    Runtime::with(Runtime::spend_quietly);
+}
+
+/// Ends one park, from any thread.
+#[derive(Clone)]
+pub struct Unpark(Option<RemoteWaiter>);
+
+impl Unpark {
+    /// Ends the park that this was made for. It does nothing to a later one.
+    pub fn wake(&self) {
+        if let Some(waiter) = &self.0 {
+            waiter.wake();
+        }
+    }
+}
+
+impl std::fmt::Debug for Unpark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unpark").finish_non_exhaustive()
+    }
+}
+
+/// Waits for `what`, as reports call it, until [`Unpark::wake`]. `enqueue` leaves that where it will be found, after a last
+/// look at what is waited for; if it says false there is nothing to wait for, and so does `None`.
+///
+/// It may end as `Ready` without cause, so who waits looks again. A thread whose greenthreads wait so is not
+/// deadlocked: any other thread may wake them. `enqueue` must not wait.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use green::layer::{self, WaitEnd};
+///
+/// let place = Mutex::new(None);
+/// green::scope(|scope| {
+///     scope.spawn(|| {
+///         let unpark = place.lock().unwrap().take();
+///         if let Some(unpark) = unpark {
+///             layer::Unpark::wake(&unpark);
+///         }
+///     });
+///     let ended = layer::park("a word", None, |unpark| {
+///         *place.lock().unwrap() = Some(unpark);
+///         true
+///     });
+///     assert!(matches!(ended, Some(WaitEnd::Ready)));
+/// });
+/// ```
+pub fn park(
+    what: &'static str,
+    deadline: Option<Instant>,
+    enqueue: impl FnOnce(Unpark) -> bool,
+) -> Option<WaitEnd> {
+    let mut waits = false;
+    let enter = |waiter| {
+        waits = enqueue(Unpark(waiter));
+        waits.then_some(())
+    };
+    let ended = Runtime::with(|runtime| {
+        runtime.try_wait::<Anywhere, (), ()>(Wait {
+            reason: Reason::Outside(what),
+            deadline,
+            enter,
+            leave: Some,
+            pass_on: || (),
+        })
+    });
+    waits.then(|| served(ended))
+}
+
+/// Runs `f` in a thread of the pool that looks up names, and waits for what it gives: for calls that cannot be cut into
+/// pieces. `None` if the wait was cut short; `f` runs to its end even so.
+pub fn elsewhere<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let work = Arc::new(Mutex::new((Some(f), None, None::<Unpark>)));
+    let job = {
+        let work = Arc::clone(&work);
+        move || {
+            let f = lock(&work).0.take();
+            let value = f.map(|f| f());
+            let unpark = {
+                let mut work = lock(&work);
+                work.1 = value;
+                work.2.take()
+            };
+            if let Some(unpark) = unpark {
+                unpark.wake();
+            }
+        }
+    };
+    if submit_in(Lane::Names, job).is_err() {
+        // No thread is left for it: here, then.
+        let f = lock(&work).0.take();
+        return f.map(|f| f());
+    }
+    loop {
+        let ended = park("a call in another thread", None, |unpark| {
+            let mut work = lock(&work);
+            work.2 = Some(unpark);
+            work.1.is_none()
+        });
+        if let Some(value) = lock(&work).1.take() {
+            return Some(value);
+        }
+        if matches!(ended, Some(WaitEnd::Interrupted | WaitEnd::Cannot(_))) {
+            return None;
+        }
+    }
+}
+
+/// Nothing that can panic runs under such a lock, so poison means nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for the first of some descriptors, of any kind and mode; for a duplicate of each, so that one that is closed
+/// meanwhile is not another's.
+pub fn wait_fds(fds: &[(BorrowedFd<'_>, Interest)], deadline: Option<Instant>) -> WaitEnd {
+    Runtime::with(|runtime| {
+        if let &[(fd, interest)] = fds
+            && let Some(direction) = only(interest)
+        {
+            return once::one(runtime, fd, direction, deadline).into();
+        }
+        let mut watch = once::Registrations::new(runtime);
+        for &(fd, interest) in fds {
+            let watched = runtime.watch(fd.as_raw_fd());
+            let own = fd.try_clone_to_owned();
+            if let Err(error) = own.and_then(|own| watch.add(Rc::new(own), watched, interest)) {
+                return WaitEnd::Cannot(error);
+            }
+        }
+        watch
+            .wait(Reason::Outside("one of several descriptors"), deadline)
+            .into()
+    })
+}
+
+/// The direction, if it is one.
+fn only(interest: Interest) -> Option<Direction> {
+    match (
+        interest.has(Direction::Read),
+        interest.has(Direction::Write),
+    ) {
+        (true, false) => Some(Direction::Read),
+        (false, true) => Some(Direction::Write),
+        _ => None,
+    }
+}
+
+/// Registers a descriptor with the hub of this thread for as long as it is used. It counts as ready in both directions
+/// until [`used_up`] says otherwise.
+///
+/// # Errors
+/// What the hub says: `AlreadyExists` if it knows this number.
+pub fn register(source: Rc<dyn AsFd>) -> io::Result<Token> {
+    Runtime::with(|runtime| runtime.reactor(|reactor| reactor.add(source)))
+}
+
+/// Ends a registration and wakes those who wait for it. False if that cannot be now, since the hub is at work: then it
+/// stays.
+pub fn forget(token: Token) -> bool {
+    let forgotten = Runtime::existing(|runtime| {
+        if !runtime.is_reactor_free() {
+            return false;
+        }
+        if let Some(removed) = runtime.remove(token) {
+            removed
+                .waiters
+                .into_iter()
+                .for_each(|(_, alarm)| alarm.wake());
+        }
+        true
+    });
+    forgotten.unwrap_or(true)
+}
+
+/// True if a call in this direction is worth its price, as far as the hub knows.
+#[inline]
+pub fn is_ready(token: Token, direction: Direction) -> bool {
+    Runtime::with(|runtime| runtime.reactor(|reactor| reactor.is_ready(token, direction)))
+}
+
+/// Takes note that the next call in this direction would find nothing.
+#[inline]
+pub fn used_up(token: Token, direction: Direction, why: NotReady) {
+    Runtime::with(|runtime| runtime.reactor(|reactor| reactor.clear_ready(token, direction, why)));
+}
+
+/// Waits for a descriptor that is [registered](register), of which the last call has said that it would block. If
+/// another greenthread waits for this direction already, this is `Cannot`, of kind `ResourceBusy`.
+#[inline]
+pub fn wait(
+    token: Token,
+    number: RawFd,
+    direction: Direction,
+    deadline: Option<Instant>,
+) -> WaitEnd {
+    Runtime::with(|runtime| registered(runtime, token, number, direction, deadline).into())
+}
