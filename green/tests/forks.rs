@@ -1,5 +1,5 @@
-//! `green::fork`. It refuses a process with several threads, and the usual test program has two: so this one has a `main` of
-//! its own, whose parts run one after the other.
+//! `green::fork`. It refuses a process with several threads, and the usual test program has two: so this one has a
+//! `main` of its own, whose parts run one after the other.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;

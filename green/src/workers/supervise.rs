@@ -14,8 +14,8 @@ use crate::{Flag, GreenThread};
 
 /// Workers that were started: waits for their ends.
 ///
-/// It belongs to the thread that has started them; [`handle`](Workers::handle) is for all. If it is dropped, the workers are
-/// told to stop at once, and nobody waits for them; so they are if the thread ends that has started them.
+/// It belongs to the thread that has started them; [`handle`](Workers::handle) is for all. If it is dropped, the
+/// workers are told to stop at once, and nobody waits for them; so they are if the thread ends that has started them.
 ///
 /// ```
 /// use green::workers::WorkersBuilder;
@@ -48,8 +48,8 @@ impl<T, E> Workers<T, E> {
         self.watch.is_dead()
     }
 
-    /// Waits for all of them, and gives their values in the order of their indexes. A kill or deadline of the caller stops
-    /// them at once, and is raised when they have ended.
+    /// Waits for all of them, and gives their values in the order of their indexes. A kill or deadline of the caller
+    /// stops them at once, and is raised when they have ended.
     ///
     /// # Errors
     /// As [`workers`](crate::workers()).
