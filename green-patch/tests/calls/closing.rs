@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{SHORT, errno, later, patched, tcp_pair};
+use crate::common::{SHORT, errno, later, patched, soak, tcp_pair};
 
 /// Closes a number behind everybody's back.
 fn close_unseen(fd: RawFd) {
@@ -175,14 +175,6 @@ fn answer(shelf: &Shelf) -> bool {
         far.write_all(&asked).unwrap();
     }
     true
-}
-
-/// How long the soak takes: `GREEN_SOAK` in seconds.
-fn soak() -> Duration {
-    let seconds = std::env::var("GREEN_SOAK")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    Duration::from_millis(seconds.map_or(700, |seconds: u64| seconds * 1000))
 }
 
 #[test]

@@ -116,6 +116,7 @@ impl Deadlines {
     /// Takes the time from an open deadline, also if it has passed; its timer is the caller's to cancel.
     pub(super) fn disarm(&self, id: DeadlineId) -> Option<TimerKey> {
         self.elapsed.borrow_mut().retain(|&other| other != id);
+        self.cut.borrow_mut().retain(|&other| other != id);
         let mut open = self.open.borrow_mut();
         let deadline = open.iter_mut().rfind(|deadline| deadline.id == id)?;
         std::mem::replace(&mut deadline.due, Due::Never).timer()
