@@ -180,6 +180,13 @@ impl Task {
     }
 }
 
+impl Task {
+    /// Where an open deadline was opened.
+    pub(crate) fn deadline_place(&self, id: DeadlineId) -> Option<&'static Location<'static>> {
+        self.extra().deadlines.place(id)
+    }
+}
+
 impl Runtime {
     /// Opens a deadline in the current greenthread. `None` never elapses.
     pub(crate) fn open_deadline(
