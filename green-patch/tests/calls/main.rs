@@ -6,6 +6,7 @@ mod common;
 mod closing;
 mod files;
 mod kills;
+mod outside;
 mod polls;
 mod processes;
 mod scopes;
