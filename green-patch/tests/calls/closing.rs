@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{SHORT, errno, later, patched, tcp_pair};
+use crate::common::{SHORT, errno, later, patched, soak, tcp_pair};
 
 /// Closes a number behind everybody's back.
 fn close_unseen(fd: RawFd) {
@@ -57,7 +57,7 @@ fn a_number_that_the_hub_still_has_is_waited_for_even_so() {
     patched(|| {
         let (near, mut far) = tcp_pair();
         let fd = near.as_raw_fd();
-        let watched = green::net::TcpStream::try_from(near).unwrap();
+        let watched = green::net::TcpStream::from(near);
         let waited =
             green::Timeout::new(Duration::from_millis(1)).run(|| (&watched).read(&mut [0]));
         assert!(waited.is_err(), "the hub knows it now: {waited:?}");
@@ -158,7 +158,7 @@ fn speak(shelf: &Shelf) {
             "what belongs to another connection"
         );
         shelf.echoed.fetch_add(1, Ordering::Relaxed);
-        if id % 3 == 0 {
+        if id.is_multiple_of(3) {
             near = near.try_clone().unwrap();
         }
     }
@@ -175,14 +175,6 @@ fn answer(shelf: &Shelf) -> bool {
         far.write_all(&asked).unwrap();
     }
     true
-}
-
-/// How long the soak takes: `GREEN_SOAK` in seconds.
-fn soak() -> Duration {
-    let seconds = std::env::var("GREEN_SOAK")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    Duration::from_millis(seconds.map_or(700, |seconds: u64| seconds * 1000))
 }
 
 #[test]
