@@ -17,6 +17,14 @@ fn close_unseen(fd: RawFd) {
     assert_eq!(unsafe { libc::syscall(libc::SYS_close, fd) }, 0);
 }
 
+/// A duplicate whose number is too high for any other test to be given it when it is closed.
+fn high(stream: &UnixStream, number: RawFd) -> RawFd {
+    // SAFETY: a descriptor that is open.
+    let fd = unsafe { libc::fcntl(stream.as_raw_fd(), libc::F_DUPFD, number) };
+    assert!(fd >= number);
+    fd
+}
+
 fn recv(fd: RawFd) -> (isize, [u8; 9]) {
     let mut buf = [0; 9];
     // SAFETY: a buffer of this length.
@@ -32,7 +40,7 @@ fn a_reader_takes_nothing_from_the_file_that_has_its_number_now() {
             let (near, _far) = UnixStream::pair().unwrap();
             let (other, mut other_end) = UnixStream::pair().unwrap();
             other_end.write_all(b"not yours").unwrap();
-            let fd = near.into_raw_fd();
+            let fd = high(&near, 700);
             let reader = green::spawn(move || (recv(fd).0, errno()));
             green::sleep(SHORT);
             // SAFETY: a number of this test's own, which is closed.
@@ -115,9 +123,7 @@ fn is_open(fd: RawFd) -> bool {
 fn a_range_that_is_closed_wakes_who_waits_there() {
     patched(|| {
         let (near, _far) = UnixStream::pair().unwrap();
-        // High enough to be nobody else's.
-        // SAFETY: numbers of this test's own.
-        let fd = unsafe { libc::fcntl(near.as_raw_fd(), libc::F_DUPFD, 900) };
+        let fd = high(&near, 900);
         let reader = green::spawn(move || (recv(fd).0, errno()));
         green::sleep(SHORT);
         // SAFETY: as before.
