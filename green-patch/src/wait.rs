@@ -42,6 +42,8 @@ pub(crate) struct Waits {
     /// True if the last wait has found it ready.
     woken: bool,
     pause: Pause,
+    /// False for a call that waits whatever the mode of the descriptor is: `poll`.
+    heeds_mode: bool,
 }
 
 impl Waits {
@@ -52,6 +54,7 @@ impl Waits {
             deadline: None,
             woken: false,
             pause: Pause::new(),
+            heeds_mode: true,
         }
     }
 
@@ -59,6 +62,7 @@ impl Waits {
     pub(crate) fn until(seen: Seen, direction: Direction, deadline: Option<Instant>) -> Waits {
         Waits {
             deadline: Some(deadline),
+            heeds_mode: false,
             ..Waits::new(seen, direction)
         }
     }
@@ -104,6 +108,9 @@ impl Waits {
             Some(now) if now.stamp.is_same_file(self.seen.stamp) => self.seen.token = now.token,
             _ => return WaitEnd::Ready,
         }
+        if self.seen.token.is_none() && !self.seen.is_confirmed() {
+            return self.in_another_mode();
+        }
         let token = match self.seen.token {
             Some(token) => token,
             None => match self.seen.register() {
@@ -121,6 +128,20 @@ impl Waits {
             // Another greenthread waits here, or the hub has lost sight of it.
             WaitEnd::Cannot(_) => self.wait_unknown(deadline),
             end => end,
+        }
+    }
+
+    /// The mode was changed by a bare system call.
+    #[cold]
+    fn in_another_mode(&mut self) -> WaitEnd {
+        match self.seen.mode.nonblocking && self.heeds_mode {
+            true => WaitEnd::Expired,
+            false => {
+                if self.heeds_mode {
+                    self.deadline = None;
+                }
+                WaitEnd::Ready
+            }
         }
     }
 

@@ -3,7 +3,9 @@
 
 mod common;
 
+mod closing;
 mod files;
+mod kills;
 mod own_loop;
 mod polls;
 mod processes;
