@@ -67,8 +67,14 @@ impl From<Waited> for WaitEnd {
 
 #[cold]
 fn cut(interrupt: Interrupt) -> WaitEnd {
-    Runtime::with(|runtime| runtime.cut(interrupt));
+    waiting(|runtime| runtime.cut(interrupt));
     WaitEnd::Interrupted
+}
+
+/// A thread that ends unwinds what is still suspended: not what waits here.
+#[inline]
+fn waiting<R>(wait: impl FnOnce(&Runtime) -> R) -> R {
+    greenlet::mask_exit(|| Runtime::with(wait))
 }
 
 #[cold]
@@ -125,7 +131,7 @@ pub fn deadline(timeout: Duration) -> Option<Instant> {
 
 /// Lets the other greenthreads run until `deadline`; `None` never comes. It is never `Ready`.
 pub fn sleep_until(deadline: Option<Instant>) -> WaitEnd {
-    Runtime::with(|runtime| {
+    waiting(|runtime| {
         loop {
             let sleep = Wait {
                 reason: Reason::Sleep,
@@ -144,7 +150,7 @@ pub fn sleep_until(deadline: Option<Instant>) -> WaitEnd {
 
 /// Lets every greenthread that can run have a turn.
 pub fn yield_now() {
-    Runtime::with(Runtime::let_others_run);
+    waiting(Runtime::let_others_run);
 }
 
 /// Notes a call that has succeeded without a wait: who is always served lets the others run from time to time.
@@ -207,7 +213,7 @@ pub fn park(
         waits = enqueue(Unpark(waiter));
         waits.then_some(())
     };
-    let ended = Runtime::with(|runtime| {
+    let ended = waiting(|runtime| {
         runtime.try_wait::<Anywhere, (), ()>(Wait {
             reason: Reason::Outside(what),
             deadline,
@@ -266,7 +272,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Waits for the first of some descriptors, of any kind and mode; for a duplicate of each, so that one that is closed
 /// meanwhile is not another's.
 pub fn wait_fds(fds: &[(BorrowedFd<'_>, Interest)], deadline: Option<Instant>) -> WaitEnd {
-    Runtime::with(|runtime| {
+    waiting(|runtime| {
         if let &[(fd, interest)] = fds
             && let Some(direction) = only(interest)
         {
@@ -346,5 +352,5 @@ pub fn wait(
     direction: Direction,
     deadline: Option<Instant>,
 ) -> WaitEnd {
-    Runtime::with(|runtime| registered(runtime, token, number, direction, deadline).into())
+    waiting(|runtime| registered(runtime, token, number, direction, deadline).into())
 }
