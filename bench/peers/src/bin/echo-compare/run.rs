@@ -107,7 +107,9 @@ impl Pair {
     pub fn start(server: &str, case: &Case) -> io::Result<Pair> {
         let (name, program) = server.split_once('@').unwrap_or((server, "echo-server"));
         let (kind, hub) = match name.rsplit_once('-') {
-            Some((kind @ ("green" | "green-shared" | "std" | "std-shared"), hub)) => (kind, Some(hub)),
+            Some((kind @ ("green" | "green-shared" | "std" | "std-shared"), hub)) => {
+                (kind, Some(hub))
+            }
             _ => (name, None),
         };
         let mut server = start(SERVER_CPU, program, &[kind], hub)?;
