@@ -1,7 +1,7 @@
 //! cargo run --release -p examples --features servers --example prefork -- 127.0.0.1:8000 [N] [HUB]
 //!
-//! Pre-forked workers: N processes, one for each core unless it is told, that accept from one listener. `/` says which one
-//! answers. One that dies is replaced; SIGTERM has all of them drained.
+//! Pre-forked workers: N processes, one for each core unless it is told, that accept from one listener. `/` says
+//! which one answers. One that dies is replaced; SIGTERM has all of them drained.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -19,14 +19,16 @@ use green::process::ChildHandle;
 use green::signal::{SIGINT, SIGTERM, Signals};
 use green_http::{Response, Server};
 
-/// The whole of a child's life.
-fn serve(listener: TcpListener) -> io::Result<()> {
-    // A terminal sends Ctrl-C to the children as well: the parent tells them what it means.
-    let _not_ours = Signals::new([SIGINT])?;
+/// The whole of a child's life. It has had its signals from its parent, so it misses none.
+fn serve(listener: TcpListener, signals: Signals) -> io::Result<()> {
     let server = Server::new(|_| Response::new(format!("from process {}\n", std::process::id())));
-    server
-        .lifecycle()
-        .drain_on([SIGTERM], Duration::from_secs(10))?;
+    let life = server.lifecycle().clone();
+    green::spawn_n(move || {
+        // A terminal sends Ctrl-C to the children as well: the parent tells them what it means.
+        if signals.into_iter().any(|signal| signal == SIGTERM) {
+            life.drain(Duration::from_secs(10));
+        }
+    });
     server.serve(listener)?;
     Ok(())
 }
@@ -40,8 +42,8 @@ struct Children {
 
 impl Children {
     fn start(&self, listener: &TcpListener) -> io::Result<()> {
-        let its_own = listener.try_clone()?;
-        let child = green::fork(AfterFork::Discard, || serve(its_own))?;
+        let (listener, signals) = (listener.try_clone()?, Signals::new([SIGINT, SIGTERM])?);
+        let child = green::fork(AfterFork::Discard, || serve(listener, signals))?;
         self.running.borrow_mut().insert(child.id(), child.handle());
         Ok(())
     }
@@ -82,11 +84,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     while !children.running.borrow().is_empty() {
         let (child, status) = os::wait()?;
         children.running.borrow_mut().remove(&child);
-        if !children.stopping.get() {
-            eprintln!("process {child} has ended ({status}) and is replaced");
-            green::sleep(Duration::from_millis(100));
-            children.start(&listener)?;
+        if children.stopping.get() {
+            continue;
         }
+        eprintln!("process {child} has ended ({status}) and is replaced");
+        children.start(&listener)?;
+        // One that cannot live must not keep this busy.
+        green::sleep(Duration::from_millis(100));
     }
     Ok(())
 }

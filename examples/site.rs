@@ -6,6 +6,11 @@
 #[cfg(feature = "greened")]
 pub mod databases;
 
+/// The examples of the page on databases.
+#[cfg(all(doctest, feature = "greened"))]
+#[doc = include_str!("../docs/databases.md")]
+struct Databases;
+
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 

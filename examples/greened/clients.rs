@@ -6,7 +6,6 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::thread::sleep;
 
 use mysql::prelude::Queryable;
@@ -14,14 +13,16 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use site::databases;
 
-use super::{OPERATION, Operation, local};
+use super::{OPERATION, Operation, local, threads};
 
 type Made = Result<Operation, Box<dyn Error>>;
 
 /// The operation of that name, with the server that it needs.
 pub(crate) fn operation(name: &str) -> Made {
     match name {
-        "ureq" => ureq(),
+        "tcp" => tcp(),
+        "ureq" => ureq("127.0.0.1"),
+        "localhost" => ureq("localhost"),
         "redis" => redis(),
         "postgres" => postgres(),
         "mysql" => mysql(),
@@ -29,13 +30,12 @@ pub(crate) fn operation(name: &str) -> Made {
         "reqwest-each" => reqwest_each(),
         "rustls" => rustls(),
         "tungstenite" => tungstenite(),
-        "channels" => Ok(channels()),
         "command" => Ok(command()),
         "sleep" => Ok(Rc::new(|| {
             sleep(OPERATION);
             Ok(())
         })),
-        _ => Err("no such operation".into()),
+        _ => threads::operation(name).ok_or_else(|| "no such operation".into()),
     }
 }
 
@@ -43,8 +43,20 @@ fn address(server: &str) -> Result<String, Box<dyn Error>> {
     databases::address(server).ok_or_else(|| "its server does not run: services/up".into())
 }
 
-fn ureq() -> Made {
-    let url = format!("http://{}/", local::http()?);
+fn tcp() -> Made {
+    let address = local::echo()?;
+    Ok(Rc::new(move || {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(b"ping")?;
+        let mut bytes = [0; 4];
+        stream.read_exact(&mut bytes)?;
+        assert_eq!(&bytes, b"ping");
+        Ok(())
+    }))
+}
+
+fn ureq(host: &str) -> Made {
+    let url = format!("http://{host}:{}/", local::http()?.port());
     Ok(Rc::new(move || {
         let text = ureq::get(&url).call()?.body_mut().read_to_string()?;
         assert_eq!(text, "hello");
@@ -131,19 +143,6 @@ fn tungstenite() -> Made {
         assert_eq!(socket.read()?.into_text()?, "ping");
         Ok(())
     }))
-}
-
-/// A message from a greenthread that takes its time.
-fn channels() -> Operation {
-    Rc::new(|| {
-        let (sender, receiver) = mpsc::channel();
-        green::spawn(move || {
-            sleep(OPERATION);
-            sender.send("hello")
-        });
-        assert_eq!(receiver.recv()?, "hello");
-        Ok(())
-    })
 }
 
 fn command() -> Operation {

@@ -25,6 +25,16 @@ fn serve(answer: impl Fn(TcpStream) -> io::Result<()> + Clone + 'static) -> io::
     Ok(address)
 }
 
+/// Gives back four bytes.
+pub(crate) fn echo() -> io::Result<SocketAddr> {
+    serve(|mut stream| {
+        let mut bytes = [0; 4];
+        stream.read_exact(&mut bytes)?;
+        sleep(OPERATION);
+        stream.write_all(&bytes)
+    })
+}
+
 /// A page that takes a while.
 pub(crate) fn http() -> io::Result<SocketAddr> {
     serve(|mut stream| {

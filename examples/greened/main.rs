@@ -5,12 +5,14 @@
 //! ```
 //!
 //! does one operation of 100 ms in each of so many greenthreads and prints how long all of them took. The first argument
-//! is one of ureq, redis, postgres, mysql, reqwest, reqwest-each (a client for each), rustls, tungstenite, channels,
-//! command, sleep. The servers of redis, postgres and mysql are those that `services/up` has started; the others run in
-//! this program, on the same thread, and are written for std::net.
+//! is one of sleep, tcp, ureq, localhost (ureq, and a name to look up), redis, postgres, mysql, reqwest, reqwest-each (a
+//! client for each), rustls, tungstenite, command; channels, channels-threads, crossbeam, mutex, parking_lot, condvar, park.
+//! The servers of redis, postgres and mysql are those that `services/up` has started; the others run in this program, on
+//! the same thread, and are written for std::net.
 
 mod clients;
 mod local;
+mod threads;
 
 use std::cell::Cell;
 use std::process::ExitCode;

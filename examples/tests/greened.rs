@@ -106,8 +106,28 @@ fn tungstenite_sends_and_receives() {
 }
 
 #[test]
-fn channels_of_std_wait() {
-    all_at_once("channels", 1);
+fn tcp_of_std_waits() {
+    all_at_once("tcp", 1);
+}
+
+/// Names are looked up in threads.
+#[test]
+fn names_are_looked_up() {
+    all_at_once("localhost", 1 + 20);
+}
+
+#[test]
+fn greenthreads_wait_for_each_other_as_threads_do() {
+    for name in ["channels", "crossbeam", "parking_lot", "condvar", "park"] {
+        all_at_once(name, 1);
+    }
+}
+
+#[test]
+fn greenthreads_wait_for_threads() {
+    for name in ["channels-threads", "mutex"] {
+        all_at_once(name, 1 + COUNT);
+    }
 }
 
 /// The standard library reads the output of a child in the thread that asks for it.

@@ -32,6 +32,7 @@
 //! | sockets | [`net`], [`connect`], [`listen`], [`serve_forever`], [`serve`], [`server`], [`select`] |
 //! | the rest of the world | [`dns`], [`fs`], [`os`], [`process`], [`signal`] |
 //! | blocking code and other threads | [`tpool`], [`hubs::handle`] |
+//! | all cores | [`workers()`], the module [`workers`](mod@workers); [`fork`] |
 //! | async code | [`future`] |
 //! | the event loop | [`hubs`] |
 //! | a look inside, and tests | [`debug`], [`sim`] |
@@ -54,6 +55,7 @@
 //! | `GREEN_HUB` | the hub of threads that have not chosen one: see [`hubs`] |
 //! | `GREEN_DNS` | the resolver of threads that have not chosen one: see [`dns`] |
 //! | `GREEN_THREADPOOL_SIZE` | the number of threads of [`tpool`] |
+//! | `GREEN_WORKERS` | the number of [`workers()`] where the program does not say it |
 //! | `GREEN_SEED` | the one run that [`sim::check`] replays |
 //! | `GREENLET_STACK_SIZE` | the size of stacks in bytes, of which only touched pages cost memory |
 //!
@@ -61,7 +63,8 @@
 //!
 //! A greenthread lives and dies on the OS thread that spawned it, so its closure need not be `Send`, and `Rc` and `Cell`
 //! are shared freely. Each OS thread has a hub of its own. These are `Send`: [`hubs::ThreadHandle`], which spawns into another
-//! thread, everything in [`sync`], the handles of [`future`], [`Exit`]. Sockets are not; they convert to std's and back.
+//! thread, everything in [`sync`], the handles of [`future`] and of [`workers`](mod@workers), [`Exit`]. Sockets are not;
+//! they convert to std's and back.
 //!
 //! A value of `thread_local!` is shared by all greenthreads of its thread. Its initialiser, and what runs in
 //! [`LocalKey::with`](std::thread::LocalKey::with), must not wait: std does not expect that another greenthread comes there

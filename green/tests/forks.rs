@@ -1,5 +1,5 @@
-//! `green::fork`. It refuses a process with several threads, and the usual test program has two: so this one has a `main` of
-//! its own, whose parts run one after the other.
+//! `green::fork`. It refuses a process with several threads, and the usual test program has two: so this one has a
+//! `main` of its own, whose parts run one after the other.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;
@@ -20,10 +20,11 @@ fn main() {
         assert_eq!(refused.kind(), ErrorKind::Unsupported);
         return;
     }
-    let parts: [(&str, fn()); 4] = [
+    let parts: [(&str, fn()); 5] = [
         ("a child ends with what its closure returns", ends),
         ("kept greenthreads go on in the child", keeps),
         ("children share a listener and end by signals", serve),
+        ("a child misses no signal", signals),
         ("a process with threads is not forked", threads),
     ];
     let count = parts.len();
@@ -94,6 +95,19 @@ fn serve() {
         assert!(child.wait().unwrap().success());
     }
     assert!(!waits.is_dead());
+}
+
+fn signals() {
+    for _ in 0..50 {
+        let ours = signal::Signals::new([signal::SIGUSR1]).unwrap();
+        let child = fork(AfterFork::Discard, || {
+            assert_eq!(ours.wait().unwrap(), signal::SIGUSR1);
+        });
+        let child = child.unwrap();
+        child.send_signal(signal::SIGUSR1).unwrap();
+        assert_eq!(code(child), Some(0));
+        assert_eq!(ours.poll(), None);
+    }
 }
 
 fn threads() {

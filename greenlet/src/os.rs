@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::thread_locals::on_host;
+
 static FORKS: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs in the child, before `fork` returns there: only what a signal handler may do.
@@ -54,20 +56,22 @@ pub fn is_main_thread() -> bool {
     }
 }
 
-/// Forks this process: gives the number of the child, and `None` in the child.
+/// Forks this process: gives the number of the child, and `None` in the child once it has called `first`.
+///
+/// Signals are held back in the child until `first` has returned: what it has to set up for them there it does in time.
 ///
 /// A child has only the thread that has called this. What another thread holds at that moment, a lock inside the memory
 /// allocator for one, would stay locked there for ever; so a process with several threads is refused.
 ///
 /// # Errors
-/// `ResourceBusy` if the process has another thread. `Unsupported` where this cannot be known: elsewhere than on Linux and
-/// Android. What the system says otherwise.
+/// `ResourceBusy` if the process has another thread. `Unsupported` where this cannot be known: elsewhere than on
+/// Linux and Android. What the system says otherwise.
 ///
 /// ```
 /// // The test that runs this has several threads.
-/// assert!(greenlet::os::fork().is_err());
+/// assert!(greenlet::os::fork(|| ()).is_err());
 /// ```
-pub fn fork() -> io::Result<Option<u32>> {
+pub fn fork(first: impl FnOnce()) -> io::Result<Option<u32>> {
     let threads = count_threads()?;
     if threads != 1 {
         return Err(io::Error::new(
@@ -79,12 +83,53 @@ pub fn fork() -> io::Result<Option<u32>> {
     }
     // Before the fork, so that the child is counted.
     fork_count();
-    // SAFETY: this is the only thread of the process, and only threads make others, so it still is. Nobody else holds a
-    // lock or has memory half changed, so the child may do whatever this process may do.
-    match unsafe { libc::fork() } {
+    let held = SignalsHeld::new();
+    let mut said = 0;
+    // The system writes the number of the child's thread to where it thinks that the thread is described.
+    on_host(&mut || {
+        // SAFETY: this is the only thread of the process, and only threads make others, so it still is. Nobody else holds
+        // a lock or has memory half changed, so the child may do whatever this process may do.
+        said = unsafe { libc::fork() };
+    });
+    match said {
         -1 => Err(io::Error::last_os_error()),
-        0 => Ok(None),
+        0 => {
+            first();
+            drop(held);
+            Ok(None)
+        }
         child => Ok(Some(child.cast_unsigned())),
+    }
+}
+
+/// Holds all signals back from this thread until it is dropped.
+struct SignalsHeld {
+    former: libc::sigset_t,
+}
+
+impl SignalsHeld {
+    fn new() -> SignalsHeld {
+        // SAFETY: a set of signals is plain bits, for which zeros are a value; both calls write to sets that live here.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            let mut former: libc::sigset_t = std::mem::zeroed();
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut former);
+            SignalsHeld { former }
+        }
+    }
+}
+
+impl Drop for SignalsHeld {
+    fn drop(&mut self) {
+        // SAFETY: the set is the one that the thread had before.
+        unsafe {
+            libc::pthread_sigmask(
+                libc::SIG_SETMASK,
+                &raw const self.former,
+                std::ptr::null_mut(),
+            );
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Listening at one address on several workers.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net;
@@ -161,21 +161,27 @@ impl SharedAddress {
         Ok(listener.into())
     }
 
-    /// The socket that this worker is about to close for all.
-    fn last(&self, worker: usize) -> Option<Arc<net::TcpListener>> {
-        let sockets = self.sockets();
-        match self.balance {
-            Balance::Queue if sockets.listening.iter().sum::<usize>() > 1 => None,
-            _ => sockets.open[self.place(worker)].clone(),
+    /// A listener of a worker is about to be closed: the socket that will be closed with it, for what is in its
+    /// queue. With one queue for all, a worker that leaves it to the others has one listener less from now on.
+    fn begin_close(&self, worker: usize) -> Option<Arc<net::TcpListener>> {
+        let mut sockets = self.sockets();
+        if self.balance == Balance::Queue && sockets.listening.iter().sum::<usize>() > 1 {
+            // In the same step, so that of two that close at once one sees that it is the last.
+            self.leave_in(&mut sockets, worker, false);
+            return None;
         }
+        sockets.open[self.place(worker)].clone()
     }
 
     /// A worker has one listener less. With `keeps` its socket waits for the worker to come again.
     fn leave(&self, worker: usize, keeps: bool) {
-        let mut sockets = self.sockets();
+        self.leave_in(&mut self.sockets(), worker, keeps);
+    }
+
+    fn leave_in(&self, sockets: &mut Sockets, worker: usize, keeps: bool) {
         sockets.listening[worker] = sockets.listening[worker].saturating_sub(1);
         if !keeps {
-            self.close_if_unused(&mut sockets, worker);
+            self.close_if_unused(sockets, worker);
         }
     }
 
@@ -208,21 +214,35 @@ impl SharedAddress {
 ///
 /// # What is left in its queue
 ///
-/// A drain leaves no connection behind. Before the listener is closed, it refuses handshakes (on Linux and Android, by a
-/// filter in the kernel: a client that comes at that moment tries again a second later, and finds another worker, or is
-/// refused), lets those go on that have begun, and gives what has come to the server. One whose handshake takes longer than
-/// ten milliseconds, from far away, may come too late; Linux hands such connections to the sockets of the other workers if
-/// the administrator has set `net.ipv4.tcp_migrate_req`. With one queue for all there is nothing to lose until the last worker
-/// closes it.
+/// A drain leaves no connection behind. Before the listener is closed, it refuses handshakes (on Linux and Android,
+/// by a filter in the kernel: a client that comes at that moment tries again a second later, and finds another
+/// worker, or is refused), lets those go on that have begun, and gives what has come to the server. One whose
+/// handshake takes longer than ten milliseconds, from far away, may come too late; Linux hands such connections to
+/// the sockets of the other workers if the administrator has set `net.ipv4.tcp_migrate_req`. With one queue for all
+/// there is nothing to lose until the last worker closes it.
 ///
-/// If a worker is started again after a panic, it finds its socket, and what has come meanwhile, when it listens again at
-/// the address. Otherwise [`close`](SharedListener::close), the drop of it and the end of the worker close it, and
-/// reset what is in its queue, as with every listener.
+/// If a worker is started again after a panic, it finds its socket, and what has come meanwhile, when it listens
+/// again at the address. Otherwise [`close`](SharedListener::close), the drop of it and the end of the worker close
+/// it, and reset what is in its queue, as with every listener.
+///
+/// ```
+/// green::workers(2, |worker| {
+///     let listener: green::workers::SharedListener = worker.listen_shared("127.0.0.1:0")?;
+///     println!("{} listens at {}", worker.name(), listener.local_addr()?);
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SharedListener {
     group: Arc<SharedAddress>,
     worker: usize,
     listener: TcpListener,
+    /// Set once the address has no part of this one any more.
     closed: Cell<bool>,
+    /// True once a drain has asked for what is in the queue.
+    asked: Cell<bool>,
+    /// What is closed with it then.
+    last: RefCell<Option<Arc<net::TcpListener>>>,
 }
 
 impl SharedListener {
@@ -232,6 +252,8 @@ impl SharedListener {
             group,
             worker,
             closed: Cell::new(false),
+            asked: Cell::new(false),
+            last: RefCell::default(),
         })
     }
 
@@ -267,6 +289,7 @@ impl SharedListener {
         if !self.closed.replace(true) {
             self.group.leave(self.worker, false);
         }
+        drop(self.last.take());
         self.listener.close();
     }
 }
@@ -288,7 +311,12 @@ impl Listener for SharedListener {
     }
 
     fn accept_queued(&self) -> Option<(TcpStream, SocketAddr)> {
-        let socket = self.group.last(self.worker)?;
+        if !self.asked.replace(true) && !self.closed.get() {
+            let last = self.group.begin_close(self.worker);
+            self.closed.set(last.is_none());
+            self.last.replace(last);
+        }
+        let socket = self.last.borrow().clone()?;
         let next = || {
             let (stream, peer) = socket.accept().ok()?;
             Some((stream.into(), peer))

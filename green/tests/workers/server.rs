@@ -162,3 +162,32 @@ fn the_counters_of_one_that_has_ended_are_still_there() {
         assert_eq!(running.join().unwrap().killed, 0);
     });
 }
+
+#[test]
+fn new_clients_are_refused_while_it_waits_for_what_is_under_way() {
+    bounded(|| {
+        for one_queue in [false, true] {
+            let server = words().workers(2).one_queue(one_queue);
+            let running = server.start("127.0.0.1:0").unwrap();
+            let address = running.local_addr();
+            let waits = green::spawn(move || say(address, "long"));
+            while running.counters().open == 0 {
+                green::yield_now();
+            }
+            let handle = running.handle().clone();
+            handle.stop(Duration::from_secs(60));
+            // The listeners are closed by then, whatever still goes on.
+            let start = Instant::now();
+            loop {
+                match green::net::TcpStream::connect_timeout(address, SHORT) {
+                    Err(error) if error.kind() == ErrorKind::ConnectionRefused => break,
+                    _ => assert!(start.elapsed() < Duration::from_secs(60), "they are open"),
+                }
+            }
+            assert!((0..2).any(|worker| running.handle().thread(worker).is_some()));
+            handle.stop(Duration::ZERO);
+            assert_eq!(running.join().unwrap().killed, 1);
+            assert!(waits.join().unwrap().is_err());
+        }
+    });
+}
