@@ -180,13 +180,13 @@ fn serve_tower<T: Transport>(
 
 /// Puts what `make` makes apart from this stack, where it would push what each request needs to further pages.
 #[inline(never)]
-fn apart<R>(make: impl FnOnce() -> R) -> Box<R> {
-    Box::new(make())
+fn apart<R>(make: impl FnOnce() -> R) -> Pin<Box<R>> {
+    Box::pin(make())
 }
 
 /// Drives hyper to its end.
-fn drive<T: Transport, C: Future<Output = hyper::Result<()>> + Unpin>(
-    mut http: Box<C>,
+fn drive<T: Transport, C: Future<Output = hyper::Result<()>>>(
+    mut http: Pin<Box<C>>,
     shut_down: impl Fn(Pin<&mut C>),
     wire: &Wire<T>,
     facts: &Facts,
@@ -196,15 +196,15 @@ fn drive<T: Transport, C: Future<Output = hyper::Result<()>> + Unpin>(
     let served = block_on(poll_fn(|cx| {
         watch(wire, connection, cx);
         loop {
-            let polled = Pin::new(&mut *http).poll(cx);
+            let polled = http.as_mut().poll(cx);
             connection.set_idle(wire.is_idle());
             if let Poll::Ready(served) = polled {
                 return Poll::Ready(served.map_err(io::Error::other));
             }
-            // hyper looks at no request that has come after it was told, and would throw the beginning of one away.
-            if !told && connection.is_draining() && !wire.has_half_a_head() {
+            // Told before, it would look at no request that has come already. If there is none, the wire ends it.
+            if !told && connection.is_draining() && wire.notes.under_way.get() > 0 {
                 told = true;
-                shut_down(Pin::new(&mut *http));
+                shut_down(http.as_mut());
                 continue;
             }
             if wire.is_late() {
