@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::watch::{Results, Run, WorkersWatch};
+use super::watch::{Results, WorkerBody, WorkersWatch};
 use super::{WorkersError, WorkersHandle};
 use crate::greenthread::join_as_part;
 use crate::runtime::Runtime;
@@ -80,7 +80,7 @@ impl<T, E> fmt::Debug for Workers<T, E> {
 pub(super) fn start<T: Send + 'static, E: Send + 'static>(
     handle: WorkersHandle,
     signals: Option<(Signals, Option<Duration>)>,
-    run: Arc<Run<T, E>>,
+    run: Arc<WorkerBody<T, E>>,
 ) -> Result<Workers<T, E>, WorkersError<E>> {
     let mut watch = WorkersWatch::new(handle.clone(), run);
     let refused = (0..handle.len()).find_map(|index| watch.begin(index).err());
