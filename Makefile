@@ -1,5 +1,7 @@
 .PHONY: help tools demo test test-long frames sanitize check bench microbench doc install uninstall clean
 HUBS = epoll poll select polling
+# The crates that can be built with more or less.
+CHOICES = green green-backdoor green-dns green-http green-tls green-ws greenlet
 # Whose tests run once on each hub: green and what uses it.
 ON_GREEN = green green-backdoor green-console green-http green-patch green-tls green-ws examples
 PREFIX = /usr/local
@@ -26,11 +28,13 @@ else
 	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
 endif
 
-test-long: frames ## what takes longer: frames, random programs, ten million events and ten thousand TLS handshakes without growth
+test-long: frames ## what takes longer: frames, random programs, growth over events, handshakes and 2 GB, a soak of green-patch
 	PROPTEST_CASES=100000 cargo test --release -p greenlet --test fuzz
 	cargo test --release -p hub-c --test memory -- --ignored
 	cargo test --release -p green-tls --test leaks -- --ignored
+	cargo test --release -p green-http --test large -- --ignored
 	cargo test -p examples --all-features --test readme -- --ignored
+	for hub in $(HUBS); do GREEN_SOAK=75 GREEN_HUB=$$hub cargo test --release -p green-patch --test calls go_round || exit 1; done
 
 frames: tools    ## the stack frames that every wait goes through are small (x86-64, objdump)
 	cargo build --release -p examples --example echo_server
@@ -46,6 +50,8 @@ sanitize: tools  ## greenlet and the C interface under AddressSanitizer and Thre
 check: tools     ## rustfmt, clippy and rustdoc, warnings denied; the rules of the tree
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	for crate in $(CHOICES); do for features in "" --no-default-features; do \
+		cargo clippy --quiet -p $$crate --lib $$features -- -D warnings || exit 1; done; done
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
 	cargo test -p tidy
 	cargo test -p hub-c --test header

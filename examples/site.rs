@@ -1,7 +1,15 @@
 //! A small web site on 127.0.0.1, for the examples that fetch pages: it runs in the program that reads it, on the same
-//! hub.
+//! hub. And what examples of databases share.
 
 #![forbid(unsafe_code)]
+
+#[cfg(feature = "greened")]
+pub mod databases;
+
+/// The examples of the page on databases.
+#[cfg(all(doctest, feature = "greened"))]
+#[doc = include_str!("../docs/databases.md")]
+struct Databases;
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;

@@ -17,13 +17,13 @@ impl Redis {
     fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Box<dyn Error>> {
         self.stream.write_all(&command.get_packed_command())?;
         let answer = self.parser.parse_value(&mut self.stream)?.extract_error()?;
-        Ok(redis::from_owned_redis_value(answer)?)
+        Ok(redis::from_redis_value(answer)?)
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("usage: with_redis URL")?;
-    let stream = green::connect(url.into_connection_info()?.addr.to_string())?;
+    let stream = green::connect(url.into_connection_info()?.addr().to_string())?;
     let mut redis = Redis {
         stream,
         parser: Parser::new(),

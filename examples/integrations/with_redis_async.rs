@@ -8,15 +8,18 @@ use std::error::Error;
 use green::GreenPool;
 use green::future::{ThreadBound, block_on, spawn};
 use redis::aio::MultiplexedConnection;
-use redis::{IntoConnectionInfo, RedisResult, cmd};
+use redis::{AsyncConnectionConfig, IntoConnectionInfo, RedisResult, cmd};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args()
         .nth(1)
         .ok_or("usage: with_redis_async URL")?;
     let server = url.into_connection_info()?;
-    let stream = ThreadBound::new(green::connect(server.addr.to_string())?);
-    let (connection, driver) = block_on(MultiplexedConnection::new(&server.redis, stream))?;
+    let stream = ThreadBound::new(green::connect(server.addr().to_string())?);
+    let config = AsyncConnectionConfig::new().set_response_timeout(None); // by tokio's timer: Timeout does it here
+    let settings = server.redis_settings();
+    let connecting = MultiplexedConnection::new_with_config(settings, stream, config);
+    let (connection, driver) = block_on(connecting)?;
     let driver = spawn(driver);
 
     let key = format!("green:async:{}", std::process::id());

@@ -100,6 +100,13 @@ fn crossbeam() {
     );
 }
 
+/// Where green-patch can do its work.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn std_alone() {
+    assert_eq!(output("with_std", &[]), "100 answers; the last: word 99\n");
+}
+
 #[test]
 fn clap() {
     let mut command = program("with_clap");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use green::debug::{self, Run};
+use green::debug::{self, RunInfo};
 use green::tpool::JobError;
 
 /// About as many samples are taken, whatever the time: each costs some microseconds, and its names many more.
@@ -24,7 +24,7 @@ const MACHINERY: [&str; 5] = [
 /// Where the same lies in the sources.
 const SOURCES: [&str; 3] = ["green/src/runtime/", "green/src/debug/", "greenlet/src/"];
 
-pub(crate) fn sample(time: Duration) -> Vec<Run> {
+pub(crate) fn sample(time: Duration) -> Vec<RunInfo> {
     let period = (time / SAMPLES).max(SHORTEST);
     let log = debug::sample_runs(period, 2 * SAMPLES as usize);
     green::sleep(time);
@@ -35,7 +35,7 @@ pub(crate) fn sample(time: Duration) -> Vec<Run> {
 ///
 /// # Errors
 /// If no thread can be had to read the tables of symbols.
-pub(crate) fn folded(runs: Vec<Run>, by_place: bool) -> Result<String, JobError> {
+pub(crate) fn folded(runs: Vec<RunInfo>, by_place: bool) -> Result<String, JobError> {
     let runs: Vec<_> = runs
         .into_iter()
         .map(|run| (root(&run, by_place), run.stack, run.ran))
@@ -52,7 +52,7 @@ pub(crate) fn folded(runs: Vec<Run>, by_place: bool) -> Result<String, JobError>
 }
 
 /// What the stacks of a greenthread stand on.
-fn root(run: &Run, by_place: bool) -> String {
+fn root(run: &RunInfo, by_place: bool) -> String {
     let place = match run.greenthread {
         0 => "the thread itself".to_owned(),
         _ => format!("spawned at {}", run.spawned_at),

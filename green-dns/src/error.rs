@@ -5,6 +5,15 @@ use std::fmt;
 use std::io;
 
 /// Why a lookup has found no address, as a kind: the cases of `getaddrinfo`.
+///
+/// ```
+/// use green_dns::{Error, ErrorKind};
+///
+/// fn is_worth_another_try(error: &Error) -> bool {
+///     matches!(error.kind(), ErrorKind::TryAgain | ErrorKind::System)
+/// }
+/// assert!(is_worth_another_try(&Error::new(ErrorKind::TryAgain, "www", "no answer in time")));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

@@ -3,6 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A family of internet addresses.
+///
+/// ```
+/// use green_dns::{Family, Hints};
+///
+/// assert_eq!(Hints::new().family(Family::V4).family, Some(Family::of([127, 0, 0, 1].into())));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// IPv4 (`AF_INET`).
@@ -29,6 +35,13 @@ impl Family {
 }
 
 /// A type of sockets.
+///
+/// ```
+/// use green_dns::{Hints, SockType};
+///
+/// let hints = Hints::new().socktype(SockType::Datagram);
+/// assert_eq!(hints.socktype, Some(SockType::Datagram));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SockType {
     /// TCP (`SOCK_STREAM`).
@@ -49,6 +62,10 @@ pub enum SockType {
 ///
 /// let hints = Hints::new().family(Family::V6).v4mapped(true);
 /// assert!(hints.v4mapped && !hints.all);
+/// let hints = Hints::new().passive(true).addrconfig(true).canonical_name(true);
+/// assert!(hints.passive && hints.addrconfig && hints.canonical_name);
+/// let hints = Hints::new().numeric_host(true).numeric_service(true);
+/// assert!(hints.numeric_host && hints.numeric_service);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

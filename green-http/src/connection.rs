@@ -137,26 +137,10 @@ fn serve_http1<T: Transport>(
     let config = Rc::clone(&service.0.config);
     #[cfg(feature = "tower")]
     if config.tower.is_some() {
-        let (io, bridge) = crate::bridge::bridge(wire);
-        let http = config.http1.serve_connection(io, service).with_upgrades();
-        drive(
-            http,
-            |http| http.graceful_shutdown(),
-            wire,
-            facts,
-            connection,
-        )?;
-        // Of what was not taken over, this end of the pipe has ended as well.
-        bridge.end_of_http();
-        connection.set_idle(false);
-        return match wire.notes.refused.get() {
-            None => bridge.carry(),
-            Some(_) => Ok(()),
-        };
+        return serve_tower(wire, service, facts, connection);
     }
-    let http = config
-        .http1
-        .serve_connection(HyperIo(Rc::clone(wire)), service);
+    let io = HyperIo(Rc::clone(wire));
+    let http = apart(|| config.http1.serve_connection(io, service));
     drive(
         http,
         |http| http.graceful_shutdown(),
@@ -166,16 +150,48 @@ fn serve_http1<T: Transport>(
     )
 }
 
+/// The same for a service that may take the connection over.
+#[cfg(feature = "tower")]
+#[inline(never)]
+fn serve_tower<T: Transport>(
+    wire: &Rc<Wire<T>>,
+    service: Service,
+    facts: &Facts,
+    connection: &server::Connection,
+) -> io::Result<()> {
+    let config = Rc::clone(&service.0.config);
+    let (io, bridge) = crate::bridge::bridge(wire);
+    let http = apart(|| config.http1.serve_connection(io, service).with_upgrades());
+    drive(
+        http,
+        |http| http.graceful_shutdown(),
+        wire,
+        facts,
+        connection,
+    )?;
+    // Of what was not taken over, this end of the pipe has ended as well.
+    bridge.end_of_http();
+    connection.set_idle(false);
+    match wire.notes.refused.get() {
+        None => bridge.carry(),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Puts what `make` makes apart from this stack, where it would push what each request needs to further pages.
+#[inline(never)]
+fn apart<R>(make: impl FnOnce() -> R) -> Box<R> {
+    Box::new(make())
+}
+
 /// Drives hyper to its end.
 fn drive<T: Transport, C: Future<Output = hyper::Result<()>> + Unpin>(
-    http: C,
+    mut http: Box<C>,
     shut_down: impl Fn(Pin<&mut C>),
     wire: &Wire<T>,
     facts: &Facts,
     connection: &server::Connection,
 ) -> io::Result<()> {
-    // Not on this stack, where it would take the place of what is used for each request.
-    let mut http = Box::new(http);
     let mut told = false;
     let served = block_on(poll_fn(|cx| {
         watch(wire, connection, cx);

@@ -14,7 +14,9 @@ use crate::sys;
 /// greenthread is being killed or a deadline around it has passed, `EBADF` if the number was closed meanwhile.
 #[inline]
 pub(crate) fn retry(seen: Seen, direction: Direction, mut op: impl FnMut() -> isize) -> isize {
-    layer::spend();
+    if !begins(seen) {
+        return -(libc::EBADF as isize);
+    }
     let mut waits = Waits::new(seen, direction);
     if waits.is_worth_a_try() {
         let said = op();
@@ -33,6 +35,13 @@ pub(crate) fn retry(seen: Seen, direction: Direction, mut op: impl FnMut() -> is
     }
 }
 
+/// Lets others run if the caller has had its share. False if one of them has closed the number.
+#[inline]
+pub(crate) fn begins(seen: Seen) -> bool {
+    layer::spend();
+    seen.is_open()
+}
+
 /// The waits of one call.
 pub(crate) struct Waits {
     seen: Seen,
@@ -42,6 +51,8 @@ pub(crate) struct Waits {
     /// True if the last wait has found it ready.
     woken: bool,
     pause: Pause,
+    /// False for a call that waits whatever the mode of the descriptor is: `poll`.
+    heeds_mode: bool,
 }
 
 impl Waits {
@@ -52,6 +63,7 @@ impl Waits {
             deadline: None,
             woken: false,
             pause: Pause::new(),
+            heeds_mode: true,
         }
     }
 
@@ -59,8 +71,14 @@ impl Waits {
     pub(crate) fn until(seen: Seen, direction: Direction, deadline: Option<Instant>) -> Waits {
         Waits {
             deadline: Some(deadline),
+            heeds_mode: false,
             ..Waits::new(seen, direction)
         }
+    }
+
+    /// As the function.
+    pub(crate) fn begins(&self) -> bool {
+        begins(self.seen)
     }
 
     /// True if a call is worth its price, as far as the hub knows.
@@ -104,6 +122,9 @@ impl Waits {
             Some(now) if now.stamp.is_same_file(self.seen.stamp) => self.seen.token = now.token,
             _ => return WaitEnd::Ready,
         }
+        if self.seen.token.is_none() && !self.seen.is_confirmed() {
+            return self.in_another_mode();
+        }
         let token = match self.seen.token {
             Some(token) => token,
             None => match self.seen.register() {
@@ -121,6 +142,20 @@ impl Waits {
             // Another greenthread waits here, or the hub has lost sight of it.
             WaitEnd::Cannot(_) => self.wait_unknown(deadline),
             end => end,
+        }
+    }
+
+    /// The mode was changed by a bare system call.
+    #[cold]
+    fn in_another_mode(&mut self) -> WaitEnd {
+        match self.seen.mode.nonblocking && self.heeds_mode {
+            true => WaitEnd::Expired,
+            false => {
+                if self.heeds_mode {
+                    self.deadline = None;
+                }
+                WaitEnd::Ready
+            }
         }
     }
 

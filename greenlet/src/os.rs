@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::thread_locals::on_host;
+
 static FORKS: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs in the child, before `fork` returns there: only what a signal handler may do.
@@ -82,9 +84,14 @@ pub fn fork(first: impl FnOnce()) -> io::Result<Option<u32>> {
     // Before the fork, so that the child is counted.
     fork_count();
     let held = SignalsHeld::new();
-    // SAFETY: this is the only thread of the process, and only threads make others, so it still is. Nobody else holds a
-    // lock or has memory half changed, so the child may do whatever this process may do.
-    match unsafe { libc::fork() } {
+    let mut said = 0;
+    // The system writes the number of the child's thread to where it thinks that the thread is described.
+    on_host(&mut || {
+        // SAFETY: this is the only thread of the process, and only threads make others, so it still is. Nobody else holds
+        // a lock or has memory half changed, so the child may do whatever this process may do.
+        said = unsafe { libc::fork() };
+    });
+    match said {
         -1 => Err(io::Error::last_os_error()),
         0 => {
             first();

@@ -44,6 +44,9 @@ pub(crate) struct Thread {
     /// The thread pointer that the system has given this thread.
     #[cfg(own_thread_locals)]
     pub(crate) host: Cell<*mut u8>,
+    /// Storages that are not in use.
+    #[cfg(own_thread_locals)]
+    pub(crate) spare: crate::thread_locals::Spare,
     main: ManuallyDrop<Block>,
 }
 
@@ -109,6 +112,8 @@ crate::per_thread! {
         registered: Cell::new(false),
         #[cfg(own_thread_locals)]
         host: Cell::new(ptr::null_mut()),
+        #[cfg(own_thread_locals)]
+        spare: crate::thread_locals::Spare::new(),
         main: ManuallyDrop::new(Block {
             sp: Cell::new(ptr::null_mut()),
             expects: Cell::new(None),

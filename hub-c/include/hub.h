@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 // The version of this header: major, minor and patch number. hub_version is the library's.
-#define HUB_VERSION 0x000100
+#define HUB_VERSION 0x000200
 
 // Interest, or report: a read makes progress.
 #define HUB_READ 1

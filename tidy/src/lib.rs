@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod changelog;
+pub mod examples;
 pub mod frames;
 pub mod length;
 pub mod links;

@@ -61,10 +61,6 @@ pub const ALLOWED: &[(&str, &str)] = &[
         "what HTTP is spoken over; of names, the one of TCP and UDP that a query goes by",
     ),
     (
-        "Stream",
-        "green-tls and green-ws ask the same of it, and neither needs the other",
-    ),
-    (
         "Acceptor",
         "what takes TLS handshakes, as rustls has it; in green's server nobody sees it",
     ),

@@ -1,7 +1,7 @@
 //! The rules, applied to this tree.
 
 use tidy::source::{Source, root, tree};
-use tidy::{changelog, length, links, manifests, names, rooms, unsafety, words};
+use tidy::{changelog, examples, length, links, manifests, names, rooms, unsafety, words};
 
 #[track_caller]
 fn holds(rule: fn(&[Source]) -> Vec<String>) {
@@ -37,6 +37,11 @@ fn no_word_is_left_that_means_work_or_a_place() {
 #[test]
 fn unsafe_is_inside_the_fence_and_has_reasons() {
     holds(unsafety::check);
+}
+
+#[test]
+fn public_items_have_examples() {
+    holds(examples::check);
 }
 
 #[test]

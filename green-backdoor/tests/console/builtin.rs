@@ -67,6 +67,40 @@ fn greenthreads_are_listed_and_shown() {
 }
 
 #[test]
+fn the_counters_are_those_of_the_thread() {
+    let served = Served::commands(Commands::new());
+    let mut client = served.client();
+    let sleepers: Vec<_> = (0..3)
+        .map(|_| green::spawn(|| green::sleep(LONG)))
+        .collect();
+    green::yield_now();
+    let before = green::debug::counters();
+    let answer = client.ask("counters");
+    let after = green::debug::counters();
+    let shown = |name: &str| -> u64 {
+        let line = answer
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} ")));
+        let line = line.unwrap_or_else(|| panic!("{name} in {answer}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    for (name, least, most) in [
+        ("switches", before.switches, after.switches),
+        ("spawns", before.spawns, after.spawns),
+        ("turns", before.turns, after.turns),
+    ] {
+        assert!((least..=most).contains(&shown(name)), "{name}: {answer}");
+    }
+    assert_eq!(shown("greenthreads"), after.greenthreads as u64);
+    assert_eq!(shown("descriptors"), after.descriptors as u64);
+    assert!(shown("timers") >= 3 && shown("readers") >= 1, "{answer}");
+    for name in ["runnable", "writers", "remote waiters"] {
+        shown(name);
+    }
+    green::killall(&sleepers);
+}
+
+#[test]
 fn a_greenthread_is_killed() {
     let victim = green::spawn(|| green::sleep(LONG));
     let fresh = green::spawn_after(LONG, || ());

@@ -7,6 +7,14 @@ use std::sync::Arc;
 use crate::{Answer, Error, ErrorKind, Family, Name, Says};
 
 /// What is known of a host.
+///
+/// ```
+/// use green_dns::Host;
+///
+/// fn show(host: &Host) {
+///     println!("{} (also {:?}) has {:?}", host.name, host.aliases, host.addresses);
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Host {
@@ -19,6 +27,14 @@ pub struct Host {
 }
 
 /// What one question has come to, shared by all who asked it.
+///
+/// ```
+/// use green_dns::{Answered, ErrorKind, Unanswered};
+/// use std::sync::Arc;
+///
+/// let silent: Answered = Err(Arc::new(Unanswered::new(ErrorKind::TryAgain, "no answer in time")));
+/// assert!(silent.is_err_and(|why| why.kind == ErrorKind::TryAgain));
+/// ```
 pub type Answered = Result<Arc<Answer>, Arc<Unanswered>>;
 
 /// Why a question has no answer. Each who asked it makes an [`Error`] of its own of it.

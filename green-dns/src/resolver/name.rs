@@ -103,6 +103,11 @@ impl Name {
 }
 
 /// Why a text is no name of a host.
+///
+/// ```
+/// let error = green_dns::Name::parse("no name").unwrap_err();
+/// println!("{error}");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameError(&'static str);
 

@@ -18,6 +18,18 @@ use crate::{
 /// cache keeps that in a cell or behind a lock.
 ///
 /// The example of [this crate](crate) implements it with a table.
+///
+/// ```
+/// use green_dns::{Error, Resolve};
+///
+/// /// Where to find the web page of a host, on whatever resolver.
+/// fn find(resolver: &impl Resolve, host: &str) -> Result<(), Error> {
+///     for address in resolver.lookup(host, 80)? {
+///         println!("{address}");
+///     }
+///     Ok(())
+/// }
+/// ```
 pub trait Resolve {
     /// What the hosts file says now.
     fn hosts(&self) -> impl Deref<Target = Hosts>;

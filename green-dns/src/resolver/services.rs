@@ -18,6 +18,14 @@ pub struct Services {
 }
 
 /// The protocol by which a service is reached.
+///
+/// ```
+/// use green_dns::{Services, Transport};
+///
+/// let services = Services::parse("domain 53/tcp\ndomain 53/udp\nhttp 80/tcp\n");
+/// assert_eq!(services.port("domain", Transport::Udp), Some(53));
+/// assert_eq!(services.port("http", Transport::Udp), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// TCP.

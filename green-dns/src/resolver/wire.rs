@@ -13,6 +13,13 @@ use crate::Name;
 pub const LONGEST_CHAIN: usize = 16;
 
 /// What is asked of a name: a type of records.
+///
+/// ```
+/// use green_dns::{Question, RecordKind};
+///
+/// let both = [RecordKind::A, RecordKind::Aaaa].map(|kind| Question::new("www.example", kind));
+/// assert_eq!((both[0].name == both[1].name, both[0] == both[1]), (true, false));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RecordKind {
@@ -25,6 +32,13 @@ pub enum RecordKind {
 }
 
 /// A question to a name server.
+///
+/// ```
+/// use green_dns::{Question, RecordKind, reverse_name};
+///
+/// let whose = Question::new(reverse_name([192, 0, 2, 1].into()), RecordKind::Ptr);
+/// assert_eq!(whose.name, "1.2.0.192.in-addr.arpa");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     /// As [`Name::text`] has it.
@@ -51,6 +65,22 @@ pub struct Query {
 }
 
 /// What a name server said.
+///
+/// ```
+/// use green_dns::{Question, RecordKind, Reply};
+///
+/// let query = Question::new("www.example", RecordKind::A).query(4711)?;
+/// let mut refusal = query.bytes().to_vec();
+/// refusal[2] |= 0x80; // An answer,
+/// refusal[3] |= 5; // and that of a server that refuses.
+/// match query.reply(&refusal) {
+///     Some(Reply::Answer(answer)) => println!("{:?}", answer.says),
+///     Some(Reply::Truncated) => println!("ask again over TCP"),
+///     Some(refused) => println!("ask another server: {refused:?}"),
+///     None => unreachable!("it is the reply to this question"),
+/// }
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug)]
 pub enum Reply {
     /// The answer, which may be that there is nothing.
@@ -66,6 +96,18 @@ pub enum Reply {
 }
 
 /// What is known of a name.
+///
+/// ```
+/// use green_dns::{Answer, Says};
+/// use std::time::Duration;
+///
+/// let answer = Answer {
+///     chain: vec!["www.example".into(), "web.example".into()],
+///     says: Says::Addresses(vec![[192, 0, 2, 7].into()]),
+///     ttl: Duration::from_secs(60),
+/// };
+/// assert!(answer.has_addresses());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// From the name that was asked for to the canonical one.
@@ -84,6 +126,15 @@ impl Answer {
 }
 
 /// What an answer says.
+///
+/// ```
+/// use green_dns::Says;
+///
+/// fn is_final(says: &Says) -> bool {
+///     !matches!(says, Says::Elsewhere)
+/// }
+/// assert!(is_final(&Says::NoName) && !is_final(&Says::Elsewhere));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Says {
     /// These addresses, each once.

@@ -8,7 +8,7 @@ use crate::sys::{int, sys};
 
 /// The number is about to become another file's, or nobody's: those who wait for it are to hear of that, and nothing that
 /// is remembered of it is good any more.
-fn ends(fd: c_int) {
+pub(super) fn ends(fd: c_int) {
     if is_armed() {
         // First, so that those who are woken see it.
         known::closed(fd);
@@ -87,7 +87,7 @@ pub(super) unsafe extern "C" fn dup(fd: c_int) -> c_int {
     let said = unsafe { sys!(SYS_dup, fd) };
     if said >= 0 && is_armed() {
         known::shared(fd);
-        known::closed(said as c_int);
+        ends(said as c_int);
     }
     int(said)
 }

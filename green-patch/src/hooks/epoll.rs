@@ -7,9 +7,10 @@ use std::time::Duration;
 use green::layer::Interest;
 use libc::{epoll_event, sigset_t, timespec};
 
+use super::own_loop::end_connections;
 use super::poll::{SIGSET, duration_of, wait_for};
 use crate::active::{Part, is_green};
-use crate::sys::{int, sys};
+use crate::sys::{self, int, sys};
 use crate::wait::deadline;
 
 /// # Safety
@@ -34,15 +35,19 @@ unsafe fn wait(
     timeout: Option<Duration>,
     mask: *const sigset_t,
 ) -> c_int {
-    int(wait_for(
-        &[(fd, Interest::READ)],
-        deadline(timeout),
-        !mask.is_null(),
-        || {
-            // SAFETY: as the caller vouches for.
-            unsafe { ask(fd, events, most, 0, mask) }
-        },
-    ))
+    let mut look = || {
+        // SAFETY: as the caller vouches for.
+        unsafe { ask(fd, events, most, 0, mask) }
+    };
+    let until = deadline(timeout);
+    let said = wait_for(&[(fd, Interest::READ)], until, !mask.is_null(), &mut look);
+    if sys::is(said, libc::ECANCELED) && end_connections(fd) {
+        let ended = look();
+        if ended > 0 {
+            return int(ended);
+        }
+    }
+    int(said)
 }
 
 /// As libc's.

@@ -12,6 +12,7 @@ mod file;
 mod many;
 mod mode;
 mod names;
+mod own_loop;
 mod poll;
 mod process;
 mod receive;

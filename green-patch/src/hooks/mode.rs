@@ -4,9 +4,19 @@ use std::ffi::{c_int, c_ulong, c_void};
 
 use libc::socklen_t;
 
+use super::close::ends;
 use crate::active::is_armed;
 use crate::known;
 use crate::sys::{int, sys};
+
+/// Whether the calls of this descriptor wait is another matter now. One whose calls do not is somebody's who waits for it by
+/// other means, and may want to have the hub watch it.
+fn changes(fd: c_int, nonblocking: bool) {
+    known::mode_changed(fd);
+    if nonblocking {
+        known::forget(fd);
+    }
+}
 
 /// As libc's. It is declared with a variable number of arguments, of which the system takes one.
 ///
@@ -18,10 +28,10 @@ pub(super) unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize
     let said = unsafe { sys!(SYS_fcntl, fd, command, argument) };
     if is_armed() {
         match command {
-            libc::F_SETFL => known::mode_changed(fd),
+            libc::F_SETFL => changes(fd, argument as c_int & libc::O_NONBLOCK != 0),
             libc::F_DUPFD | libc::F_DUPFD_CLOEXEC if said >= 0 => {
                 known::shared(fd);
-                known::closed(said as c_int);
+                ends(said as c_int);
             }
             _ => {}
         }
@@ -48,7 +58,8 @@ pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usi
     // SAFETY: as the caller vouches for.
     let said = unsafe { sys!(SYS_ioctl, fd, request, argument) };
     if request == libc::FIONBIO as c_ulong && is_armed() {
-        known::mode_changed(fd);
+        // SAFETY: the system has read an int there, or has failed to.
+        changes(fd, said == 0 && unsafe { *(argument as *const c_int) } != 0);
     }
     int(said)
 }

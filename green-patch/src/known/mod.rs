@@ -144,6 +144,18 @@ pub(crate) fn born(fd: c_int, mode: Mode) {
 }
 
 impl Seen {
+    /// Asks the system how its calls wait, before the first wait: who changes that by bare system calls does so before. False
+    /// if that is another way than was remembered.
+    pub(crate) fn is_confirmed(&mut self) -> bool {
+        let mode = self.mode.confirm(self.fd);
+        let is_same = mode == Some(self.mode);
+        if !is_same {
+            mode_changed(self.fd);
+        }
+        self.mode = mode.unwrap_or(self.mode);
+        is_same
+    }
+
     /// True if the number is still that of the same open file.
     pub(crate) fn is_open(&self) -> bool {
         stamp(self.fd).is_same_file(self.stamp)

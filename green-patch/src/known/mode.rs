@@ -81,16 +81,26 @@ impl Mode {
         if flags < 0 {
             return None;
         }
-        let kind = ask_kind(fd)?;
+        Some(Mode::with(fd, flags, ask_kind(fd)?))
+    }
+
+    /// As `ask`, of one whose kind is known.
+    pub(crate) fn confirm(self, fd: c_int) -> Option<Mode> {
+        // SAFETY: asks for the flags of a number that may be open or not.
+        let flags = unsafe { sys!(SYS_fcntl, fd, libc::F_GETFL) };
+        (flags >= 0).then(|| Mode::with(fd, flags, self.kind))
+    }
+
+    fn with(fd: c_int, flags: isize, kind: Kind) -> Mode {
         let timed = match kind.is_socket() {
             true => DIRECTIONS.map(|direction| timeout(fd, direction).is_some()),
             false => [false; 2],
         };
-        Some(Mode {
+        Mode {
             kind,
             nonblocking: flags & libc::O_NONBLOCK as isize != 0,
             timed,
-        })
+        }
     }
 
     /// How long a call of this direction may wait, if that is bounded.

@@ -3,7 +3,11 @@
 
 mod common;
 
+mod closing;
 mod files;
+mod kills;
+mod outside;
+mod own_loop;
 mod polls;
 mod processes;
 mod scopes;

@@ -375,3 +375,25 @@ fn a_thread_ends_whose_greenthread_waits_for_ever() {
     .unwrap();
     drop(send);
 }
+
+#[test]
+fn a_thread_ends_whose_greenthread_does_not_let_go_of_a_call() {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    patched();
+    thread::spawn(|| {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        spawn(move || {
+            let mut tries = 0;
+            // A call that its kill has cut short, again and again.
+            while near.read(&mut [0]).is_err() {
+                tries += 1;
+            }
+            (tries, far)
+        });
+        green::sleep(ms(2));
+    })
+    .join()
+    .unwrap();
+}

@@ -11,9 +11,19 @@ use super::observe::Watch;
 use crate::runtime::Task;
 
 /// A run of a greenthread, from where it was switched to up to where it let others run.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let log = green::debug::long_runs(Duration::from_millis(2), 100);
+/// green::spawn(|| std::thread::sleep(Duration::from_millis(3))).join().unwrap();
+/// for run in log.take() {
+///     println!("{} ran for {:?}: {}", run.greenthread, run.ran, run.stack);
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Run {
+pub struct RunInfo {
     /// The id of the greenthread; 0 is the thread's own.
     pub greenthread: u64,
     /// Its name, if it has one.
@@ -41,7 +51,7 @@ pub(super) struct Log {
     most: usize,
     /// Time that no sample stands for yet.
     rest: Cell<Duration>,
-    runs: RefCell<Vec<Run>>,
+    runs: RefCell<Vec<RunInfo>>,
     lost: Cell<u64>,
 }
 
@@ -64,7 +74,7 @@ impl Log {
         if self.runs.borrow().len() >= self.most {
             return self.lost.set(self.lost.get() + 1);
         }
-        let run = Run {
+        let run = RunInfo {
             greenthread: task.id,
             name: task.name(),
             spawned_at: task.spawned_at,
@@ -77,6 +87,14 @@ impl Log {
 }
 
 /// Notes runs of the greenthreads of this thread until it is dropped. Made by [`long_runs`] and [`sample_runs`].
+///
+/// ```
+/// use green::debug::RunLog;
+///
+/// let log: RunLog = green::debug::long_runs(std::time::Duration::from_secs(60), 100);
+/// green::yield_now();
+/// assert!(log.take().is_empty());
+/// ```
 #[must_use = "nothing is noted any more once this is dropped"]
 pub struct RunLog {
     watch: Rc<Watch>,
@@ -143,7 +161,7 @@ impl RunLog {
     }
 
     /// The runs that were noted since the last call, in their order.
-    pub fn take(&self) -> Vec<Run> {
+    pub fn take(&self) -> Vec<RunInfo> {
         self.log.runs.take()
     }
 

@@ -105,9 +105,13 @@ impl Runtime {
             return owner.get().into_iter().collect();
         }
         let some = |is_one: &dyn Fn(&Task) -> bool| {
-            let tasks = self.tasks();
-            let some = tasks.iter().filter(|other| is_one(other));
-            some.take(MOST_HOLDERS).map(|other| other.id).collect()
+            // Not by way of `tasks`: many may ask, and each looks at all.
+            let tasks = self.tasks.borrow();
+            let some = tasks.iter().filter(|(_, other)| is_one(other));
+            let ids = some.take(MOST_HOLDERS).map(|(_, other)| other.id);
+            let mut ids: Vec<_> = ids.collect();
+            ids.sort_unstable();
+            ids
         };
         match task.reason.get() {
             Reason::Join(id) => vec![id],

@@ -1,9 +1,10 @@
 //! What happens at the end of a greenthread: wake-ups, links, wakers.
 
+use std::any::Any;
 use std::rc::Rc;
 use std::task::Waker;
 
-use super::{Place, Task, WaitList, Waiter, contain};
+use super::{Exit, Place, Task, WaitList, Waiter, contain};
 
 /// Something that happens at the end of a greenthread.
 pub(crate) enum OnEnd {
@@ -62,6 +63,16 @@ impl Task {
         if let Some(extra) = self.has_extra() {
             drop(extra.awaiter.take());
         }
+    }
+
+    /// Stores the result, and tells those who wait for it.
+    #[inline(always)]
+    pub(crate) fn complete(self: &Rc<Task>, result: Result<Box<dyn Any>, Exit>) {
+        let nothing = self.result.replace(Some(result));
+        debug_assert!(nothing.is_none(), "a greenthread ends once");
+        drop(nothing);
+        self.complete.set(true);
+        self.tell_end();
     }
 
     /// Does what is to happen at the end, in order.

@@ -14,7 +14,7 @@ impl Runtime {
         if !self.pace.is_check_due(left) {
             self.budget.set(left - 1);
         } else if left == 0 || self.has_had_its_share() {
-            self.let_others_run();
+            greenlet::mask_exit(|| self.let_others_run());
         } else {
             self.budget.set(left - 1);
         }

@@ -101,7 +101,7 @@ pub(crate) struct Task {
     /// A deadline may be open that has no timer yet.
     pub(super) unarmed: Cell<bool>,
     /// True once its result is there.
-    complete: Cell<bool>,
+    pub(super) complete: Cell<bool>,
     /// True once nobody can take the result.
     detached: Cell<bool>,
     /// See `layer::mark`.
@@ -296,11 +296,6 @@ impl Task {
         self.extra().deadlines.open(place, after, time)
     }
 
-    /// Where an open deadline was opened.
-    pub(crate) fn deadline_place(&self, id: DeadlineId) -> Option<&'static Location<'static>> {
-        self.extra().deadlines.place(id)
-    }
-
     /// Closes a deadline; its timer, if it has not fired, is the caller's to cancel.
     pub(super) fn close_deadline(&self, id: DeadlineId) -> Option<TimerKey> {
         let timer = self.extra().deadlines.close(id);
@@ -344,16 +339,6 @@ impl Task {
     #[inline]
     pub(crate) fn is_detached(&self) -> bool {
         self.detached.get()
-    }
-
-    /// Stores the result, and tells those who wait for it.
-    #[inline(always)]
-    pub(crate) fn complete(self: &Rc<Task>, result: Result<Box<dyn Any>, Exit>) {
-        let nothing = self.result.replace(Some(result));
-        debug_assert!(nothing.is_none(), "a greenthread ends once");
-        drop(nothing);
-        self.complete.set(true);
-        self.tell_end();
     }
 }
 

@@ -36,6 +36,22 @@ pub use stream_server::StreamServer;
 use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// What a server gets its connections from.
+///
+/// ```
+/// use green::server::Listener;
+///
+/// /// Takes one connection and closes it.
+/// fn turn_away(listener: &impl Listener) -> std::io::Result<()> {
+///     let (stream, from) = listener.accept()?;
+///     println!("not now, {from:?}");
+///     drop(stream);
+///     Ok(())
+/// }
+/// let listener = green::listen("127.0.0.1:0")?;
+/// let _client = green::connect(listener.local_addr()?)?;
+/// turn_away(&listener)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait Listener {
     /// A connection. It is closed when it is dropped.
     type Stream: 'static;

@@ -17,6 +17,14 @@ use crate::signal::Signals;
 const GREEN_WORKERS: &str = "GREEN_WORKERS";
 
 /// What becomes of a worker that panics.
+///
+/// ```
+/// use green::workers::{OnPanic, WorkersBuilder};
+///
+/// let workers = WorkersBuilder::new().count(2).on_panic(OnPanic::Restart);
+/// green::workers(workers, |_| ())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnPanic {
     /// It stops all others, and its panic is what the call gives.

@@ -64,6 +64,16 @@ impl Common {
 /// Some workers, seen from every thread: stops them, and spawns into them.
 ///
 /// It is `Send`, `Sync` and cheap to clone.
+///
+/// ```
+/// green::workers(2, |worker| {
+///     let all = worker.handle().clone();
+///     assert_eq!(all.len(), 2);
+///     all.stop(None);
+///     worker.wait_stop();
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct WorkersHandle {
     pub(super) shared: Arc<Common>,

@@ -224,6 +224,15 @@ impl SharedAddress {
 /// If a worker is started again after a panic, it finds its socket, and what has come meanwhile, when it listens
 /// again at the address. Otherwise [`close`](SharedListener::close), the drop of it and the end of the worker close
 /// it, and reset what is in its queue, as with every listener.
+///
+/// ```
+/// green::workers(2, |worker| {
+///     let listener: green::workers::SharedListener = worker.listen_shared("127.0.0.1:0")?;
+///     println!("{} listens at {}", worker.name(), listener.local_addr()?);
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SharedListener {
     group: Arc<SharedAddress>,
     worker: usize,

@@ -154,6 +154,19 @@ impl fmt::Debug for WorkersServer {
 }
 
 /// A [`WorkersServer`] that was started. If it is dropped, its workers are told to stop at once.
+///
+/// ```
+/// use green::server::StreamServer;
+/// use green::workers::RunningServer;
+///
+/// let server: RunningServer = StreamServer::factory(|| |_stream, _peer| ())
+///     .workers(2)
+///     .start("127.0.0.1:0")?;
+/// drop(green::connect(server.local_addr())?);
+/// assert_eq!(server.handle().len(), 2);
+/// server.drain(std::time::Duration::from_secs(5))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[must_use = "dropping it ends the server"]
 pub struct RunningServer {
     workers: Workers<Drained, io::Error>,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::watch::{Results, WorkerBody, WorkersWatch};
+use super::watch::{Results, RunWorker, WorkersWatch};
 use super::{WorkersError, WorkersHandle};
 use crate::greenthread::join_as_part;
 use crate::runtime::Runtime;
@@ -16,6 +16,15 @@ use crate::{Flag, GreenThread};
 ///
 /// It belongs to the thread that has started them; [`handle`](Workers::handle) is for all. If it is dropped, the
 /// workers are told to stop at once, and nobody waits for them; so they are if the thread ends that has started them.
+///
+/// ```
+/// use green::workers::WorkersBuilder;
+///
+/// let workers = WorkersBuilder::new().count(2).start(|worker| Ok::<_, ()>(worker.index()));
+/// let workers = workers.unwrap();
+/// assert_eq!(workers.handle().len(), 2);
+/// assert_eq!(workers.join().unwrap(), [0, 1]);
+/// ```
 #[must_use = "dropping it stops the workers"]
 pub struct Workers<T: 'static, E: 'static> {
     handle: WorkersHandle,
@@ -80,7 +89,7 @@ impl<T, E> fmt::Debug for Workers<T, E> {
 pub(super) fn start<T: Send + 'static, E: Send + 'static>(
     handle: WorkersHandle,
     signals: Option<(Signals, Option<Duration>)>,
-    run: Arc<WorkerBody<T, E>>,
+    run: Arc<RunWorker<T, E>>,
 ) -> Result<Workers<T, E>, WorkersError<E>> {
     let mut watch = WorkersWatch::new(handle.clone(), run);
     let refused = (0..handle.len()).find_map(|index| watch.begin(index).err());

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::pin::pin;
-use super::watch::{News, WorkerBody};
+use super::watch::{News, RunWorker};
 use super::{Worker, WorkersError, WorkersHandle};
 use crate::runtime::{Runtime, contain};
 use crate::sync::Queue;
@@ -15,7 +15,7 @@ use crate::{Exit, hubs};
 pub(super) fn work<T, E>(
     handle: WorkersHandle,
     index: usize,
-    run: Arc<WorkerBody<T, E>>,
+    run: Arc<RunWorker<T, E>>,
     news: &Queue<News<T, E>>,
 ) {
     let result = match begin(&handle, index) {
@@ -55,7 +55,7 @@ fn begin(handle: &WorkersHandle, index: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn call<T, E>(run: &WorkerBody<T, E>, worker: Worker) -> Result<T, WorkersError<E>> {
+fn call<T, E>(run: &RunWorker<T, E>, worker: Worker) -> Result<T, WorkersError<E>> {
     let index = worker.index();
     match catch_unwind(AssertUnwindSafe(|| run(worker))) {
         Ok(Ok(value)) => Ok(value),

@@ -13,7 +13,7 @@ use crate::Flag;
 use crate::sync::Queue;
 
 /// What runs on each worker.
-pub(super) type WorkerBody<T, E> = dyn Fn(Worker) -> Result<T, E> + Send + Sync;
+pub(super) type RunWorker<T, E> = dyn Fn(Worker) -> Result<T, E> + Send + Sync;
 
 pub(super) type Results<T, E> = Result<Vec<T>, WorkersError<E>>;
 
@@ -32,7 +32,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What that greenthread knows.
 pub(super) struct WorkersWatch<T, E> {
     handle: WorkersHandle,
-    run: Arc<WorkerBody<T, E>>,
+    run: Arc<RunWorker<T, E>>,
     news: Arc<Queue<News<T, E>>>,
     /// One for each worker that was started.
     lives: Vec<OfWorker>,
@@ -52,7 +52,7 @@ struct OfWorker {
 }
 
 impl<T: Send + 'static, E: Send + 'static> WorkersWatch<T, E> {
-    pub(super) fn new(handle: WorkersHandle, run: Arc<WorkerBody<T, E>>) -> WorkersWatch<T, E> {
+    pub(super) fn new(handle: WorkersHandle, run: Arc<RunWorker<T, E>>) -> WorkersWatch<T, E> {
         WorkersWatch {
             run,
             news: Arc::new(Queue::unbounded()),

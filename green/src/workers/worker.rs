@@ -11,6 +11,11 @@ use crate::net::ToSocketAddrs;
 use crate::server::Lifecycle;
 
 /// The worker that a closure runs on. It belongs to that thread; clones are the same worker.
+///
+/// ```
+/// let names = green::workers(2, |worker| Ok::<_, ()>(format!("{} of {}", worker.index(), worker.name())));
+/// assert_eq!(names.unwrap()[1], "1 of worker-1");
+/// ```
 #[derive(Clone)]
 pub struct Worker {
     index: usize,

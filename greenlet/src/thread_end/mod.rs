@@ -141,6 +141,8 @@ fn end(thread: &'static Thread, end: ThreadEnd) {
             say(left, end);
         }
         thread.pool.close();
+        #[cfg(own_thread_locals)]
+        crate::thread_locals::close(thread);
         if let Some(stack) = thread.signal_stack.take() {
             stack.remove();
         }

@@ -6,7 +6,9 @@ use std::mem;
 use std::ptr;
 use std::sync::OnceLock;
 
-use super::destructors;
+use super::destructors::{self, Own};
+use super::reuse::Reuse;
+use super::segment::{errno, segment};
 use super::storage::{at, birth, call_with, on_host};
 use crate::arch;
 use crate::thread::{Thread, thread, word};
@@ -16,8 +18,10 @@ type Deallocate = unsafe extern "C" fn(*mut c_void, bool);
 
 /// Places are counted from the thread pointer.
 pub(super) struct Layout {
-    pub(super) allocate: Allocate,
-    pub(super) deallocate: Deallocate,
+    allocate: Allocate,
+    deallocate: Deallocate,
+    /// How a storage is used again, if that can be.
+    pub(super) reuse: Option<Reuse>,
     /// The C library's description of the thread, which is what `pthread_self` gives.
     description: isize,
     /// An `int` that is not zero where a thread must take locks.
@@ -40,9 +44,11 @@ pub(super) struct Layout {
 /// `cpu_id` of a thread that the system was not asked about: the C library makes a system call instead.
 const NOT_REGISTERED: i32 = -2;
 
+static KNOWN: OnceLock<Result<Layout, &'static str>> = OnceLock::new();
+
 /// The caller has entered the thread, and runs with its pointer the first time.
+#[inline]
 pub(super) fn known() -> Result<&'static Layout, &'static str> {
-    static KNOWN: OnceLock<Result<Layout, &'static str>> = OnceLock::new();
     KNOWN
         .get_or_init(|| {
             let mut found = Err("");
@@ -51,6 +57,14 @@ pub(super) fn known() -> Result<&'static Layout, &'static str> {
         })
         .as_ref()
         .map_err(|reason| *reason)
+}
+
+/// As `known`, but if nobody has looked yet it is not known.
+pub(super) fn known_before() -> Result<&'static Layout, &'static str> {
+    match KNOWN.get() {
+        Some(known) => known.as_ref().map_err(|reason| *reason),
+        None => Err("nobody has looked"),
+    }
 }
 
 #[cold]
@@ -72,9 +86,10 @@ fn find() -> Result<Layout, &'static str> {
     };
     // SAFETY: the call cannot fail.
     let description = offset(pointer, unsafe { libc::pthread_self() } as *const u8);
-    let layout = Layout {
+    let mut layout = Layout {
         allocate,
         deallocate,
+        reuse: None,
         description,
         multiple: description + MULTIPLE,
         id: description + id_in_description().ok_or(unknown)?,
@@ -89,6 +104,7 @@ fn find() -> Result<Layout, &'static str> {
     let segment = segment().ok_or("the C library's own thread-locals were not found")?;
     arch::configure(offset(pointer, segment.start), segment.bytes);
     layout.try_out(thread())?;
+    layout.try_reuse();
     Ok(layout)
 }
 
@@ -200,18 +216,51 @@ impl Layout {
             std::process::abort();
         }
         // SAFETY: nothing uses it any more.
-        unsafe { dispose(self, pointer) };
+        unsafe { self.unmake(pointer) };
         reason.map_or(Ok(()), Err)
     }
-}
 
-/// Frees a storage while the layout is not known to all.
-///
-/// # Safety
-/// As for `death`.
-unsafe fn dispose(layout: &Layout, pointer: *mut u8) {
-    // SAFETY: promised by the caller.
-    unsafe { (layout.deallocate)(pointer.cast(), true) };
+    /// Finds out how a storage is used again, and tries it: what was changed must be as it was.
+    fn try_reuse(&mut self) {
+        let Some(pointer) = self.make() else {
+            return;
+        };
+        // SAFETY: just made, and nobody else's; all places are inside it.
+        unsafe {
+            let reuse = Reuse::find(pointer, self.description);
+            if let Some(reuse) = &reuse {
+                at::<Own>(pointer, self.own).write(Own::new(true));
+                at::<u32>(pointer, self.id).write(1);
+                reuse.begin_afresh(self, pointer);
+                let is_fresh = !(*at::<Own>(pointer, self.own)).is_own.get()
+                    && at::<u32>(pointer, self.id).read() == 0;
+                if !is_fresh {
+                    return;
+                }
+            }
+            self.unmake(pointer);
+            self.reuse = reuse;
+        }
+    }
+
+    /// A storage as the C library makes it.
+    pub(super) fn make(&self) -> Option<*mut u8> {
+        // SAFETY: the C library's function, as it is called for a new thread: without memory of the caller's.
+        let pointer = unsafe { (self.allocate)(ptr::null_mut()) }.cast::<u8>();
+        (!pointer.is_null()).then_some(pointer)
+    }
+
+    /// Frees a storage.
+    ///
+    /// # Safety
+    /// Nothing uses it any more.
+    pub(super) unsafe fn unmake(&self, pointer: *mut u8) {
+        // SAFETY: promised by the caller; the C library made it and its memory.
+        unsafe {
+            self.free_specific(pointer);
+            (self.deallocate)(pointer.cast(), true);
+        }
+    }
 }
 
 /// True if the destructor of a thread-local comes to the running storage, and is called by it.
@@ -238,12 +287,7 @@ fn offset(pointer: *mut u8, address: *const u8) -> isize {
     address.addr().wrapping_sub(pointer.addr()).cast_signed()
 }
 
-fn errno() -> *mut c_int {
-    // SAFETY: the call cannot fail.
-    unsafe { libc::__errno_location() }
-}
-
-fn symbol(name: &CStr) -> Option<*mut c_void> {
+pub(super) fn symbol(name: &CStr) -> Option<*mut c_void> {
     // SAFETY: a C string.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     (!found.is_null()).then_some(found)
@@ -295,44 +339,6 @@ fn rseq() -> Option<isize> {
     let offset = symbol(c"__rseq_offset")?.cast::<isize>();
     // SAFETY: the C library's constant of this name.
     Some(unsafe { offset.read() })
-}
-
-/// The C library's own thread-locals of the running thread.
-struct Segment {
-    start: *const u8,
-    bytes: usize,
-}
-
-fn segment() -> Option<Segment> {
-    unsafe extern "C" fn look(
-        info: *mut libc::dl_phdr_info,
-        _: libc::size_t,
-        found: *mut c_void,
-    ) -> c_int {
-        // SAFETY: the system's description of a loaded file, and the place below.
-        let (info, found) = unsafe { (&*info, &mut *found.cast::<Option<Segment>>()) };
-        if info.dlpi_tls_data.is_null() {
-            return 0;
-        }
-        // SAFETY: so many headers are there.
-        let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-        let start = info.dlpi_tls_data.cast::<u8>().cast_const();
-        for header in headers
-            .iter()
-            .filter(|header| header.p_type == libc::PT_TLS)
-        {
-            let bytes = header.p_memsz as usize;
-            if (start.addr()..start.addr() + bytes).contains(&errno().addr()) {
-                *found = Some(Segment { start, bytes });
-                return 1;
-            }
-        }
-        0
-    }
-    let mut found: Option<Segment> = None;
-    // SAFETY: the function has the type that is asked for, and the place lives until the call returns.
-    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut found).cast()) };
-    found.filter(|segment| segment.bytes >= 16)
 }
 
 /// The words that the ABI or the compiler wants at the thread pointer itself.

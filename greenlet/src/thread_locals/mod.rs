@@ -55,6 +55,10 @@ mod layout;
 #[cfg(not(own_thread_locals))]
 mod none;
 #[cfg(own_thread_locals)]
+mod reuse;
+#[cfg(own_thread_locals)]
+mod segment;
+#[cfg(own_thread_locals)]
 mod storage;
 
 use std::io;
@@ -66,9 +70,11 @@ use none as found;
 #[cfg(not(own_thread_locals))]
 pub(crate) use none::NoStorage as Storage;
 #[cfg(own_thread_locals)]
+pub(crate) use reuse::Spare;
+#[cfg(own_thread_locals)]
 use storage as found;
 #[cfg(own_thread_locals)]
-pub(crate) use storage::Storage;
+pub(crate) use storage::{Storage, close};
 
 /// Says whether greenlets can have thread-locals of their own here: looked at once, thoroughly.
 ///

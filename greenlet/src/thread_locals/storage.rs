@@ -94,11 +94,14 @@ impl Drop for Storage {
 
 /// A storage whose thread-locals have their first values.
 pub(super) fn birth(layout: &Layout, thread: &Thread) -> Option<*mut u8> {
-    // SAFETY: the C library's function, as it is called for a new thread: without memory of the caller's.
-    let pointer = unsafe { (layout.allocate)(std::ptr::null_mut()) }.cast::<u8>();
-    if pointer.is_null() {
-        return None;
-    }
+    let pointer = match (&layout.reuse, thread.spare.take()) {
+        (Some(reuse), Some(pointer)) => {
+            // SAFETY: nobody has had it since its greenlet died.
+            unsafe { reuse.begin_afresh(layout, pointer) };
+            pointer
+        }
+        _ => layout.make()?,
+    };
     // SAFETY: every place is one inside the storage, as `layout` has tried, and nobody else knows of it.
     unsafe {
         layout.fill(pointer, thread.host.get(), next_id());
@@ -110,12 +113,23 @@ pub(super) fn birth(layout: &Layout, thread: &Thread) -> Option<*mut u8> {
 
 /// # Safety
 /// `pointer` comes from `birth`, and nothing uses it any more.
-pub(super) unsafe fn death(pointer: *mut u8) {
-    if let Ok(layout) = layout::known() {
-        // SAFETY: promised by the caller; the C library made it and its memory.
-        unsafe {
-            layout.free_specific(pointer);
-            (layout.deallocate)(pointer.cast(), true);
+unsafe fn death(pointer: *mut u8) {
+    let Ok(layout) = layout::known() else {
+        return;
+    };
+    let thread = thread();
+    if layout.reuse.is_none() || !thread.spare.keep(pointer) {
+        // SAFETY: promised by the caller.
+        unsafe { layout.unmake(pointer) };
+    }
+}
+
+/// Frees what a thread that ends has kept.
+pub(crate) fn close(thread: &Thread) {
+    if let Ok(layout) = layout::known_before() {
+        for pointer in thread.spare.take_all() {
+            // SAFETY: kept by `death`, and nobody has it.
+            unsafe { layout.unmake(pointer) };
         }
     }
 }

@@ -268,6 +268,7 @@ where
         })
     }
 
+    #[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
     #[inline]
     pub(crate) fn poll_transfer(
         &self,

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use greenlet::os::fork_count;
@@ -14,10 +14,22 @@ use greenlet::os::fork_count;
 use super::threads::Threads;
 use crate::greenthread::Panic;
 use crate::runtime::{
-    Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, resume_interrupt,
+    Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, lock, resume_interrupt,
 };
 
 /// Why a job has no value.
+///
+/// ```
+/// use green::tpool::{JobError, submit};
+///
+/// # green::debug::tpool_exceptions(false);
+/// match submit(|| panic!("no"))?.join() {
+///     Ok(()) => unreachable!(),
+///     Err(JobError::Panicked(panic)) => assert_eq!(panic.message(), "no"),
+///     Err(refused) => println!("{refused}"),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JobError {
@@ -87,6 +99,13 @@ struct Slot<T> {
 /// A job that was handed to a pool by [`submit`](super::submit): wait for its value, or cancel it.
 ///
 /// Dropping it detaches: the job runs, and its value is dropped. It may go to another thread and be joined there.
+///
+/// ```
+/// let job: green::tpool::Job<u64> = green::tpool::submit(|| (1..=20).product())?;
+/// green::yield_now(); // It runs in another thread meanwhile.
+/// assert_eq!(job.join()?, 2_432_902_008_176_640_000);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Job<T> {
     slot: Arc<Mutex<Slot<T>>>,
     /// Where it runs, if not here and now; and that its caller has left.
@@ -94,11 +113,6 @@ pub struct Job<T> {
     deserted: Arc<AtomicBool>,
     /// In the child of a fork nobody runs it any more, and the lock may be held by a thread of the parent.
     forks: usize,
-}
-
-/// Nothing that can panic runs under this lock, so poison means nothing.
-fn lock<T>(slot: &Mutex<Slot<T>>) -> MutexGuard<'_, Slot<T>> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T: Send + 'static> Job<T> {

@@ -7,6 +7,10 @@
 #[path = "../http-compare/load.rs"]
 mod load;
 
+#[allow(dead_code, reason = "the other program says what is spoken over what")]
+#[path = "../http-compare/stream.rs"]
+mod stream;
+
 mod handoff;
 mod server;
 

@@ -3,10 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use green_http::{Body, Request, Response, Server};
 use peers::stats::table;
 use peers::sys;
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::Failure;
 use crate::load::{CASES, Load};
@@ -78,9 +80,14 @@ fn start(kind: &str) -> Result<Running, Failure> {
 /// Microseconds of the server's processor time for each request.
 pub fn cost(kind: &str, requests: usize) -> Result<[f64; 1], Failure> {
     let server = start(kind)?;
+    // No case here is over TLS.
+    let tls = ClientConfig::builder()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let tls = Arc::new(tls);
     let mut loads = Vec::new();
     for _ in 0..LOADS {
-        loads.push(Load::connect(&server.address, &CASES[0])?);
+        loads.push(Load::connect(&server.address, &CASES[0], &tls)?);
     }
     run(&mut loads, requests / 10)?;
     let clock = sys::CpuClock::of(server.child.id())?;

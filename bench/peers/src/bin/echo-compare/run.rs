@@ -21,6 +21,8 @@ pub const SERVERS: &[&str] = &[
     "green-poll",
     "green-select",
     "green-polling",
+    "std-epoll",
+    "std-shared-epoll",
 ];
 
 const SERVER_CPU: &str = "0";
@@ -105,7 +107,9 @@ impl Pair {
     pub fn start(server: &str, case: &Case) -> io::Result<Pair> {
         let (name, program) = server.split_once('@').unwrap_or((server, "echo-server"));
         let (kind, hub) = match name.rsplit_once('-') {
-            Some((kind @ ("green" | "green-shared"), hub)) => (kind, Some(hub)),
+            Some((kind @ ("green" | "green-shared" | "std" | "std-shared"), hub)) => {
+                (kind, Some(hub))
+            }
             _ => (name, None),
         };
         let mut server = start(SERVER_CPU, program, &[kind], hub)?;

@@ -5,6 +5,7 @@
 mod on_green;
 mod on_may;
 mod on_smol;
+mod on_std;
 mod on_tokio;
 mod raw;
 mod raw_epoll;
@@ -31,6 +32,8 @@ const KINDS: &[(&str, Serve)] = &[
     ("smol", on_smol::serve),
     ("green", on_green::serve),
     ("green-shared", on_green::serve_sharing),
+    ("std", on_std::serve),
+    ("std-shared", on_std::serve_without_locals),
 ];
 
 fn main() -> ExitCode {

@@ -1,34 +1,41 @@
-//! `http-compare [OPTIONS]`: the same HTTP load against every server; prints markdown tables.
+//! `http-compare [OPTIONS]`: the same load against every server of HTTP, TLS and WebSocket; prints markdown tables.
 //!
-//! Options: `--servers LIST` and `--cases LIST` (comma separated, default all), `--rounds N` (9), `--requests N` of each
-//! sample (40000).
+//! Options: `--servers LIST` (comma separated; any that `http-server` knows) and `--cases LIST` (default all; `memory` is
+//! one of them), `--rounds N` (9), `--requests N` of each sample (40000; a tenth of them where each has a connection).
 //!
 //! Each round starts every server afresh on the first processor; the load runs on the second. The rounds are interleaved,
 //! in an order that rotates. A sample is the server's own processor time over the requests that it has answered.
 
 mod load;
+mod stream;
 
 use std::io::{self, BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
 use peers::stats::{Samples, figure, table};
 use peers::sys;
+use rustls::client::Resumption;
+use rustls::{ClientConfig, RootCertStore};
 
-use load::{CASES, Case};
-
-const SERVERS: &[&str] = &["hyper", "axum", "may", "green", "green-axum"];
+use load::{CASES, Case, Load, MEASURED};
 
 struct Options {
-    servers: Vec<String>,
+    servers: Option<Vec<String>>,
     cases: Vec<&'static Case>,
+    memory: bool,
     rounds: usize,
     requests: usize,
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
-        servers: SERVERS.iter().map(|server| server.to_string()).collect(),
+        servers: None,
         cases: CASES.iter().collect(),
+        memory: true,
         rounds: 9,
         requests: 40_000,
     };
@@ -36,15 +43,15 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         let value = arguments.next().ok_or(format!("{name} needs a value"))?;
         let wrong = || format!("{name} cannot be {value:?}");
         match name.as_str() {
-            "--servers" => options.servers = value.split(',').map(str::to_string).collect(),
+            "--servers" => options.servers = Some(value.split(',').map(str::to_string).collect()),
             "--cases" => {
-                let named = |name| {
-                    CASES
-                        .iter()
-                        .find(|case| case.name == name)
-                        .ok_or_else(wrong)
-                };
-                options.cases = value.split(',').map(named).collect::<Result<_, _>>()?;
+                let names: Vec<_> = value.split(',').collect();
+                options.memory = names.contains(&"memory");
+                let named = |name: &&str| CASES.iter().find(|case| case.name == *name);
+                let cases = names.iter().filter(|name| **name != "memory");
+                options.cases = cases
+                    .map(|name| named(name).ok_or_else(wrong))
+                    .collect::<Result<_, _>>()?;
             }
             "--rounds" => options.rounds = value.parse().map_err(|_| wrong())?,
             "--requests" => options.requests = value.parse().map_err(|_| wrong())?,
@@ -52,6 +59,41 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         }
     }
     Ok(options)
+}
+
+/// A certificate in a directory that ends with this value, and who trusts it.
+struct Secrets {
+    directory: PathBuf,
+    client: Arc<ClientConfig>,
+}
+
+impl Secrets {
+    fn make() -> io::Result<Secrets> {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])
+            .map_err(io::Error::other)?;
+        let directory = std::env::temp_dir().join(format!("http-compare-{}", std::process::id()));
+        std::fs::create_dir_all(&directory)?;
+        std::fs::write(directory.join("cert.pem"), made.cert.pem())?;
+        std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem())?;
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(made.cert.der().clone())
+            .map_err(io::Error::other)?;
+        let mut client = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        client.resumption = Resumption::disabled();
+        Ok(Secrets {
+            directory,
+            client: Arc::new(client),
+        })
+    }
+}
+
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
 }
 
 /// A server that ends with this value.
@@ -69,13 +111,14 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(kind: &str) -> io::Result<Server> {
+    fn start(kind: &str, secrets: &Path) -> io::Result<Server> {
         let path = std::env::current_exe()?.with_file_name("http-server");
         let mut command = Command::new("taskset");
         command
             .args(["-c", "0"])
             .arg(path)
-            .arg(kind)
+            .args([kind, "127.0.0.1:0"])
+            .arg(secrets)
             .stdout(Stdio::piped());
         let mut child = sys::die_with_parent(&mut command).spawn()?;
         let out = child
@@ -89,14 +132,39 @@ impl Server {
             .unwrap_or_default()
             .trim()
             .to_owned();
-        Ok(Server { child, address })
+        let server = Server { child, address };
+        server.wait_until_it_listens()?;
+        Ok(server)
+    }
+
+    /// may_minihttp says its address before it listens there.
+    fn wait_until_it_listens(&self) -> io::Result<()> {
+        for _ in 0..200 {
+            match TcpStream::connect(&self.address) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                connected => return connected.map(drop),
+            }
+        }
+        Err(io::ErrorKind::ConnectionRefused.into())
+    }
+
+    /// What it has in memory, in bytes.
+    fn memory(&self) -> io::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+        kilobytes
+            .map(|kilobytes| kilobytes * 1024)
+            .ok_or_else(|| io::Error::other("the system does not say how much memory it has"))
     }
 }
 
 /// Microseconds of the server's processor time for each request.
-fn sample(kind: &str, case: &'static Case, requests: usize) -> io::Result<f64> {
-    let server = Server::start(kind)?;
-    let mut load = load::Load::connect(&server.address, case)?;
+fn sample(kind: &str, case: &'static Case, requests: usize, secrets: &Secrets) -> io::Result<f64> {
+    let server = Server::start(kind, &secrets.directory)?;
+    let mut load = Load::connect(&server.address, case, &secrets.client)?;
     load.run(requests / 10)?;
     let clock = sys::CpuClock::of(server.child.id())?;
     let before = clock.now()?;
@@ -105,38 +173,88 @@ fn sample(kind: &str, case: &'static Case, requests: usize) -> io::Result<f64> {
     Ok(cost.as_secs_f64() * 1e6 / answered as f64)
 }
 
-fn measure(options: &Options, case: &'static Case) -> io::Result<()> {
-    let count = options.servers.len();
-    let mut rounds = vec![vec![0.0; count]; options.rounds];
-    for (round, figures) in rounds.iter_mut().enumerate() {
+/// KiB of a connection that is idle after one request.
+fn sample_memory(kind: &str, secrets: &Secrets) -> io::Result<f64> {
+    let server = Server::start(kind, &secrets.directory)?;
+    let mut load = Load::connect(&server.address, &CASES[0], &secrets.client)?;
+    let grown = load.fill(|| server.memory())?;
+    Ok(grown as f64 / 1024.0 / MEASURED as f64)
+}
+
+/// Takes a sample of each server in each round, and prints them.
+fn measure(
+    options: &Options,
+    case: &Case,
+    (title, unit): (&str, &str),
+    rounds: usize,
+    sample: impl Fn(&str) -> io::Result<f64>,
+) -> io::Result<()> {
+    let servers: Vec<&str> = match &options.servers {
+        None => case.servers.to_vec(),
+        Some(wanted) => wanted
+            .iter()
+            .map(String::as_str)
+            .filter(|server| case.is_for(server))
+            .collect(),
+    };
+    let count = servers.len();
+    let mut samples = vec![vec![0.0; count]; rounds];
+    for (round, figures) in samples.iter_mut().enumerate() {
         for turn in 0..count {
             let at = (turn + round) % count;
-            figures[at] = sample(&options.servers[at], case, options.requests)?;
+            figures[at] = sample(servers[at])?;
         }
     }
     let over_rounds = |value: &dyn Fn(&[f64]) -> f64| {
-        let mut samples = Samples::default();
-        rounds.iter().for_each(|round| samples.push(value(round)));
-        samples
+        let mut all = Samples::default();
+        samples.iter().for_each(|round| all.push(value(round)));
+        all
     };
-    let place = |name: &str| options.servers.iter().position(|server| server == name);
-    let row = |(at, server): (usize, &String)| {
+    let place = |name: &str| servers.iter().position(|server| *server == name);
+    let row = |(at, server): (usize, &&str)| {
         let cost = over_rounds(&|round| round[at]);
-        let over = |other: &str| {
-            place(other).and_then(|other| over_rounds(&|round| round[at] / round[other]).median())
+        let over = |other: &&str| {
+            figure(
+                place(other)
+                    .and_then(|other| over_rounds(&|round| round[at] / round[other]).median()),
+            )
         };
-        vec![
-            server.clone(),
+        let mut row = vec![
+            server.to_string(),
             figure(cost.median()),
             format!("{} %", figure(cost.spread())),
-            figure(over("hyper")),
-            figure(over("axum")),
-        ]
+        ];
+        row.extend(case.peers.iter().map(over));
+        row
     };
-    let rows: Vec<_> = options.servers.iter().enumerate().map(row).collect();
-    let header = ["server", "us per request", "±", "over hyper", "over axum"];
-    println!("\n{}. Goal of green: {}.\n", case.title, case.goal);
-    println!("{}", table(&header.map(String::from), &rows));
+    let rows: Vec<_> = servers.iter().enumerate().map(row).collect();
+    let mut header = vec!["server".to_owned(), unit.to_owned(), "±".to_owned()];
+    header.extend(case.peers.iter().map(|peer| format!("over {peer}")));
+    println!("\n{title}.\n");
+    println!("{}", table(&header, &rows));
+    Ok(())
+}
+
+fn run(options: &Options) -> Result<(), String> {
+    sys::pin(1)
+        .and_then(|()| sys::raise_fd_limit())
+        .map_err(|error| error.to_string())?;
+    let secrets = Secrets::make().map_err(|error| error.to_string())?;
+    for case in &options.cases {
+        let requests = options.requests / if case.is_fresh() { 10 } else { 1 };
+        let heading = (case.title, "us per request");
+        measure(options, case, heading, options.rounds, |kind| {
+            sample(kind, case, requests, &secrets)
+        })
+        .map_err(|error| format!("{}: {error}", case.title))?;
+    }
+    if options.memory {
+        let heading = ("A connection that is idle after one request", "KiB");
+        measure(options, &CASES[0], heading, options.rounds.min(3), |kind| {
+            sample_memory(kind, &secrets)
+        })
+        .map_err(|error| format!("memory: {error}"))?;
+    }
     Ok(())
 }
 
@@ -148,15 +266,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if let Err(error) = sys::pin(1).and_then(|()| sys::raise_fd_limit()) {
-        eprintln!("http-compare: {error}");
-        return ExitCode::FAILURE;
-    }
-    for case in &options.cases {
-        if let Err(error) = measure(&options, case) {
-            eprintln!("http-compare, {}: {error}", case.title);
-            return ExitCode::FAILURE;
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("http-compare: {error}");
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
 }

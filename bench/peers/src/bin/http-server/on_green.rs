@@ -5,13 +5,17 @@ use std::net::TcpListener;
 
 use green_http::{Response, Server};
 
-pub fn serve(listener: TcpListener) -> io::Result<()> {
+pub fn pages() -> Server {
     let page = super::ten_kilobytes();
     let server = Server::new(move |request| match request.uri().path() {
         "/10k" => Response::new(page.clone()),
         _ => Response::new("Hello, World!"),
     });
-    run(server, listener)
+    server.connections(20_000)
+}
+
+pub fn serve(listener: TcpListener) -> io::Result<()> {
+    run(pages(), listener)
 }
 
 pub fn axum(listener: TcpListener) -> io::Result<()> {

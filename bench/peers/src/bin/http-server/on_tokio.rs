@@ -11,8 +11,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-fn block_on(future: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+pub fn block_on(future: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -20,9 +21,29 @@ fn block_on(future: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     runtime.block_on(local.run_until(future))
 }
 
-fn listening(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
+pub fn listening(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
     listener.set_nonblocking(true)?;
     tokio::net::TcpListener::from_std(listener)
+}
+
+/// Serves the pages on one connection.
+pub async fn pages(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, page: Bytes) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = match request.uri().path() {
+            "/10k" => Response::new(Full::new(page.clone())),
+            _ => {
+                let hello = Full::new(Bytes::from_static(b"Hello, World!"));
+                let mut answer = Response::new(hello);
+                let plain = hyper::header::HeaderValue::from_static("text/plain; charset=utf-8");
+                answer.headers_mut().insert("content-type", plain);
+                answer
+            }
+        };
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let mut http = http1::Builder::new();
+    http.pipeline_flush(true).header_read_timeout(None);
+    let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
 pub fn hyper(listener: TcpListener) -> io::Result<()> {
@@ -32,25 +53,7 @@ pub fn hyper(listener: TcpListener) -> io::Result<()> {
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let page = page.clone();
-            tokio::task::spawn_local(async move {
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let answer = match request.uri().path() {
-                        "/10k" => Response::new(Full::new(page.clone())),
-                        _ => {
-                            let hello = Full::new(Bytes::from_static(b"Hello, World!"));
-                            let mut answer = Response::new(hello);
-                            let plain = hyper::header::HeaderValue::from_static("text/plain; charset=utf-8");
-                            answer.headers_mut().insert("content-type", plain);
-                            answer
-                        }
-                    };
-                    async move { Ok::<_, Infallible>(answer) }
-                });
-                let mut http = http1::Builder::new();
-                http.pipeline_flush(true).header_read_timeout(None);
-                let _ = http.serve_connection(TokioIo::new(stream), service).await;
-            });
+            tokio::task::spawn_local(pages(stream, page.clone()));
         }
     })
 }
