@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -166,29 +167,50 @@ fn a_crawler_for_threads_differs_in_two_lines() {
     assert_eq!(threads.len() + 1, greened.len());
 }
 
+/// Answers one request: of a tree of 31 pages, and a link to nowhere.
+fn serve_page(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let first = lines.next().transpose()?.unwrap_or_default();
+    while lines
+        .next()
+        .transpose()?
+        .is_some_and(|line| !line.is_empty())
+    {}
+    let path = first.split(' ').nth(1).unwrap_or_default();
+    let body = match path.trim_start_matches('/').parse().unwrap_or(0) {
+        n @ 1..16 => format!(
+            "<a href=\"/{}\">l</a> <a href=\"/{}\">r</a>",
+            2 * n,
+            2 * n + 1
+        ),
+        n @ 16..32 => format!("leaf {n} <a href=\"/40\">away</a>"),
+        _ => String::new(),
+    };
+    let status = if body.is_empty() {
+        "404 Not Found"
+    } else {
+        "200 OK"
+    };
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 #[test]
 fn both_crawlers_find_every_page() {
-    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
-    let address = server.server_addr().to_ip().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
     let served = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&served);
     std::thread::spawn(move || {
-        for request in server.incoming_requests() {
-            count.fetch_add(1, Ordering::SeqCst);
-            // A tree of 31 pages, and a link to nowhere.
-            let number: Option<usize> = request.url().trim_start_matches('/').parse().ok();
-            let body = match number.unwrap_or(1) {
-                n @ 1..16 => format!(
-                    "<a href=\"/{}\">left</a> <a href=\"/{}\">right</a>",
-                    2 * n,
-                    2 * n + 1
-                ),
-                n @ 16..32 => format!("leaf {n} <a href=\"/40\">away</a>"),
-                _ => String::new(),
-            };
-            let status = if body.is_empty() { 404 } else { 200 };
-            let response = tiny_http::Response::from_string(body).with_status_code(status);
-            let _ = request.respond(response);
+        for stream in listener.incoming() {
+            let (stream, count) = (stream.unwrap(), Arc::clone(&count));
+            std::thread::spawn(move || {
+                count.fetch_add(1, Ordering::SeqCst);
+                serve_page(stream).unwrap();
+            });
         }
     });
     for name in ["threads_crawler", "greened_crawler"] {
