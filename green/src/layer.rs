@@ -28,14 +28,14 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use hub_core::{Direction, Interest, NotReady, Token};
 
 use crate::runtime::readiness::{Waited, registered};
 use crate::runtime::{
-    Anywhere, Ended, Here, Interrupt, Reason, RemoteWaiter, Runtime, Wait, Waiting, Why, once,
+    Anywhere, Ended, Here, Interrupt, Reason, RemoteWaiter, Runtime, Wait, Waiting, Why, lock, once,
 };
 use crate::threads::tpool::{Lane, submit_in};
 
@@ -210,7 +210,8 @@ pub fn park(
 ) -> Option<WaitEnd> {
     let mut waits = false;
     let enter = |waiter| {
-        waits = enqueue(Unpark(waiter));
+        // A lock in it must not be waited for as greenthreads wait: this park has begun.
+        waits = no_switch(|| enqueue(Unpark(waiter)));
         waits.then_some(())
     };
     let ended = waiting(|runtime| {
@@ -262,11 +263,6 @@ pub fn elsewhere<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> O
             return None;
         }
     }
-}
-
-/// Nothing that can panic runs under such a lock, so poison means nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for the first of some descriptors, of any kind and mode; for a duplicate of each, so that one that is closed

@@ -6,6 +6,7 @@ mod common;
 mod closing;
 mod files;
 mod kills;
+mod outside;
 mod own_loop;
 mod polls;
 mod processes;

@@ -3,12 +3,13 @@
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use greenlet::os::fork_count;
 
 use super::observe::Watch;
+use crate::runtime::lock;
 
 /// What a thread shows its watchdog.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Heartbeat {
             self.kernel_thread.store(number, Ordering::Relaxed);
             watch(self.me.clone(), self.resolution);
         }
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = (id, Some(spawned_at));
+        *lock(&self.running) = (id, Some(spawned_at));
         let beat = self.beat.load(Ordering::Relaxed);
         self.beat.store((beat | 1) + 2, Ordering::Release);
     }
@@ -68,7 +69,7 @@ impl Heartbeat {
     }
 
     fn report(&self, after: Duration) {
-        let (id, spawned_at) = *self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let (id, spawned_at) = *lock(&self.running);
         let who = match (id, spawned_at) {
             (0, _) | (_, None) => "its own greenthread".to_owned(),
             (id, Some(place)) => format!("greenthread {id} (spawned at {place})"),

@@ -9,9 +9,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use crate::runtime::{Anywhere, Here, Origin, Runtime, Waiting};
+use crate::runtime::{Anywhere, Here, Origin, Runtime, Waiting, lock};
 
 /// Who may use a primitive: [`OneThread`] or [`Shared`].
 ///
@@ -178,7 +178,7 @@ impl Reach for Shared {
     #[inline]
     fn with<T, R>(cell: &Mutex<T>, f: impl FnOnce(&mut T) -> R) -> R {
         // No code of the user runs under the lock, so nothing is left half done there.
-        f(&mut cell.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut lock(cell))
     }
 }
 
@@ -202,7 +202,7 @@ impl Gate {
         if self.owner.load(Ordering::Relaxed) == me {
             return None;
         }
-        let locked = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let locked = lock(&self.lock);
         self.owner.store(me, Ordering::Relaxed);
         Some(PastGate {
             gate: self,

@@ -18,6 +18,7 @@ mod kill;
 #[cfg(feature = "layer")]
 mod layer;
 mod life;
+mod lock;
 mod member;
 mod observe;
 pub(crate) mod once;
@@ -65,6 +66,7 @@ pub use interrupt::resume_interrupt;
 pub(crate) use interrupt::{
     ExitCode, Interrupt, Killed, Mask, PastDeadline, contain, is_control, message,
 };
+pub(crate) use lock::lock;
 pub(crate) use member::Member;
 pub(crate) use observe::Observer;
 #[cfg(feature = "thread-locals")]

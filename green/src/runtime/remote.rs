@@ -2,13 +2,13 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 
 use hub_core::Waker;
 
 use super::per_process::PerProcess;
 use super::remote_wait::ParkName;
-use super::{Runtime, ThreadClosed, ThreadHandle, contain};
+use super::{Runtime, ThreadClosed, ThreadHandle, contain, lock};
 
 pub(super) enum Message {
     Spawn(Box<dyn FnOnce() + Send>),
@@ -41,7 +41,7 @@ pub(crate) struct Remote {
 impl Remote {
     /// Nothing that can panic runs under this lock, so poison means nothing.
     pub(super) fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inbox)
     }
 
     pub(super) fn send(&self, message: Message) -> Result<(), ThreadClosed> {
@@ -107,7 +107,7 @@ static MAIN: PerProcess<Mutex<Weak<Remote>>> = PerProcess::new();
 
 fn main_remote() -> MutexGuard<'static, Weak<Remote>> {
     let main = MAIN.get(Mutex::default);
-    main.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(main)
 }
 
 pub(crate) fn main_handle() -> Option<ThreadHandle> {

@@ -1,7 +1,7 @@
 //! Waiting until the process may have a descriptor again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use super::per_process::PerProcess;
@@ -26,10 +26,7 @@ fn change<R>(mut lacking: MutexGuard<'_, Lacking>, f: impl FnOnce(&mut Waiters) 
 }
 
 fn lock() -> MutexGuard<'static, Lacking> {
-    LACKING
-        .get(Mutex::default)
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
+    super::lock(LACKING.get(Mutex::default))
 }
 
 impl Runtime {

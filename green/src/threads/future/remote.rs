@@ -5,14 +5,14 @@ use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::try_block_on;
 use crate::greenthread::{AnyGreenThread, Panic};
 use crate::hubs::{self, ThreadClosed, ThreadHandle};
 use crate::primitives::local_or_shared::Unwinding;
-use crate::runtime::{Runtime, contain};
+use crate::runtime::{Runtime, contain, lock};
 use crate::{Elapsed, Exit, GreenThread};
 
 /// A greenthread of another thread: a future of its end, and a way to kill it.
@@ -103,7 +103,7 @@ impl<T> Slot<T> {
 
     /// No code of the user runs under this lock, so poison means nothing.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

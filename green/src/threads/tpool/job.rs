@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use greenlet::os::fork_count;
@@ -14,7 +14,7 @@ use greenlet::os::fork_count;
 use super::threads::Threads;
 use crate::greenthread::Panic;
 use crate::runtime::{
-    Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, resume_interrupt,
+    Anywhere, Ended, Origin, Reason, Runtime, Wait, Waiting, Why, contain, lock, resume_interrupt,
 };
 
 /// Why a job has no value.
@@ -94,11 +94,6 @@ pub struct Job<T> {
     deserted: Arc<AtomicBool>,
     /// In the child of a fork nobody runs it any more, and the lock may be held by a thread of the parent.
     forks: usize,
-}
-
-/// Nothing that can panic runs under this lock, so poison means nothing.
-fn lock<T>(slot: &Mutex<Slot<T>>) -> MutexGuard<'_, Slot<T>> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T: Send + 'static> Job<T> {

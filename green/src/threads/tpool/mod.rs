@@ -32,11 +32,11 @@ mod proxy;
 mod threads;
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::runtime::Runtime;
 use crate::runtime::per_process::PerProcess;
+use crate::runtime::{Runtime, lock};
 
 pub use job::{Job, JobError};
 pub use pool::ThreadPool;
@@ -82,7 +82,7 @@ struct Global {
 /// Nothing that can panic runs under this lock, so poison means nothing.
 fn global() -> MutexGuard<'static, Global> {
     let global = POOL.get(Mutex::default);
-    global.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(global)
 }
 
 fn pool(lane: Lane) -> io::Result<Arc<ThreadPool>> {

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::pool::enter;
-use crate::runtime::{Anywhere, Origin, WaitList};
+use crate::runtime::{Anywhere, Origin, WaitList, lock};
 
 /// The idle timeout, unless another is set.
 const IDLE: Duration = Duration::from_secs(10);
@@ -85,7 +85,7 @@ impl Threads {
 
     /// Nothing that can panic runs under this lock, so poison means nothing.
     pub(super) fn lock(&self) -> MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// How many threads there may be at this moment.
