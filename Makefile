@@ -28,12 +28,13 @@ else
 	green/own_hub.sh "$(HUBS)" "$(HUB_CRATE)" "$(HUB_MAKE)" "$(TARGET)"
 endif
 
-test-long: frames ## what takes longer: frames, random programs, ten million events, ten thousand TLS handshakes and 2 GB without growth
+test-long: frames ## what takes longer: frames, random programs, growth over events, handshakes and 2 GB, a soak of green-patch
 	PROPTEST_CASES=100000 cargo test --release -p greenlet --test fuzz
 	cargo test --release -p hub-c --test memory -- --ignored
 	cargo test --release -p green-tls --test leaks -- --ignored
 	cargo test --release -p green-http --test large -- --ignored
 	cargo test -p examples --all-features --test readme -- --ignored
+	for hub in $(HUBS); do GREEN_SOAK=75 GREEN_HUB=$$hub cargo test --release -p green-patch --test calls go_round || exit 1; done
 
 frames: tools    ## the stack frames that every wait goes through are small (x86-64, objdump)
 	cargo build --release -p examples --example echo_server

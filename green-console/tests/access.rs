@@ -180,7 +180,9 @@ fn a_handler_does_not_kill_itself() {
 fn off_loopback_a_console_is_refused_unless_it_is_opened() {
     bounded(|| {
         let listener = green::listen("0.0.0.0:0").unwrap();
-        let error = Console::new().serve(listener).unwrap_err();
+        let served =
+            green::Timeout::new(Duration::from_secs(10)).run(|| Console::new().serve(listener));
+        let error = served.expect("it is refused at once").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
         assert!(error.to_string().contains("open_to_others"), "{error}");
     });

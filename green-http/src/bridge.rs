@@ -6,8 +6,8 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use green::future::block_on;
@@ -32,8 +32,8 @@ pub(crate) struct BridgedIo<T> {
     /// No other wire has it, in any thread.
     number: u64,
     key: usize,
-    serving: Arc<AtomicBool>,
-    pipe: DuplexStream,
+    shared: Arc<Shared>,
+    pipe: Option<DuplexStream>,
     transport: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -41,29 +41,86 @@ pub(crate) struct BridgedIo<T> {
 pub(crate) struct Bridge<T> {
     wire: Rc<Wire<T>>,
     key: usize,
-    serving: Arc<AtomicBool>,
-    pipe: DuplexStream,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// HTTP is spoken.
+    serving: AtomicBool,
+    pipe: Mutex<Pipe>,
+}
+
+/// The pipe takes more memory than all else of a connection. The end that first needs it makes it, and leaves the other
+/// one here.
+enum Pipe {
+    Unmade,
+    Far(DuplexStream),
+    Near(DuplexStream),
+    /// Nobody comes for the other end any more, or it was taken.
+    Gone,
+}
+
+impl Shared {
+    fn pipe(&self) -> MutexGuard<'_, Pipe> {
+        self.pipe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who leaves takes what would be left for nobody.
+    fn give_up(&self, is_left: impl Fn(&Pipe) -> bool) {
+        let mut pipe = self.pipe();
+        let left = is_left(&pipe).then(|| std::mem::replace(&mut *pipe, Pipe::Gone));
+        drop(pipe);
+        // The other end may be woken by this.
+        drop(left);
+    }
+
+    fn far_end(&self) -> DuplexStream {
+        let mut pipe = self.pipe();
+        match std::mem::replace(&mut *pipe, Pipe::Gone) {
+            Pipe::Unmade => {
+                let (far, near) = duplex(PIPE);
+                *pipe = Pipe::Near(near);
+                far
+            }
+            Pipe::Far(far) => far,
+            Pipe::Near(_) | Pipe::Gone => duplex(1).0,
+        }
+    }
+
+    fn near_end(&self) -> DuplexStream {
+        let mut pipe = self.pipe();
+        match std::mem::replace(&mut *pipe, Pipe::Gone) {
+            Pipe::Unmade => {
+                let (far, near) = duplex(PIPE);
+                *pipe = Pipe::Far(far);
+                near
+            }
+            Pipe::Near(near) => near,
+            Pipe::Far(_) | Pipe::Gone => duplex(1).0,
+        }
+    }
 }
 
 pub(crate) fn bridge<T: Transport>(wire: &Rc<Wire<T>>) -> (BridgedIo<T>, Bridge<T>) {
-    let (far, near) = duplex(PIPE);
-    let shared: Rc<dyn Any> = Rc::clone(wire) as Rc<dyn Any>;
+    let own: Rc<dyn Any> = Rc::clone(wire) as Rc<dyn Any>;
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-    let key = WIRES.with_borrow_mut(|wires| wires.insert((number, shared)));
-    let serving = Arc::new(AtomicBool::new(true));
+    let key = WIRES.with_borrow_mut(|wires| wires.insert((number, own)));
+    let shared = Arc::new(Shared {
+        serving: AtomicBool::new(true),
+        pipe: Mutex::new(Pipe::Unmade),
+    });
     let io = BridgedIo {
         number,
         key,
-        serving: Arc::clone(&serving),
-        pipe: far,
+        shared: Arc::clone(&shared),
+        pipe: None,
         transport: std::marker::PhantomData,
     };
     let bridge = Bridge {
         wire: Rc::clone(wire),
         key,
-        serving,
-        pipe: near,
+        shared,
     };
     (io, bridge)
 }
@@ -71,7 +128,7 @@ pub(crate) fn bridge<T: Transport>(wire: &Rc<Wire<T>>) -> (BridgedIo<T>, Bridge<
 impl<T: Transport> BridgedIo<T> {
     /// The connection, while HTTP is spoken.
     fn wire(&self) -> Option<HyperIo<T>> {
-        if !self.serving.load(Ordering::Acquire) {
+        if !self.shared.serving.load(Ordering::Acquire) {
             return None;
         }
         let wire = WIRES.with_borrow(|wires| match wires.get(self.key) {
@@ -82,7 +139,8 @@ impl<T: Transport> BridgedIo<T> {
     }
 
     fn pipe(self: Pin<&mut Self>) -> Pin<&mut DuplexStream> {
-        Pin::new(&mut self.get_mut().pipe)
+        let me = self.get_mut();
+        Pin::new(me.pipe.get_or_insert_with(|| me.shared.far_end()))
     }
 }
 
@@ -131,9 +189,18 @@ impl<T: Transport> Write for BridgedIo<T> {
     }
 }
 
+impl<T> Drop for BridgedIo<T> {
+    fn drop(&mut self) {
+        self.shared
+            .give_up(|pipe| matches!(pipe, Pipe::Unmade | Pipe::Far(_)));
+    }
+}
+
 impl<T> Drop for Bridge<T> {
     fn drop(&mut self) {
-        self.serving.store(false, Ordering::Release);
+        self.shared.serving.store(false, Ordering::Release);
+        self.shared
+            .give_up(|pipe| matches!(pipe, Pipe::Unmade | Pipe::Near(_)));
         let _ = WIRES.try_with(|wires| {
             let wire = wires.borrow_mut().try_remove(self.key);
             drop(wire);
@@ -144,18 +211,19 @@ impl<T> Drop for Bridge<T> {
 impl<T: Transport> Bridge<T> {
     /// No HTTP is spoken any more.
     pub(crate) fn end_of_http(&self) {
-        self.serving.store(false, Ordering::Release);
+        self.shared.serving.store(false, Ordering::Release);
     }
 
     /// Carries the bytes of what has taken the connection over, until both directions have ended.
-    pub(crate) fn carry(mut self) -> io::Result<()> {
+    pub(crate) fn carry(self) -> io::Result<()> {
+        let mut pipe = self.shared.near_end();
         block_on(poll_fn(|cx| self.wire.poll_write_held(cx)))?;
         let ahead = self.wire.take_input();
         let (mut inward, mut outward) = (Direction::new(ahead), Direction::new(Vec::new()));
         block_on(poll_fn(|cx| {
             let mut transport = self.wire.transport();
             let transport = &mut *transport;
-            let pipe = &mut self.pipe;
+            let pipe = &mut pipe;
             let inward = inward.poll(
                 cx,
                 |cx, buf| futures_io::AsyncRead::poll_read(Pin::new(transport), cx, buf),

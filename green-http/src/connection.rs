@@ -137,26 +137,10 @@ fn serve_http1<T: Transport>(
     let config = Rc::clone(&service.0.config);
     #[cfg(feature = "tower")]
     if config.tower.is_some() {
-        let (io, bridge) = crate::bridge::bridge(wire);
-        let http = config.http1.serve_connection(io, service).with_upgrades();
-        drive(
-            http,
-            |http| http.graceful_shutdown(),
-            wire,
-            facts,
-            connection,
-        )?;
-        // Of what was not taken over, this end of the pipe has ended as well.
-        bridge.end_of_http();
-        connection.set_idle(false);
-        return match wire.notes.refused.get() {
-            None => bridge.carry(),
-            Some(_) => Ok(()),
-        };
+        return serve_tower(wire, service, facts, connection);
     }
-    let http = config
-        .http1
-        .serve_connection(HyperIo(Rc::clone(wire)), service);
+    let io = HyperIo(Rc::clone(wire));
+    let http = apart(|| config.http1.serve_connection(io, service));
     drive(
         http,
         |http| http.graceful_shutdown(),
@@ -166,29 +150,61 @@ fn serve_http1<T: Transport>(
     )
 }
 
+/// The same for a service that may take the connection over.
+#[cfg(feature = "tower")]
+#[inline(never)]
+fn serve_tower<T: Transport>(
+    wire: &Rc<Wire<T>>,
+    service: Service,
+    facts: &Facts,
+    connection: &server::Connection,
+) -> io::Result<()> {
+    let config = Rc::clone(&service.0.config);
+    let (io, bridge) = crate::bridge::bridge(wire);
+    let http = apart(|| config.http1.serve_connection(io, service).with_upgrades());
+    drive(
+        http,
+        |http| http.graceful_shutdown(),
+        wire,
+        facts,
+        connection,
+    )?;
+    // Of what was not taken over, this end of the pipe has ended as well.
+    bridge.end_of_http();
+    connection.set_idle(false);
+    match wire.notes.refused.get() {
+        None => bridge.carry(),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Puts what `make` makes apart from this stack, where it would push what each request needs to further pages.
+#[inline(never)]
+fn apart<R>(make: impl FnOnce() -> R) -> Pin<Box<R>> {
+    Box::pin(make())
+}
+
 /// Drives hyper to its end.
-fn drive<T: Transport, C: Future<Output = hyper::Result<()>> + Unpin>(
-    http: C,
+fn drive<T: Transport, C: Future<Output = hyper::Result<()>>>(
+    mut http: Pin<Box<C>>,
     shut_down: impl Fn(Pin<&mut C>),
     wire: &Wire<T>,
     facts: &Facts,
     connection: &server::Connection,
 ) -> io::Result<()> {
-    // Not on this stack, where it would take the place of what is used for each request.
-    let mut http = Box::new(http);
     let mut told = false;
     let served = block_on(poll_fn(|cx| {
         watch(wire, connection, cx);
         loop {
-            let polled = Pin::new(&mut *http).poll(cx);
+            let polled = http.as_mut().poll(cx);
             connection.set_idle(wire.is_idle());
             if let Poll::Ready(served) = polled {
                 return Poll::Ready(served.map_err(io::Error::other));
             }
-            // hyper looks at no request that has come after it was told, and would throw the beginning of one away.
-            if !told && connection.is_draining() && !wire.has_half_a_head() {
+            // Told before, it would look at no request that has come already. If there is none, the wire ends it.
+            if !told && connection.is_draining() && wire.notes.under_way.get() > 0 {
                 told = true;
-                shut_down(Pin::new(&mut *http));
+                shut_down(http.as_mut());
                 continue;
             }
             if wire.is_late() {

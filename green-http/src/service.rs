@@ -77,7 +77,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         }
         match request.body().is_end_stream() {
             // A stream of HTTP/2 gets its greenthread by the future: see above.
-            _ if asked.facts.http2 => Call(State::New(Some((asked, request, exchange)))),
+            _ if asked.facts.http2 => Call(State::New(Some(Box::new((asked, request, exchange))))),
             true => Call(State::Answered(Some(asked.answer_here(request, exchange)))),
             false => Call(State::Elsewhere(asked.answer_elsewhere(request, exchange))),
         }
@@ -101,10 +101,10 @@ pub(crate) struct Call(State);
 
 #[allow(
     clippy::large_enum_variant,
-    reason = "hyper has a box for it, and most are done at the first poll"
+    reason = "hyper has a box for it, and most are answered already"
 )]
 enum State {
-    New(Option<(Asked, Request<Incoming>, Exchange)>),
+    New(Option<Box<(Asked, Request<Incoming>, Exchange)>>),
     Answered(Option<HyperAnswer>),
     Elsewhere(Taker<HyperAnswer>),
     #[cfg(feature = "tower")]
@@ -116,9 +116,10 @@ impl Future for Call {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<HyperAnswer>> {
         let answer = match &mut self.0 {
-            State::New(asked) => asked
-                .take()
-                .map(|(asked, request, exchange)| asked.answer_here(request, exchange)),
+            State::New(new) => new.take().map(|new| {
+                let (asked, request, exchange) = *new;
+                asked.answer_here(request, exchange)
+            }),
             State::Answered(answer) => answer.take(),
             #[cfg(feature = "tower")]
             State::Foreign(asked, answering, exchange) => {

@@ -64,6 +64,8 @@ pub(crate) struct Notes {
     /// Set once the peer cannot be heard or told anything any more.
     pub(crate) broken: Cell<bool>,
     pub(crate) draining: Cell<bool>,
+    /// Since a drain has begun, nothing was there to be read.
+    looked: Cell<bool>,
     /// How much was read of a body that nobody reads.
     pub(crate) drained: Cell<usize>,
     /// The client was answered what it was refused with.
@@ -94,12 +96,6 @@ impl<T: Transport> Wire<T> {
             && self.input.borrow().is_idle()
     }
 
-    /// True if some of a request has come and nothing of it was handed on.
-    pub(crate) fn has_half_a_head(&self) -> bool {
-        let input = self.input.borrow();
-        self.notes.under_way.get() == 0 && !input.is_idle() && !input.ended
-    }
-
     /// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.
     pub(crate) fn poll_preface(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
@@ -116,7 +112,9 @@ impl<T: Transport> Wire<T> {
                 here.is_empty() && self.notes.draining.get()
             };
             match self.poll_fill(cx)? {
-                Poll::Pending if cut => return Poll::Ready(Ok(false)),
+                Poll::Pending if cut && self.has_looked_twice(cx) => {
+                    return Poll::Ready(Ok(false));
+                }
                 filled => ready!(filled),
             }
         }
@@ -178,10 +176,19 @@ impl<T: Transport> Wire<T> {
             };
             match self.poll_fill(cx)? {
                 // A request that had come before the drain is served.
-                Poll::Pending if cut => return Poll::Ready(Ok(())),
+                Poll::Pending if cut && self.has_looked_twice(cx) => return Poll::Ready(Ok(())),
                 filled => ready!(filled),
             }
         }
+    }
+
+    /// True if nothing has come. The first time may only say that others have to run: then this looks again.
+    fn has_looked_twice(&self, cx: &Context<'_>) -> bool {
+        let looked = self.notes.looked.replace(true);
+        if !looked {
+            cx.waker().wake_by_ref();
+        }
+        looked
     }
 
     /// Reads more. What is held back goes out first.

@@ -8,8 +8,8 @@ use crate::response::Response;
 use crate::server::Server;
 
 impl Server {
-    /// A server on several [workers](green::workers()), one for each core unless it is told: on each of them `make` makes a
-    /// handler, which need not be `Send`.
+    /// A server on several [workers](green::workers()), one for each core unless it is told: on each of them `make`
+    /// makes a handler, which need not be `Send`.
     ///
     /// What it gives is started and drained as a whole: see [`WorkersServer`]. The limits and deadlines are those of
     /// [`Server::new`], in each worker; [`factory_of`](Server::factory_of) is for others.
@@ -46,8 +46,8 @@ impl Server {
         Server::factory_of(move || Server::new(make()))
     }
 
-    /// As [`factory`](Server::factory), with all settings: `make` makes the server of each worker. Its life is that of the
-    /// worker.
+    /// As [`factory`](Server::factory), with all settings: `make` makes the server of each worker. Its life is that
+    /// of the worker.
     ///
     /// ```
     /// use std::time::Duration;

@@ -79,6 +79,7 @@ fn both_ways(length: usize, most: usize) {
     read_until(&mut stream, &format!("\r\n\r\n{length}\n"));
     drop(stream);
     let grown = peak().saturating_sub(before);
+    println!("{length} bytes up and down took {grown} bytes of memory");
     assert!(
         grown < most,
         "{grown} bytes of memory for a body of {length}"

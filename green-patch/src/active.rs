@@ -33,14 +33,20 @@ const PATCHED: u8 = 2;
 /// True if calls of this part are to wait on the hub: they are patched, and the caller is a greenthread that can wait.
 #[inline]
 pub(crate) fn is_green(part: Part) -> bool {
+    parts() & part as u8 != 0
+}
+
+/// The parts whose calls are to wait on the hub here and now, as bits.
+#[inline]
+pub(crate) fn parts() -> u8 {
     let on = ON.load(Ordering::Relaxed);
     if on == 0 {
-        return false;
+        return 0;
     }
     match layer::mark() {
-        Some(0) => on & part as u8 != 0,
-        Some(PATCHED) => SCOPED.load(Ordering::Relaxed) & part as u8 != 0,
-        _ => false,
+        Some(0) => on & !ARMED,
+        Some(PATCHED) => SCOPED.load(Ordering::Relaxed),
+        _ => 0,
     }
 }
 

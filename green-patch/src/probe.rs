@@ -1,6 +1,7 @@
 //! Whether this program can be patched: looked for before, so that it is said rather than felt.
 
 use std::io;
+use std::mem::MaybeUninit;
 
 use crate::PatchError;
 use crate::hooks::{Hook, hooks};
@@ -27,9 +28,20 @@ pub(crate) fn check() -> Result<(), PatchError> {
     ))
 }
 
-/// True if who asks the dynamic linker for this name is led to ours.
+/// True if who asks the dynamic linker for this name is led to ours. In a library that is loaded late even our own mention of
+/// the name leads elsewhere: so it is also looked at in which object that is.
 fn leads_here(hook: &Hook) -> bool {
     // SAFETY: a name that ends with a zero.
-    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, hook.c_name().as_ptr()) };
-    found as usize == hook.address
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, hook.c_name().as_ptr()) } as usize;
+    found == hook.address && object(found) == object(check as *const () as usize)
+}
+
+/// Where the program or library begins that has this address.
+fn object(address: usize) -> usize {
+    let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: there is room for what it says, and zeros are a `Dl_info` that says nothing.
+    unsafe {
+        libc::dladdr(address as *const _, info.as_mut_ptr());
+        info.assume_init().dli_fbase as usize
+    }
 }

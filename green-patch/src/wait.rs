@@ -14,7 +14,9 @@ use crate::sys;
 /// greenthread is being killed or a deadline around it has passed, `EBADF` if the number was closed meanwhile.
 #[inline]
 pub(crate) fn retry(seen: Seen, direction: Direction, mut op: impl FnMut() -> isize) -> isize {
-    layer::spend();
+    if !begins(seen) {
+        return -(libc::EBADF as isize);
+    }
     let mut waits = Waits::new(seen, direction);
     if waits.is_worth_a_try() {
         let said = op();
@@ -31,6 +33,13 @@ pub(crate) fn retry(seen: Seen, direction: Direction, mut op: impl FnMut() -> is
             return said;
         }
     }
+}
+
+/// Lets others run if the caller has had its share. False if one of them has closed the number.
+#[inline]
+pub(crate) fn begins(seen: Seen) -> bool {
+    layer::spend();
+    seen.is_open()
 }
 
 /// The waits of one call.
@@ -65,6 +74,11 @@ impl Waits {
             heeds_mode: false,
             ..Waits::new(seen, direction)
         }
+    }
+
+    /// As the function.
+    pub(crate) fn begins(&self) -> bool {
+        begins(self.seen)
     }
 
     /// True if a call is worth its price, as far as the hub knows.

@@ -63,6 +63,12 @@ pub fn use_hub_with(hub: impl Hub + 'static) -> Result<(), HubError> {
 ///
 /// # Errors
 /// As [`use_hub`].
+///
+/// ```
+/// green::hubs::use_hub("poll")?;
+/// green::hubs::use_default_hub()?;
+/// # Ok::<(), green::hubs::HubError>(())
+/// ```
 pub fn use_default_hub() -> Result<(), HubError> {
     replace(default()?)
 }
@@ -85,6 +91,16 @@ pub fn set_spawn_limit(limit: Option<usize>) {
 }
 
 /// What becomes of the other greenthreads of a thread in the child of a fork. See [`after_fork`].
+///
+/// ```
+/// use green::hubs::{AfterFork, after_fork};
+///
+/// fn in_child(serves_on: bool) -> Result<(), green::hubs::HubError> {
+///     after_fork(if serves_on { AfterFork::Keep } else { AfterFork::Discard })
+/// }
+/// in_child(false)?; // In a process that has not been forked it does nothing.
+/// # Ok::<(), green::hubs::HubError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterFork {
     /// They run on in the child as they do in the parent, on the same sockets and files.
@@ -135,6 +151,14 @@ pub fn after_fork(others: AfterFork) -> Result<(), HubError> {
 ///
 /// # Errors
 /// If the hub refuses a descriptor.
+///
+/// ```
+/// use green::hubs::{AfterFork, after_fork_with};
+///
+/// // In a process that has not been forked it does nothing.
+/// after_fork_with(AfterFork::Keep, hub_poll::Poll::new()?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn after_fork_with(others: AfterFork, hub: impl Hub + 'static) -> Result<(), HubError> {
     restart(others, |_| Ok(Box::new(hub)))
 }
@@ -173,6 +197,12 @@ fn restart(
 ///
 /// # Panics
 /// If no hub was chosen and the default one cannot be had: see [`use_default_hub`] for an error instead.
+///
+/// ```
+/// green::hubs::use_hub("select")?;
+/// assert_eq!(green::hubs::get_hub(), "select");
+/// # Ok::<(), green::hubs::HubError>(())
+/// ```
 pub fn get_hub() -> &'static str {
     Runtime::with(|runtime| runtime.reactor(|reactor| reactor.hub_name()))
 }
@@ -181,6 +211,16 @@ pub fn get_hub() -> &'static str {
 ///
 /// # Errors
 /// If the system has no descriptors left for its wake-up channel.
+///
+/// ```
+/// let handle = green::hubs::handle()?;
+/// let thread = std::thread::spawn(move || handle.spawn(|| println!("in the first thread")).is_ok());
+/// while !thread.is_finished() {
+///     green::sleep(std::time::Duration::from_millis(1));
+/// }
+/// assert!(thread.join().unwrap());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn handle() -> io::Result<ThreadHandle> {
     Runtime::with(Runtime::handle)
 }

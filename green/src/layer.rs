@@ -25,21 +25,35 @@
 //! green::joinall(&sleepers);
 //! ```
 
+mod descriptors;
+
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub use descriptors::{forget, is_ready, register, used_up, wait, wait_fds};
 pub use hub_core::{Direction, Interest, NotReady, Token};
 
-use crate::runtime::readiness::{Waited, registered};
+use crate::runtime::readiness::Waited;
 use crate::runtime::{
-    Anywhere, Ended, Here, Interrupt, Reason, RemoteWaiter, Runtime, Wait, Waiting, Why, lock, once,
+    Anywhere, Ended, Here, Interrupt, Reason, RemoteWaiter, Runtime, Wait, Waiting, Why, lock,
 };
 use crate::threads::tpool::{Lane, submit_in};
 
 /// How a wait has ended that unwinds nothing.
+///
+/// ```
+/// use green::layer::{self, WaitEnd};
+///
+/// /// The result of a C function.
+/// fn result(ended: WaitEnd) -> i32 {
+///     match ended {
+///         WaitEnd::Ready | WaitEnd::Expired => 0,
+///         WaitEnd::Interrupted | WaitEnd::Cannot(_) => -1,
+///     }
+/// }
+/// assert_eq!(result(layer::sleep_until(layer::deadline(std::time::Duration::from_millis(1)))), 0);
+/// ```
 #[must_use]
 #[derive(Debug)]
 pub enum WaitEnd {
@@ -100,12 +114,26 @@ fn served(why: Result<Ended, Interrupt>) -> WaitEnd {
 ///
 /// It may be asked at any time, in a handler of signals, too. There it may say so as well, since nothing tells a handler
 /// from the code that it has interrupted.
+///
+/// ```
+/// use green::layer;
+///
+/// assert!(!std::thread::spawn(layer::may_park).join().unwrap(), "it knows nothing of green");
+/// assert!(green::spawn(layer::may_park).join().unwrap());
+/// ```
 #[inline]
 pub fn may_park() -> bool {
     Runtime::existing(Runtime::may_park) == Some(true)
 }
 
 /// Runs code that must not be left for another greenthread: what would have to wait in it says that it cannot.
+///
+/// ```
+/// use green::layer;
+///
+/// green::yield_now(); // This thread uses green.
+/// assert!(layer::may_park() && !layer::no_switch(layer::may_park));
+/// ```
 pub fn no_switch<R>(f: impl FnOnce() -> R) -> R {
     match Runtime::existing(|_| ()) {
         None => f(),
@@ -114,22 +142,58 @@ pub fn no_switch<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// A byte that a layer keeps with the current greenthread, zero at its spawn. `None` if it [may not wait](may_park).
+///
+/// ```
+/// use green::layer;
+///
+/// let mark = green::spawn(|| {
+///     layer::set_mark(7);
+///     green::yield_now();
+///     layer::mark()
+/// });
+/// assert_eq!(mark.join().unwrap(), Some(7));
+/// ```
 #[inline]
 pub fn mark() -> Option<u8> {
     Runtime::existing(Runtime::layer_mark).flatten()
 }
 
 /// Sets what [`mark`] says of the current greenthread, and gives what that was.
+///
+/// ```
+/// use green::layer;
+///
+/// let mark = green::spawn(|| {
+///     layer::set_mark(7);
+///     green::yield_now();
+///     layer::mark()
+/// });
+/// assert_eq!(mark.join().unwrap(), Some(7));
+/// ```
 pub fn set_mark(mark: u8) -> u8 {
     Runtime::with(|runtime| runtime.current().layer.replace(mark))
 }
 
 /// The time that lies `timeout` ahead on the clock of this thread's deadlines. `None` lies beyond what it can say.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert!(green::layer::deadline(Duration::from_secs(1)) > green::layer::deadline(Duration::ZERO));
+/// assert_eq!(green::layer::deadline(Duration::MAX), None);
+/// ```
 pub fn deadline(timeout: Duration) -> Option<Instant> {
     Runtime::with(|runtime| runtime.deadline(Some(timeout)))
 }
 
 /// Lets the other greenthreads run until `deadline`; `None` never comes. It is never `Ready`.
+///
+/// ```
+/// use green::layer::{self, WaitEnd};
+///
+/// let soon = layer::deadline(std::time::Duration::from_millis(2));
+/// assert!(matches!(layer::sleep_until(soon), WaitEnd::Expired));
+/// ```
 pub fn sleep_until(deadline: Option<Instant>) -> WaitEnd {
     waiting(|runtime| {
         loop {
@@ -149,17 +213,40 @@ pub fn sleep_until(deadline: Option<Instant>) -> WaitEnd {
 }
 
 /// Lets every greenthread that can run have a turn.
+///
+/// ```
+/// let gt = green::spawn(|| ());
+/// green::layer::yield_now();
+/// assert!(gt.is_dead());
+/// ```
 pub fn yield_now() {
     waiting(Runtime::let_others_run);
 }
 
 /// Notes a call that has succeeded without a wait: who is always served lets the others run from time to time.
+///
+/// ```
+/// let gt = green::spawn(|| ());
+/// (0..1000).for_each(|_| green::layer::spend()); // A thousand calls that need not wait.
+/// assert!(gt.is_dead());
+/// ```
 #[inline]
 pub fn spend() {
     Runtime::with(Runtime::spend_quietly);
 }
 
 /// Ends one park, from any thread.
+///
+/// ```
+/// use std::thread;
+/// use green::layer::{self, Unpark};
+///
+/// let ended = layer::park("another thread", None, |unpark: Unpark| {
+///     thread::spawn(move || unpark.wake());
+///     true
+/// });
+/// assert!(ended.is_some());
+/// ```
 #[derive(Clone)]
 pub struct Unpark(Option<RemoteWaiter>);
 
@@ -228,6 +315,11 @@ pub fn park(
 
 /// Runs `f` in a thread of the pool that looks up names, and waits for what it gives: for calls that cannot be cut into
 /// pieces. `None` if the wait was cut short; `f` runs to its end even so.
+///
+/// ```
+/// let name = green::layer::elsewhere(|| std::thread::current().id());
+/// assert_ne!(name, Some(std::thread::current().id()));
+/// ```
 pub fn elsewhere<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let work = Arc::new(Mutex::new((Some(f), None, None::<Unpark>)));
     let job = {
@@ -263,90 +355,4 @@ pub fn elsewhere<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> O
             return None;
         }
     }
-}
-
-/// Waits for the first of some descriptors, of any kind and mode; for a duplicate of each, so that one that is closed
-/// meanwhile is not another's.
-pub fn wait_fds(fds: &[(BorrowedFd<'_>, Interest)], deadline: Option<Instant>) -> WaitEnd {
-    waiting(|runtime| {
-        if let &[(fd, interest)] = fds
-            && let Some(direction) = only(interest)
-        {
-            return once::one(runtime, fd, direction, deadline).into();
-        }
-        let mut watch = once::Registrations::new(runtime);
-        for &(fd, interest) in fds {
-            let watched = runtime.watch(fd.as_raw_fd());
-            let own = fd.try_clone_to_owned();
-            if let Err(error) = own.and_then(|own| watch.add(Rc::new(own), watched, interest)) {
-                return WaitEnd::Cannot(error);
-            }
-        }
-        watch
-            .wait(Reason::Outside("one of several descriptors"), deadline)
-            .into()
-    })
-}
-
-/// The direction, if it is one.
-fn only(interest: Interest) -> Option<Direction> {
-    match (
-        interest.has(Direction::Read),
-        interest.has(Direction::Write),
-    ) {
-        (true, false) => Some(Direction::Read),
-        (false, true) => Some(Direction::Write),
-        _ => None,
-    }
-}
-
-/// Registers a descriptor with the hub of this thread for as long as it is used. It counts as ready in both directions
-/// until [`used_up`] says otherwise.
-///
-/// # Errors
-/// What the hub says: `AlreadyExists` if it knows this number.
-pub fn register(source: Rc<dyn AsFd>) -> io::Result<Token> {
-    Runtime::with(|runtime| runtime.reactor(|reactor| reactor.add(source)))
-}
-
-/// Ends a registration and wakes those who wait for it. False if that cannot be now, since the hub is at work: then it
-/// stays.
-pub fn forget(token: Token) -> bool {
-    let forgotten = Runtime::existing(|runtime| {
-        if !runtime.is_reactor_free() {
-            return false;
-        }
-        if let Some(removed) = runtime.remove(token) {
-            removed
-                .waiters
-                .into_iter()
-                .for_each(|(_, alarm)| alarm.wake());
-        }
-        true
-    });
-    forgotten.unwrap_or(true)
-}
-
-/// True if a call in this direction is worth its price, as far as the hub knows.
-#[inline]
-pub fn is_ready(token: Token, direction: Direction) -> bool {
-    Runtime::with(|runtime| runtime.reactor(|reactor| reactor.is_ready(token, direction)))
-}
-
-/// Takes note that the next call in this direction would find nothing.
-#[inline]
-pub fn used_up(token: Token, direction: Direction, why: NotReady) {
-    Runtime::with(|runtime| runtime.reactor(|reactor| reactor.clear_ready(token, direction, why)));
-}
-
-/// Waits for a descriptor that is [registered](register), of which the last call has said that it would block. If
-/// another greenthread waits for this direction already, this is `Cannot`, of kind `ResourceBusy`.
-#[inline]
-pub fn wait(
-    token: Token,
-    number: RawFd,
-    direction: Direction,
-    deadline: Option<Instant>,
-) -> WaitEnd {
-    waiting(|runtime| registered(runtime, token, number, direction, deadline).into())
 }

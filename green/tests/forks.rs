@@ -1,5 +1,5 @@
-//! `green::fork`. It refuses a process with several threads, and the usual test program has two: so this one has a `main` of
-//! its own, whose parts run one after the other.
+//! `green::fork`. It refuses a process with several threads, and the usual test program has two: so this one has a
+//! `main` of its own, whose parts run one after the other.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;
@@ -71,10 +71,16 @@ fn serve() {
     let waits = green::spawn(|| green::sleep(LONG));
     green::sleep(Duration::from_millis(1));
     let start = || {
+        // From the parent: the child may be told to end before it has done anything.
+        let signals = signal::Signals::new([signal::SIGTERM]).unwrap();
         let child = || {
             assert!(waits.is_dead());
             let life = Lifecycle::new();
-            life.drain_on([signal::SIGTERM], LONG)?;
+            let draining = life.clone();
+            green::spawn_n(move || {
+                signals.wait().unwrap();
+                draining.drain(LONG);
+            });
             life.serve(&listener, 10, |mut stream, _| {
                 write!(stream, "{}", std::process::id())
             })?;

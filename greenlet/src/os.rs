@@ -64,8 +64,8 @@ pub fn is_main_thread() -> bool {
 /// allocator for one, would stay locked there for ever; so a process with several threads is refused.
 ///
 /// # Errors
-/// `ResourceBusy` if the process has another thread. `Unsupported` where this cannot be known: elsewhere than on Linux and
-/// Android. What the system says otherwise.
+/// `ResourceBusy` if the process has another thread. `Unsupported` where this cannot be known: elsewhere than on
+/// Linux and Android. What the system says otherwise.
 ///
 /// ```
 /// // The test that runs this has several threads.

@@ -121,8 +121,8 @@ pub struct Event {
 ///     assert_eq!(fresh.name(), "poll");
 ///     Ok(())
 /// }
-/// hears(Box::new(hub_poll::Poll::new()?))
-/// # .map(|()| ())?; Ok::<(), io::Error>(())
+/// hears(Box::new(hub_poll::Poll::new()?))?;
+/// # Ok::<(), io::Error>(())
 /// ```
 pub trait Hub {
     /// A short lower-case name, for people to read: `epoll`, `poll`.

@@ -36,6 +36,17 @@ pub(crate) fn redis(address: &str) -> Redis {
     Redis(redis::Client::open(address).unwrap())
 }
 
+/// Asks until it is so, for some seconds at most.
+fn until(mut is_so: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the server does not end a connection");
+}
+
 impl Database for Postgres {
     fn id(client: &mut postgres::Client) -> String {
         let row = client.query_one("SELECT pg_backend_pid()", &[]).unwrap();
@@ -61,6 +72,8 @@ impl Database for Postgres {
         client
             .batch_execute(&format!("SELECT pg_terminate_backend({id})"))
             .unwrap();
+        let left = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {id}");
+        until(|| client.query_one(&left, &[]).unwrap().get::<_, i64>(0) == 0);
     }
 
     fn at(address: SocketAddr) -> Postgres {
@@ -97,6 +110,8 @@ impl Database for Mysql {
 
     fn end(connection: &mut mysql::Conn, id: &str) {
         connection.query_drop(format!("KILL {id}")).unwrap();
+        let left = format!("SELECT count(*) FROM information_schema.processlist WHERE id = {id}");
+        until(|| connection.query_first(&left).unwrap() == Some(0));
     }
 
     fn at(address: SocketAddr) -> Mysql {

@@ -180,7 +180,9 @@ pub(super) fn body_too_large() -> Refusal {
 }
 
 /// The method, the target and the version.
-fn request_parts(line: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Refusal> {
+type RequestParts<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+fn request_parts(line: &[u8]) -> Result<RequestParts<'_>, Refusal> {
     let method = &line[..token_span(line)];
     // Each part ends where the next character is none of it.
     let rest = line[method.len()..].strip_prefix(b" ");
@@ -198,7 +200,7 @@ fn request_parts(line: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Refusal> {
 
 /// The same for a target that has characters which no target has.
 #[cold]
-fn split_request_line(line: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Refusal> {
+fn split_request_line(line: &[u8]) -> Result<RequestParts<'_>, Refusal> {
     let mut parts = line.split(|&byte| byte == b' ');
     let (method, target, version) = match (parts.next(), parts.next(), parts.next()) {
         (Some(method), Some(target), Some(version)) if parts.next().is_none() => {

@@ -10,7 +10,7 @@ use super::poll::is_ready_now;
 use super::receive::waits_for;
 use crate::known::Seen;
 use crate::sys::{self, int, sys};
-use crate::wait::{Pause, Waits, deadline};
+use crate::wait::{Pause, Waits, begins, deadline};
 
 /// # Safety
 /// As for `connect`.
@@ -66,10 +66,8 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, to: *const sockaddr, len: soc
     int(match seen {
         // SAFETY: as the caller vouches for.
         None => unsafe { sys!(SYS_connect, fd, to, len) },
+        Some(seen) if !begins(seen) => -(libc::EBADF as isize),
         // SAFETY: as the caller vouches for.
-        Some(seen) => {
-            green::layer::spend();
-            unsafe { connect_and_wait(seen, to, len) }
-        }
+        Some(seen) => unsafe { connect_and_wait(seen, to, len) },
     })
 }

@@ -9,7 +9,7 @@ use libc::{iovec, size_t, ssize_t};
 use super::poll::is_ready_now;
 use super::receive::receive;
 use super::send::{Parts, flags_after, send_all, send_message};
-use crate::active::{Part, is_green, threads_are_allowed};
+use crate::active::{Part, parts, threads_are_allowed};
 use crate::known::{self, Kind, Seen};
 use crate::sys::{self, outcome, sys};
 use crate::wait::{Waits, retry};
@@ -23,7 +23,9 @@ const NO_OFFSET: usize = usize::MAX;
 /// The descriptor, if a transfer of it is to wait on the hub.
 #[inline]
 fn waits_for(fd: c_int) -> Option<Seen> {
-    let (os, socket) = (is_green(Part::Os), is_green(Part::Socket));
+    let parts = parts();
+    let has = |part: Part| parts & part as u8 != 0;
+    let (os, socket) = (has(Part::Os), has(Part::Socket));
     if !os && !socket {
         return None;
     }

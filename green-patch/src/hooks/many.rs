@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_uint};
 use std::ptr;
 
-use green::layer::{self, Direction};
+use green::layer::Direction;
 use libc::{mmsghdr, timespec};
 
 use super::poll::duration_of;
@@ -17,7 +17,9 @@ fn transfer(
     (count, enough): (usize, usize),
     mut op: impl FnMut(usize) -> isize,
 ) -> isize {
-    layer::spend();
+    if !waits.begins() {
+        return -(libc::EBADF as isize);
+    }
     let mut done = 0;
     loop {
         let said = op(done);

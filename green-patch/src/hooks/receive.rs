@@ -9,7 +9,7 @@ use super::poll::is_read_shut;
 use crate::active::{Part, is_green};
 use crate::known::{self, Kind, Seen};
 use crate::sys::{self, outcome, sys};
-use crate::wait::{Waits, retry};
+use crate::wait::{Waits, begins, retry};
 
 /// Calls that never wait, whatever the socket is.
 const NEVER_WAIT: c_int = libc::MSG_DONTWAIT | libc::MSG_OOB | libc::MSG_ERRQUEUE;
@@ -60,7 +60,9 @@ fn receive_all(
     wanted: usize,
     mut op: impl FnMut(usize) -> isize,
 ) -> isize {
-    layer::spend();
+    if !begins(seen) {
+        return -(libc::EBADF as isize);
+    }
     let mut waits = Waits::new(seen, Direction::Read);
     let peeks = flags & libc::MSG_PEEK != 0;
     let mut done = 0;

@@ -3,19 +3,21 @@
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-use green::layer::{self, Direction};
+use green::layer::Direction;
 use libc::{iovec, msghdr, size_t, sockaddr, socklen_t, ssize_t};
 
 use super::receive::waits_for;
 use crate::known::Seen;
 use crate::sys::{self, outcome, sys};
-use crate::wait::{Waits, retry};
+use crate::wait::{Waits, begins, retry};
 
 /// Sends all of `wanted` bytes on a stream, as a socket does that blocks. `op` makes the call, which must not wait, for what
 /// is left after so many bytes.
 #[inline]
 pub(super) fn send_all(seen: Seen, wanted: usize, mut op: impl FnMut(usize) -> isize) -> isize {
-    layer::spend();
+    if !begins(seen) {
+        return -(libc::EBADF as isize);
+    }
     let mut waits = Waits::new(seen, Direction::Write);
     let mut done = 0;
     let mut tries = waits.is_worth_a_try();

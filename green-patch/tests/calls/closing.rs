@@ -9,12 +9,20 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{SHORT, errno, later, patched, tcp_pair};
+use crate::common::{SHORT, errno, later, patched, soak, tcp_pair};
 
 /// Closes a number behind everybody's back.
 fn close_unseen(fd: RawFd) {
     // SAFETY: a number of this test's own.
     assert_eq!(unsafe { libc::syscall(libc::SYS_close, fd) }, 0);
+}
+
+/// A duplicate whose number is too high for any other test to be given it when it is closed.
+fn high(stream: &UnixStream, number: RawFd) -> RawFd {
+    // SAFETY: a descriptor that is open.
+    let fd = unsafe { libc::fcntl(stream.as_raw_fd(), libc::F_DUPFD, number) };
+    assert!(fd >= number);
+    fd
 }
 
 fn recv(fd: RawFd) -> (isize, [u8; 9]) {
@@ -32,7 +40,7 @@ fn a_reader_takes_nothing_from_the_file_that_has_its_number_now() {
             let (near, _far) = UnixStream::pair().unwrap();
             let (other, mut other_end) = UnixStream::pair().unwrap();
             other_end.write_all(b"not yours").unwrap();
-            let fd = near.into_raw_fd();
+            let fd = high(&near, 700);
             let reader = green::spawn(move || (recv(fd).0, errno()));
             green::sleep(SHORT);
             // SAFETY: a number of this test's own, which is closed.
@@ -57,7 +65,7 @@ fn a_number_that_the_hub_still_has_is_waited_for_even_so() {
     patched(|| {
         let (near, mut far) = tcp_pair();
         let fd = near.as_raw_fd();
-        let watched = green::net::TcpStream::try_from(near).unwrap();
+        let watched = green::net::TcpStream::from(near);
         let waited =
             green::Timeout::new(Duration::from_millis(1)).run(|| (&watched).read(&mut [0]));
         assert!(waited.is_err(), "the hub knows it now: {waited:?}");
@@ -115,9 +123,7 @@ fn is_open(fd: RawFd) -> bool {
 fn a_range_that_is_closed_wakes_who_waits_there() {
     patched(|| {
         let (near, _far) = UnixStream::pair().unwrap();
-        // High enough to be nobody else's.
-        // SAFETY: numbers of this test's own.
-        let fd = unsafe { libc::fcntl(near.as_raw_fd(), libc::F_DUPFD, 900) };
+        let fd = high(&near, 900);
         let reader = green::spawn(move || (recv(fd).0, errno()));
         green::sleep(SHORT);
         // SAFETY: as before.
@@ -158,7 +164,7 @@ fn speak(shelf: &Shelf) {
             "what belongs to another connection"
         );
         shelf.echoed.fetch_add(1, Ordering::Relaxed);
-        if id % 3 == 0 {
+        if id.is_multiple_of(3) {
             near = near.try_clone().unwrap();
         }
     }
@@ -175,14 +181,6 @@ fn answer(shelf: &Shelf) -> bool {
         far.write_all(&asked).unwrap();
     }
     true
-}
-
-/// How long the soak takes: `GREEN_SOAK` in seconds.
-fn soak() -> Duration {
-    let seconds = std::env::var("GREEN_SOAK")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    Duration::from_millis(seconds.map_or(700, |seconds: u64| seconds * 1000))
 }
 
 #[test]

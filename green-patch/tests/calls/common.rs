@@ -15,12 +15,20 @@ pub(crate) const SHORT: Duration = Duration::from_millis(20);
 /// What nothing takes.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
+/// How long the soak takes: `GREEN_SOAK` in seconds.
+pub(crate) fn soak() -> Duration {
+    let seconds = std::env::var("GREEN_SOAK")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    Duration::from_millis(seconds.map_or(700, |seconds: u64| seconds * 1000))
+}
+
 /// Runs a test in a program that is patched, and ends the process if it hangs.
 pub(crate) fn patched(test: impl FnOnce()) {
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let (done, watched) = channel::<()>();
     thread::spawn(move || {
-        if watched.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+        if watched.recv_timeout(LONG + soak()) == Err(RecvTimeoutError::Timeout) {
             // Not by a macro, whose output the test's harness would keep.
             let _ = writeln!(io::stderr(), "{name} hangs");
             process::abort();

@@ -121,10 +121,8 @@ fn a_terminal_is_waited_for() {
         let (mut near, mut far) = (0, 0);
         let (name, modes, size) = (std::ptr::null_mut(), std::ptr::null(), std::ptr::null());
         // SAFETY: room for two numbers.
-        assert_eq!(
-            unsafe { libc::openpty(&mut near, &mut far, name, modes, size) },
-            0
-        );
+        let made = unsafe { libc::openpty(&mut near, &mut far, name, modes, size) };
+        assert_eq!(made, 0);
         // SAFETY: they were just made.
         let (mut near, mut far) = unsafe { (File::from_raw_fd(near), File::from_raw_fd(far)) };
         let writer = later(move || {

@@ -68,6 +68,7 @@ fn many_commands_run_at_once() {
 }
 
 #[test]
+#[allow(clippy::zombie_processes, reason = "each is waited for by number")]
 fn each_name_of_a_wait_lets_others_run() {
     patched(|| {
         let spawn = || {

@@ -57,6 +57,12 @@ impl Account {
 }
 
 /// Keeps accounts of the greenthreads of this thread until it is dropped. Made by [`keep_accounts`].
+///
+/// ```
+/// let accounts: green::debug::Accounts = green::debug::keep_accounts();
+/// green::yield_now();
+/// drop(accounts); // From here on a switch costs what it did.
+/// ```
 #[must_use = "no accounts are kept any more once this is dropped"]
 pub struct Accounts(Rc<Watch>);
 

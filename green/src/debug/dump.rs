@@ -65,6 +65,11 @@ pub(super) fn look(runtime: &Runtime, task: &Rc<Task>, stack: bool) -> Greenthre
 /// [`greenthreads`] as a text, a line each; with `stacks`, each followed by its stack.
 ///
 /// A suspended greenthread's stack is captured by running on it for a moment; it stays suspended.
+///
+/// ```
+/// let _gt = green::Builder::new().name("worker").spawn(|| ());
+/// assert!(green::debug::format_greenthreads(false).contains("worker"));
+/// ```
 pub fn format_greenthreads(stacks: bool) -> String {
     Runtime::with(|runtime| {
         let mut text = String::new();
@@ -127,6 +132,10 @@ fn has_memory(bytes: usize) -> bool {
 ///
 /// Stacks are left out if the system has no 64 MiB left to read their names with: a dump is also for programs that
 /// have used up their memory.
+///
+/// ```
+/// assert!(green::debug::dump_all().starts_with("hub: "));
+/// ```
 pub fn dump_all() -> String {
     let mut text = String::new();
     let hub = Runtime::with(|runtime| runtime.with_reactor(|reactor| Some(reactor.hub_name())));

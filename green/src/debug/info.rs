@@ -7,6 +7,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// One greenthread, as it was when [`greenthreads`](super::greenthreads) looked.
+///
+/// ```
+/// let gt = green::Builder::new().name("sleeper").spawn(|| green::sleep(std::time::Duration::from_secs(1)))?;
+/// green::yield_now();
+/// let info = green::debug::greenthreads().into_iter().find(|info| info.id == gt.id()).unwrap();
+/// assert_eq!((info.name.as_deref(), &*info.state), (Some("sleeper"), "parked"));
+/// println!("spawned at {}, waits for {:?}", info.spawned_at, info.waits_for);
+/// # gt.kill();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct GreenthreadInfo {

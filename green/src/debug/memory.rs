@@ -74,6 +74,18 @@ pub fn memory_threshold(
 }
 
 /// Made by [`memory_threshold`], which ends when this is dropped.
+///
+/// ```
+/// use green::debug::{MemoryWatch, memory_threshold};
+///
+/// let watch: MemoryWatch = memory_threshold(
+///     1 << 40,
+///     std::time::Duration::from_secs(1),
+///     |bytes| println!("{bytes} bytes are in use"),
+/// )?;
+/// drop(watch);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[must_use = "the memory is not watched any more once this is dropped"]
 pub struct MemoryWatch {
     _alive: Sender<()>,

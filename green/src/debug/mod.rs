@@ -52,6 +52,13 @@ pub use waits::{
 };
 
 /// What a thread's scheduler and hub have done, and what they hold: plain numbers.
+///
+/// ```
+/// let before = green::debug::counters();
+/// green::spawn(|| ()).join().unwrap();
+/// let after = green::debug::counters();
+/// assert_eq!((after.spawns - before.spawns, after.greenthreads), (1, 1));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -126,6 +133,14 @@ pub fn counters() -> Counters {
 /// writes: see [`GreenthreadInfo`].
 ///
 /// While it is on, a switch costs two looks at the clock.
+///
+/// ```
+/// green::debug::accounting(true);
+/// green::yield_now();
+/// let here = green::debug::greenthreads().remove(0);
+/// println!("ran {:?}, waited {:?}", here.ran, here.waited);
+/// green::debug::accounting(false);
+/// ```
 pub fn accounting(on: bool) {
     Watch::with(|runtime, watch| watch.set_accounting(runtime, on));
 }
@@ -181,6 +196,11 @@ static SILENT_JOBS: AtomicBool = AtomicBool::new(false);
 /// the thread's own greenthread (`main`) are always printed.
 ///
 /// The first call puts a panic hook in front of the one that is set.
+///
+/// ```
+/// green::debug::hub_exceptions(false);
+/// assert!(green::spawn(|| panic!("nobody reads this")).join().is_err());
+/// ```
 pub fn hub_exceptions(print: bool) {
     Runtime::with(|runtime| runtime.state::<Silent>().0.set(!print));
     hook();
@@ -190,6 +210,12 @@ pub fn hub_exceptions(print: bool) {
 /// them. For all threads of the process.
 ///
 /// The first call puts a panic hook in front of the one that is set.
+///
+/// ```
+/// green::debug::tpool_exceptions(false);
+/// assert!(green::tpool::submit(|| panic!("nobody reads this"))?.join().is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn tpool_exceptions(print: bool) {
     SILENT_JOBS.store(!print, Ordering::Relaxed);
     hook();

@@ -8,6 +8,17 @@ use super::observe::Watch;
 
 /// What the greenthreads that were spawned at one place have used while [`accounting`](super::accounting) was on, those
 /// that have ended included. Made by [`profile`].
+///
+/// ```
+/// green::debug::accounting(true);
+/// for _ in 0..3 {
+///     green::spawn(green::yield_now).join().unwrap();
+/// }
+/// for place in green::debug::profile() {
+///     println!("{}: {} of them ran {:?}", place.spawned_at, place.greenthreads, place.ran);
+/// }
+/// green::debug::accounting(false);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Profile {
@@ -94,6 +105,12 @@ pub fn spew() {
 }
 
 /// Ends what [`spew`] has begun.
+///
+/// ```
+/// green::debug::spew();
+/// green::yield_now();
+/// green::debug::unspew();
+/// ```
 pub fn unspew() {
     Watch::with(|runtime, watch| watch.set_spew(runtime, false));
 }

@@ -11,6 +11,18 @@ use super::observe::Watch;
 use crate::runtime::{Reason, Runtime, State, Task};
 
 /// What a greenthread waits for. [`Display`](fmt::Display) says it in words.
+///
+/// ```
+/// use green::debug::{StepKind, record};
+///
+/// let recording = record(100);
+/// green::spawn(|| green::sleep(std::time::Duration::from_millis(1))).join().unwrap();
+/// for step in recording.finish().steps {
+///     if let StepKind::Waits(reason) = step.kind {
+///         println!("greenthread {} waits for {reason}", step.greenthread);
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct WaitReason(Reason);
 
@@ -27,6 +39,16 @@ impl fmt::Debug for WaitReason {
 }
 
 /// What one greenthread does at one moment.
+///
+/// ```
+/// use green::debug::{StepKind, record};
+///
+/// let recording = record(100);
+/// green::yield_now();
+/// assert!(recording.steps() > 0);
+/// let recorded = recording.finish();
+/// assert!(recorded.steps.iter().any(|step| step.kind == StepKind::Yields));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepKind {
@@ -51,6 +73,16 @@ pub enum StepKind {
 }
 
 /// One moment of a [`Recording`].
+///
+/// ```
+/// use green::debug::record;
+///
+/// let recording = record(100);
+/// green::yield_now();
+/// assert!(recording.steps() > 0);
+/// let recorded = recording.finish();
+/// assert!(recorded.steps.iter().all(|step| step.at >= recorded.began));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Step {
@@ -63,6 +95,18 @@ pub struct Step {
 }
 
 /// A greenthread that lived while something was recorded.
+///
+/// ```
+/// use green::debug::record;
+///
+/// let recording = record(100);
+/// green::yield_now();
+/// assert!(recording.steps() > 0);
+/// let recorded = recording.finish();
+/// for step in &recorded.steps {
+///     println!("{:?}: {} {:?}", step.at - recorded.began, step.greenthread, step.kind);
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecordedGreenthread {
@@ -75,6 +119,17 @@ pub struct RecordedGreenthread {
 }
 
 /// What a [`Recording`] has recorded.
+///
+/// ```
+/// use green::debug::record;
+///
+/// let recording = record(100);
+/// green::yield_now();
+/// let recorded = recording.finish();
+/// let here = &recorded.greenthreads[0];
+/// assert_eq!(here.id, green::current_id());
+/// println!("{} steps in {:?}", recorded.steps.len(), recorded.ended - recorded.began);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recorded {
@@ -178,6 +233,16 @@ fn kind_of(task: &Task) -> StepKind {
 
 /// Records what the greenthreads of this thread do, until it is [finished](Recording::finish) or dropped. Made by
 /// [`record`].
+///
+/// ```
+/// use green::debug::record;
+///
+/// let recording = record(100);
+/// green::yield_now();
+/// assert!(recording.steps() > 0);
+/// let recorded = recording.finish();
+/// assert!(recorded.ended >= recorded.began && recorded.lost == 0);
+/// ```
 #[must_use = "nothing is recorded any more once this is dropped"]
 pub struct Recording {
     watch: Rc<Watch>,

@@ -11,6 +11,16 @@ use super::observe::Watch;
 use crate::runtime::Task;
 
 /// A run of a greenthread, from where it was switched to up to where it let others run.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let log = green::debug::long_runs(Duration::from_millis(2), 100);
+/// green::spawn(|| std::thread::sleep(Duration::from_millis(3))).join().unwrap();
+/// for run in log.take() {
+///     println!("{} ran for {:?}: {}", run.greenthread, run.ran, run.stack);
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RunInfo {
@@ -77,6 +87,14 @@ impl Log {
 }
 
 /// Notes runs of the greenthreads of this thread until it is dropped. Made by [`long_runs`] and [`sample_runs`].
+///
+/// ```
+/// use green::debug::RunLog;
+///
+/// let log: RunLog = green::debug::long_runs(std::time::Duration::from_secs(60), 100);
+/// green::yield_now();
+/// assert!(log.take().is_empty());
+/// ```
 #[must_use = "nothing is noted any more once this is dropped"]
 pub struct RunLog {
     watch: Rc<Watch>,

@@ -20,11 +20,21 @@ pub(super) fn stacks() -> Rc<Stacks> {
 
 /// With `true`, [`format_hub_listeners`](super::format_hub_listeners) shows stacks: those of the greenthreads that wait, as they are at that
 /// moment. So it costs nothing before, and shows also the waits that began before it was turned on.
+///
+/// ```
+/// green::debug::hub_listener_stacks(true);
+/// println!("{}", green::debug::format_hub_listeners());
+/// ```
 pub fn hub_listener_stacks(on: bool) {
     stacks().listeners.set(on);
 }
 
 /// With `true`, [`format_hub_timers`](super::format_hub_timers) shows stacks, as [`hub_listener_stacks`] does.
+///
+/// ```
+/// green::debug::hub_timer_stacks(true);
+/// println!("{}", green::debug::format_hub_timers());
+/// ```
 pub fn hub_timer_stacks(on: bool) {
     stacks().timers.set(on);
 }

@@ -10,6 +10,18 @@ use super::observe::Watch;
 ///
 /// Nothing can wait in its methods: calls that would have to wait do what they do while a thread unwinds. A panic in one is
 /// logged and goes no further.
+///
+/// ```
+/// /// Counts how often anybody begins to run.
+/// struct Starts(std::rc::Rc<std::cell::Cell<u32>>);
+///
+/// impl green::debug::SwitchObserver for Starts {
+///     fn stops(&self, _: u64) {}
+///     fn starts(&self, _: u64) {
+///         self.0.set(self.0.get() + 1);
+///     }
+/// }
+/// ```
 pub trait SwitchObserver {
     /// The greenthread with this id is about to stop running: it waits, lets others run, or has ended. It is still the
     /// [current](crate::current) one.
@@ -20,6 +32,20 @@ pub trait SwitchObserver {
 }
 
 /// Tells an observer of switches until it is dropped. Made by [`observe_switches`].
+///
+/// ```
+/// use green::debug::{SwitchObservation, SwitchObserver, observe_switches};
+///
+/// struct Nothing;
+/// impl SwitchObserver for Nothing {
+///     fn stops(&self, _: u64) {}
+///     fn starts(&self, _: u64) {}
+/// }
+///
+/// let observation: SwitchObservation = observe_switches(Nothing);
+/// green::yield_now();
+/// drop(observation); // The observer is dropped, too.
+/// ```
 #[must_use = "the observer is not told anything any more once this is dropped"]
 pub struct SwitchObservation {
     watch: Rc<Watch>,

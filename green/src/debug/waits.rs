@@ -12,6 +12,17 @@ use super::shown::stacks;
 use crate::runtime::{Alarm, Runtime, Task};
 
 /// One wait for a descriptor, as it was when [`listeners`] looked.
+///
+/// ```
+/// let listener = green::listen("127.0.0.1:0")?;
+/// let gt = green::spawn(move || listener.accept().map(|_| ()));
+/// green::yield_now();
+/// let waits = green::debug::listeners().remove(0);
+/// assert_eq!((waits.greenthread, waits.writable), (Some(gt.id()), false));
+/// println!("{} waits for descriptor {}", waits.who, waits.descriptor);
+/// # gt.kill();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListenerInfo {
@@ -26,6 +37,15 @@ pub struct ListenerInfo {
 }
 
 /// One timer, as it was when [`timers`] looked.
+///
+/// ```
+/// let gt = green::spawn(|| green::sleep(std::time::Duration::from_secs(60)));
+/// green::yield_now();
+/// let timer = green::debug::timers().remove(0);
+/// assert_eq!(timer.greenthread, Some(gt.id()));
+/// println!("in {:?}: {}", timer.due_in, timer.what);
+/// # gt.kill();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimerInfo {

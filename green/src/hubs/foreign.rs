@@ -13,6 +13,17 @@ use crate::runtime::Runtime;
 ///
 /// # Errors
 /// `Unsupported` if the hub has none, as poll and select; and if the system has no descriptor left.
+///
+/// ```
+/// # green::hubs::use_hub("polling")?;
+/// let descriptor = green::hubs::descriptor()?;
+/// let gt = green::spawn(|| 5);
+/// while !gt.is_dead() {
+///     green::hubs::run_once(); // Then the loop outside waits for `descriptor`.
+/// }
+/// drop(descriptor);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn descriptor() -> io::Result<OwnedFd> {
     Runtime::with(|runtime| {
         runtime.reactor(|reactor| {

@@ -13,22 +13,24 @@ const PANICKED: i32 = 101;
 
 /// Forks this process, and runs `child` in the child, which ends with what that returns, as with what `main` returns.
 ///
-/// The child has a copy of all memory, and shares the open descriptors: it may accept from a listener of its parent. What
-/// becomes of the other greenthreads there `others` says, as in [`after_fork`](crate::hubs::after_fork), which the child need
-/// not call. No destructor of what the caller owns runs in the child. A panic in there ends it with code 101.
+/// The child has a copy of all memory, and shares the open descriptors: it may accept from a listener of its parent.
+/// What becomes of the other greenthreads there `others` says, as in [`after_fork`](crate::hubs::after_fork), which
+/// the child need not call. No destructor of what the caller owns runs in the child. A panic in there ends it with
+/// code 101.
 ///
-/// A [`Signals`](crate::signal::Signals) that was made before the fork is the child's as well, from its first moment on: by
-/// one of them it misses no signal that its parent sends at once.
+/// A [`Signals`](crate::signal::Signals) that was made before the fork is the child's as well, from its first moment
+/// on: by one of them it misses no signal that its parent sends at once.
 ///
 /// What the parent gets is the child as every other: to wait for and to send signals to.
 ///
-/// This is the other way to use all cores, beside [`workers`](crate::workers()): processes do not share a crash. They share
-/// nothing else either, and a process that has ever used a second thread, such as one of [`tpool`](crate::tpool), cannot
-/// fork.
+/// This is the other way to use all cores, beside [`workers`](crate::workers()): processes do not share a crash. They
+/// share nothing else either, and a process that has ever used a second thread, such as one of
+/// [`tpool`](crate::tpool), cannot fork.
 ///
 /// # Errors
-/// `ResourceBusy` if the process has another thread: nothing that it holds would be given back in the child. `Unsupported`
-/// elsewhere than on Linux and Android, where the threads cannot be counted. What the system says otherwise.
+/// `ResourceBusy` if the process has another thread: nothing that it holds would be given back in the child.
+/// `Unsupported` elsewhere than on Linux and Android, where the threads cannot be counted. What the system says
+/// otherwise.
 ///
 /// ```no_run
 /// use std::io;

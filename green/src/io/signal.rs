@@ -39,6 +39,17 @@ pub use signal_hook::consts::{
 /// The signals that a greenthread waits for. It belongs to the OS thread that made it.
 ///
 /// As an iterator it never ends by itself.
+///
+/// ```
+/// use green::signal::{SIGUSR2, Signals, raise};
+///
+/// let signals = Signals::new([SIGUSR2])?;
+/// let waiter = green::spawn(move || signals.wait());
+/// green::yield_now();
+/// raise(SIGUSR2)?;
+/// assert_eq!(waiter.join().unwrap()?, SIGUSR2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Signals {
     registration: Rc<Registration>,
     /// Taken from the system and not yet given away.
@@ -237,11 +248,24 @@ pub fn ctrl_c() -> io::Result<()> {
 ///
 /// # Errors
 /// `InvalidInput` for a number that is no signal.
+///
+/// ```
+/// use green::signal::{SIGUSR1, Signals, raise};
+///
+/// let signals = Signals::new([SIGUSR1])?;
+/// raise(SIGUSR1)?;
+/// assert_eq!(signals.wait()?, SIGUSR1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn raise(signal: i32) -> io::Result<()> {
     signal_hook::low_level::raise(signal)
 }
 
 /// The name of a signal, as `SIGINT`.
+///
+/// ```
+/// assert_eq!(green::signal::name(green::signal::SIGTERM), Some("SIGTERM"));
+/// ```
 pub fn name(signal: i32) -> Option<&'static str> {
     signal_hook::low_level::signal_name(signal)
 }

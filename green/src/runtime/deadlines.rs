@@ -116,6 +116,7 @@ impl Deadlines {
     /// Takes the time from an open deadline, also if it has passed; its timer is the caller's to cancel.
     pub(super) fn disarm(&self, id: DeadlineId) -> Option<TimerKey> {
         self.elapsed.borrow_mut().retain(|&other| other != id);
+        self.cut.borrow_mut().retain(|&other| other != id);
         let mut open = self.open.borrow_mut();
         let deadline = open.iter_mut().rfind(|deadline| deadline.id == id)?;
         std::mem::replace(&mut deadline.due, Due::Never).timer()
@@ -176,6 +177,13 @@ impl Task {
             .has_extra()
             .map_or(0, |extra| extra.deadlines.times.get());
         elapsed + u64::from(self.is_killed())
+    }
+}
+
+impl Task {
+    /// Where an open deadline was opened.
+    pub(crate) fn deadline_place(&self, id: DeadlineId) -> Option<&'static Location<'static>> {
+        self.extra().deadlines.place(id)
     }
 }
 

@@ -296,11 +296,6 @@ impl Task {
         self.extra().deadlines.open(place, after, time)
     }
 
-    /// Where an open deadline was opened.
-    pub(crate) fn deadline_place(&self, id: DeadlineId) -> Option<&'static Location<'static>> {
-        self.extra().deadlines.place(id)
-    }
-
     /// Closes a deadline; its timer, if it has not fired, is the caller's to cancel.
     pub(super) fn close_deadline(&self, id: DeadlineId) -> Option<TimerKey> {
         let timer = self.extra().deadlines.close(id);

@@ -133,6 +133,12 @@ impl fmt::Debug for ThreadHandle {
 }
 
 /// The error of a call through the handle of a thread that was closed or has ended.
+///
+/// ```
+/// let handle = std::thread::spawn(|| green::hubs::handle().unwrap()).join().unwrap();
+/// let closed: green::hubs::ThreadClosed = handle.spawn(|| ()).unwrap_err();
+/// println!("{closed}");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(alias = "HubClosed")]
 pub struct ThreadClosed;

@@ -135,6 +135,16 @@ pub fn on_drain(f: impl FnOnce() + 'static) -> bool {
 
 /// One connection of a server with a [`Lifecycle`](super::Lifecycle), for those who serve a protocol: a server counts
 /// it as open, waits for its end and kills its greenthread, until this is dropped.
+///
+/// ```
+/// use green::server::{Connection, Lifecycle};
+///
+/// let life = Lifecycle::new();
+/// let connection: Connection = life.connection();
+/// assert_eq!(life.counters().open, 1);
+/// drop(connection);
+/// assert_eq!(life.counters().open, 0);
+/// ```
 pub struct Connection {
     shared: Rc<Life>,
     key: usize,

@@ -3,8 +3,8 @@
 //! [`serve_forever`] is for a program that should stay up: it logs what its handlers fail with, and goes on.
 //! [`Lifecycle::serve`] is the same with a handle, which drains it by a signal in one line. [`StreamServer`] is gevent's: it
 //! runs beside its creator, and outlives the errors of its handlers as well. [`serve`] is eventlet's: what a handler fails
-//! with ends it. [`Datagrams`] lets each of them serve datagrams.
-//! [`StreamServer::factory`] serves on all cores: see [`workers`](mod@crate::workers).
+//! with ends it. [`Datagrams`] lets each of them serve datagrams. [`StreamServer::factory`] serves on all cores: see
+//! [`workers`](mod@crate::workers).
 //!
 //! All accept only while there is a place for another handler; what comes meanwhile waits in the listener's queue.
 //! None ends because a connection failed before it was accepted, nor when the process has no descriptors or no memory
@@ -36,6 +36,22 @@ pub use stream_server::StreamServer;
 use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// What a server gets its connections from.
+///
+/// ```
+/// use green::server::Listener;
+///
+/// /// Takes one connection and closes it.
+/// fn turn_away(listener: &impl Listener) -> std::io::Result<()> {
+///     let (stream, from) = listener.accept()?;
+///     println!("not now, {from:?}");
+///     drop(stream);
+///     Ok(())
+/// }
+/// let listener = green::listen("127.0.0.1:0")?;
+/// let _client = green::connect(listener.local_addr()?)?;
+/// turn_away(&listener)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait Listener {
     /// A connection. It is closed when it is dropped.
     type Stream: 'static;

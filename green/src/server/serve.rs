@@ -33,6 +33,14 @@ use crate::runtime::{is_control, message};
 pub struct StopServe;
 
 /// What a handler may return: nothing, `ControlFlow<StopServe>`, or a `Result` of either.
+///
+/// ```
+/// use green::server::Outcome;
+///
+/// assert!(().flow().unwrap().is_continue());
+/// let failed: Result<(), &str> = Err("no");
+/// assert_eq!(failed.flow(), Err("no"));
+/// ```
 pub trait Outcome {
     /// What it fails with.
     type Error: fmt::Display + 'static;
@@ -258,6 +266,21 @@ impl<E: fmt::Display> Verdict<E> {
 }
 
 /// Why [`serve`] ended without a [`StopServe`].
+///
+/// ```
+/// use green::server::ServeError;
+///
+/// let listener = green::listen("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// green::spawn_n(move || drop(green::connect(address).unwrap()));
+/// let ended = green::serve(&listener, 10, |_, _| Err::<(), _>("the handler has had enough"));
+/// match ended {
+///     Ok(()) => println!("a handler has ended it"),
+///     Err(ServeError::Handler { peer, error }) => println!("{peer}: {error}"),
+///     Err(other) => println!("{other}"),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub enum ServeError<E> {
     /// Nothing can be accepted any more.

@@ -1,6 +1,12 @@
 //! What a server says of itself.
 
 /// Where a server is in its life. A later one is greater.
+///
+/// ```
+/// use green::server::ServerState;
+///
+/// assert!(ServerState::Running < ServerState::Stopped);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServerState {
     /// It accepts connections.
@@ -16,6 +22,12 @@ pub enum ServerState {
 }
 
 /// What a server has to do with now, and what it has done.
+///
+/// ```
+/// let server = green::server::Lifecycle::new();
+/// let counters = server.counters();
+/// assert_eq!((counters.open, counters.accepted, counters.served), (0, 0, 0));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerCounters {
@@ -56,6 +68,11 @@ impl ServerCounters {
 }
 
 /// How a server has ended.
+///
+/// ```
+/// let drained = green::server::Drained::default();
+/// assert_eq!(drained.killed, 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {

@@ -17,13 +17,21 @@ use crate::signal::Signals;
 const GREEN_WORKERS: &str = "GREEN_WORKERS";
 
 /// What becomes of a worker that panics.
+///
+/// ```
+/// use green::workers::{OnPanic, WorkersBuilder};
+///
+/// let workers = WorkersBuilder::new().count(2).on_panic(OnPanic::Restart);
+/// green::workers(workers, |_| ())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnPanic {
     /// It stops all others, and its panic is what the call gives.
     #[default]
     Stop,
-    /// It is started again on a thread of its own: at once if it has lived for a second, and after a pause that doubles up
-    /// to a second if it has not. The panic is logged.
+    /// It is started again on a thread of its own: at once if it has lived for a second, and after a pause that
+    /// doubles up to a second if it has not. The panic is logged.
     Restart,
 }
 
@@ -98,8 +106,8 @@ impl WorkersBuilder {
         self
     }
 
-    /// With `true`, the system runs each worker on one core only, one after the other of those that the process may use. On
-    /// other systems than Linux and Android a warning is logged instead.
+    /// With `true`, the system runs each worker on one core only, one after the other of those that the process may
+    /// use. On other systems than Linux and Android a warning is logged instead.
     pub fn pin_to_cores(mut self, pinned: bool) -> WorkersBuilder {
         self.pinned = pinned;
         self
@@ -111,15 +119,15 @@ impl WorkersBuilder {
         self
     }
 
-    /// How long the others may take to end when one has failed or panicked: no time at first, `None` is for ever. It is the
-    /// `timeout` of the [stop](WorkersHandle::stop) that is made then.
+    /// How long the others may take to end when one has failed or panicked: no time at first, `None` is for ever. It
+    /// is the `timeout` of the [stop](WorkersHandle::stop) that is made then.
     pub fn grace(mut self, timeout: impl Into<Option<Duration>>) -> WorkersBuilder {
         self.grace = timeout.into();
         self
     }
 
-    /// Stops all workers when one of `signals` arrives, as [`WorkersHandle::stop`] with `timeout`; the next of them kills
-    /// what is left. The calling thread hears of a signal and tells the workers.
+    /// Stops all workers when one of `signals` arrives, as [`WorkersHandle::stop`] with `timeout`; the next of them
+    /// kills what is left. The calling thread hears of a signal and tells the workers.
     ///
     /// For other signals each worker may have [`Signals`] of its own: all of them hear of each.
     pub fn stop_on(
@@ -131,12 +139,13 @@ impl WorkersBuilder {
         self
     }
 
-    /// Starts them, and returns when all have begun. A greenthread of the calling thread watches over them: it needs its turns.
+    /// Starts them, and returns when all have begun. A greenthread of the calling thread watches over them: it needs
+    /// its turns.
     ///
     /// # Errors
-    /// [`WorkersError::NotStarted`] if there are to be none, if `GREEN_WORKERS` is no number, if there is no such hub, if a
-    /// signal cannot be waited for, or if the system refuses a thread: those that were started are stopped. What a worker
-    /// fails of in its own thread comes from [`Workers::join`].
+    /// [`WorkersError::NotStarted`] if there are to be none, if `GREEN_WORKERS` is no number, if there is no such
+    /// hub, if a signal cannot be waited for, or if the system refuses a thread: those that were started are stopped.
+    /// What a worker fails of in its own thread comes from [`Workers::join`].
     ///
     /// # Panics
     /// As [`spawn`](crate::spawn).

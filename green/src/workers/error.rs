@@ -8,6 +8,13 @@ use std::io;
 use crate::Panic;
 
 /// What the closure of a worker may return: nothing, or a `Result`.
+///
+/// ```
+/// use green::workers::WorkerOutcome;
+///
+/// assert!(().outcome().is_ok());
+/// assert_eq!(Err::<(), _>("no").outcome(), Err("no"));
+/// ```
 pub trait WorkerOutcome {
     /// What a worker gives that has done its work.
     type Value: Send + 'static;
@@ -40,6 +47,19 @@ impl<T: Send + 'static, E: Send + 'static> WorkerOutcome for Result<T, E> {
 }
 
 /// Why [`workers`](crate::workers()) has no values.
+///
+/// ```
+/// use green::workers::WorkersError;
+///
+/// let failed = green::workers(2, |worker| match worker.index() {
+///     0 => Ok(()),
+///     _ => Err("the second never works"),
+/// });
+/// match failed {
+///     Err(WorkersError::Failed { worker, error }) => println!("{worker}: {error}"),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WorkersError<E> {

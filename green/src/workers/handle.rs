@@ -64,6 +64,16 @@ impl Common {
 /// Some workers, seen from every thread: stops them, and spawns into them.
 ///
 /// It is `Send`, `Sync` and cheap to clone.
+///
+/// ```
+/// green::workers(2, |worker| {
+///     let all = worker.handle().clone();
+///     assert_eq!(all.len(), 2);
+///     all.stop(None);
+///     worker.wait_stop();
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct WorkersHandle {
     pub(super) shared: Arc<Common>,
@@ -81,10 +91,11 @@ impl WorkersHandle {
         self.shared.places.len()
     }
 
-    /// Tells all of them to stop, and returns at once. What this means to each: [`Worker::wait_stop`](super::Worker::wait_stop)
-    /// returns, and what was given to [`Worker::drain_at_stop`](super::Worker::drain_at_stop) is drained. One whose closure
-    /// has not returned after `timeout` is killed where it waits, a second later if it serves something, so that its drain
-    /// can end; `None` waits for ever.
+    /// Tells all of them to stop, and returns at once. What this means to each:
+    /// [`Worker::wait_stop`](super::Worker::wait_stop) returns, and what was given to
+    /// [`Worker::drain_at_stop`](super::Worker::drain_at_stop) is drained. One whose closure has not returned after
+    /// `timeout` is killed where it waits, a second later if it serves something, so that its drain can end; `None`
+    /// waits for ever.
     ///
     /// A second call can bring the end forward. A worker that computes without a wait hears of neither.
     pub fn stop(&self, timeout: impl Into<Option<Duration>>) {
@@ -128,9 +139,9 @@ impl WorkersHandle {
         self.thread(worker).ok_or(ThreadClosed)?.submit(f)
     }
 
-    /// As [`spawn_on`](WorkersHandle::spawn_on), on the worker with the fewest greenthreads; of those with the same number
-    /// the next in turn. What was sent and has not begun is counted; the rest as it was when the worker last looked for
-    /// events.
+    /// As [`spawn_on`](WorkersHandle::spawn_on), on the worker with the fewest greenthreads; of those with the same
+    /// number the next in turn. What was sent and has not begun is counted; the rest as it was when the worker last
+    /// looked for events.
     ///
     /// # Errors
     /// [`ThreadClosed`] if none has begun that has not ended.
@@ -157,8 +168,8 @@ impl WorkersHandle {
             .submit(f)
     }
 
-    /// How many greenthreads a worker has, as [`spawn_anywhere`](WorkersHandle::spawn_anywhere) counts them; 0 if no thread
-    /// runs for it.
+    /// How many greenthreads a worker has, as [`spawn_anywhere`](WorkersHandle::spawn_anywhere) counts them; 0 if no
+    /// thread runs for it.
     ///
     /// # Panics
     /// If there is no worker of this index.

@@ -161,8 +161,8 @@ impl SharedAddress {
         Ok(listener.into())
     }
 
-    /// A listener of a worker is about to be closed: the socket that will be closed with it, for what is in its queue. With
-    /// one queue for all, a worker that leaves it to the others has one listener less from now on.
+    /// A listener of a worker is about to be closed: the socket that will be closed with it, for what is in its
+    /// queue. With one queue for all, a worker that leaves it to the others has one listener less from now on.
     fn begin_close(&self, worker: usize) -> Option<Arc<net::TcpListener>> {
         let mut sockets = self.sockets();
         if self.balance == Balance::Queue && sockets.listening.iter().sum::<usize>() > 1 {
@@ -214,16 +214,25 @@ impl SharedAddress {
 ///
 /// # What is left in its queue
 ///
-/// A drain leaves no connection behind. Before the listener is closed, it refuses handshakes (on Linux and Android, by a
-/// filter in the kernel: a client that comes at that moment tries again a second later, and finds another worker, or is
-/// refused), lets those go on that have begun, and gives what has come to the server. One whose handshake takes longer than
-/// ten milliseconds, from far away, may come too late; Linux hands such connections to the sockets of the other workers if
-/// the administrator has set `net.ipv4.tcp_migrate_req`. With one queue for all there is nothing to lose until the last worker
-/// closes it.
+/// A drain leaves no connection behind. Before the listener is closed, it refuses handshakes (on Linux and Android,
+/// by a filter in the kernel: a client that comes at that moment tries again a second later, and finds another
+/// worker, or is refused), lets those go on that have begun, and gives what has come to the server. One whose
+/// handshake takes longer than ten milliseconds, from far away, may come too late; Linux hands such connections to
+/// the sockets of the other workers if the administrator has set `net.ipv4.tcp_migrate_req`. With one queue for all
+/// there is nothing to lose until the last worker closes it.
 ///
-/// If a worker is started again after a panic, it finds its socket, and what has come meanwhile, when it listens again at
-/// the address. Otherwise [`close`](SharedListener::close), the drop of it and the end of the worker close it, and
-/// reset what is in its queue, as with every listener.
+/// If a worker is started again after a panic, it finds its socket, and what has come meanwhile, when it listens
+/// again at the address. Otherwise [`close`](SharedListener::close), the drop of it and the end of the worker close
+/// it, and reset what is in its queue, as with every listener.
+///
+/// ```
+/// green::workers(2, |worker| {
+///     let listener: green::workers::SharedListener = worker.listen_shared("127.0.0.1:0")?;
+///     println!("{} listens at {}", worker.name(), listener.local_addr()?);
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SharedListener {
     group: Arc<SharedAddress>,
     worker: usize,

@@ -1,7 +1,7 @@
 //! All cores: OS threads that each have a hub of their own.
 //!
-//! A greenthread never leaves its thread, so one thread uses one core. [`workers`](crate::workers()) starts several, runs
-//! one closure on each, and returns when they have ended:
+//! A greenthread never leaves its thread, so one thread uses one core. [`workers`](crate::workers()) starts several,
+//! runs one closure on each, and returns when they have ended:
 //!
 //! ```
 //! use std::io;
@@ -23,14 +23,14 @@
 //! ```
 //!
 //! - What may go to another worker is `Send`: closures for [`WorkersHandle::spawn_on`] and
-//!   [`WorkersHandle::spawn_anywhere`], what [`sync`](crate::sync) has, and what is put into it. What a worker makes for
-//!   itself need not be: `Rc` and `Cell` are as good there as in a program of one thread.
-//! - The first worker that fails or panics stops the others, and is what the call gives. By [`OnPanic::Restart`] a worker
-//!   that panics is started again.
-//! - [`WorkersHandle::stop`] stops all; [`WorkersBuilder::stop_on`] does so by a signal. A stop begins a drain of what the
-//!   workers serve, and after a deadline kills what is left.
-//! - [`Worker::listen_shared`] lets all of them accept at one address. [`WorkersServer`] is all of this in one piece, for
-//!   servers.
+//!   [`WorkersHandle::spawn_anywhere`], what [`sync`](crate::sync) has, and what is put into it. What a worker makes
+//!   for itself need not be: `Rc` and `Cell` are as good there as in a program of one thread.
+//! - The first worker that fails or panics stops the others, and is what the call gives. By [`OnPanic::Restart`] a
+//!   worker that panics is started again.
+//! - [`WorkersHandle::stop`] stops all; [`WorkersBuilder::stop_on`] does so by a signal. A stop begins a drain of
+//!   what the workers serve, and after a deadline kills what is left.
+//! - [`Worker::listen_shared`] lets all of them accept at one address. [`WorkersServer`] is all of this in one piece,
+//!   for servers.
 //!
 //! One more thing to know: a worker never reports a deadlock, since the others may still send it work.
 
@@ -56,16 +56,16 @@ pub use server::{RunningServer, WorkersServer};
 pub use supervise::Workers;
 pub use worker::Worker;
 
-/// Runs `f` on `count` OS threads, each with a hub of its own, and waits for them. Meanwhile the other greenthreads of the
-/// calling thread run.
+/// Runs `f` on `count` OS threads, each with a hub of its own, and waits for them. Meanwhile the other greenthreads
+/// of the calling thread run.
 ///
-/// `count` is a number, `None`, or a [`WorkersBuilder`] with more to say. With `None` there are as many as the environment
-/// variable `GREEN_WORKERS` says, or else as the process has cores
+/// `count` is a number, `None`, or a [`WorkersBuilder`] with more to say. With `None` there are as many as the
+/// environment variable `GREEN_WORKERS` says, or else as the process has cores
 /// ([`available_parallelism`](std::thread::available_parallelism)). Their hubs are of the kind that the caller has.
 ///
-/// `f` returns nothing or a `Result`; the values come back in the order of the workers. When `f` has returned, what it has
-/// left behind in its thread is killed. A kill or deadline of the caller stops all of them at once, and is raised when they
-/// have ended.
+/// `f` returns nothing or a `Result`; the values come back in the order of the workers. When `f` has returned, what
+/// it has left behind in its thread is killed. A kill or deadline of the caller stops all of them at once, and is
+/// raised when they have ended.
 ///
 /// # Errors
 /// The first that fails, panics or cannot be started; the others are stopped: see [`WorkersBuilder::grace`].

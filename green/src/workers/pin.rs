@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// Has the system run the calling thread on one core only: the one of this index among those that it may use, or counted
-/// again from the first if there are fewer.
+/// Has the system run the calling thread on one core only: the one of this index among those that it may use, or
+/// counted again from the first if there are fewer.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn pin(index: usize) -> io::Result<()> {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};

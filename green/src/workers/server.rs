@@ -49,11 +49,11 @@ pub struct WorkersServer {
 }
 
 impl StreamServer<TcpListener> {
-    /// A server on several workers: on each of them `make` makes a handler, which need not be `Send`. It is called with each
-    /// connection, in a greenthread of its own, at most 1000 of them at a time in each worker.
+    /// A server on several workers: on each of them `make` makes a handler, which need not be `Send`. It is called
+    /// with each connection, in a greenthread of its own, at most 1000 of them at a time in each worker.
     ///
-    /// What a handler fails with is logged, and one that panics is reported as every greenthread is; the server goes on. One
-    /// that breaks with [`StopServe`](crate::StopServe) ends the work of its worker alone.
+    /// What a handler fails with is logged, and one that panics is reported as every greenthread is; the server goes
+    /// on. One that breaks with [`StopServe`](crate::StopServe) ends the work of its worker alone.
     pub fn factory<H, R>(make: impl Fn() -> H + Send + Sync + 'static) -> WorkersServer
     where
         H: Fn(TcpStream, SocketAddr) -> R + 'static,
@@ -64,8 +64,8 @@ impl StreamServer<TcpListener> {
 }
 
 impl WorkersServer {
-    /// For those who serve a protocol: `serve` runs on each worker, and serves what comes to the listener until the life is
-    /// drained.
+    /// For those who serve a protocol: `serve` runs on each worker, and serves what comes to the listener until the
+    /// life is drained.
     pub fn new(
         serve: impl Fn(&Worker, SharedListener, &Lifecycle) -> io::Result<Drained>
         + Send
@@ -154,6 +154,19 @@ impl fmt::Debug for WorkersServer {
 }
 
 /// A [`WorkersServer`] that was started. If it is dropped, its workers are told to stop at once.
+///
+/// ```
+/// use green::server::StreamServer;
+/// use green::workers::RunningServer;
+///
+/// let server: RunningServer = StreamServer::factory(|| |_stream, _peer| ())
+///     .workers(2)
+///     .start("127.0.0.1:0")?;
+/// drop(green::connect(server.local_addr())?);
+/// assert_eq!(server.handle().len(), 2);
+/// server.drain(std::time::Duration::from_secs(5))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[must_use = "dropping it ends the server"]
 pub struct RunningServer {
     workers: Workers<Drained, io::Error>,
@@ -172,8 +185,8 @@ impl RunningServer {
         self.workers.handle()
     }
 
-    /// What all workers have to do with and have done, also those that have ended. It asks each of them, and waits for the
-    /// answers.
+    /// What all workers have to do with and have done, also those that have ended. It asks each of them, and waits
+    /// for the answers.
     pub fn counters(&self) -> ServerCounters {
         let each = self.counters_of_each();
         each.into_iter()
@@ -201,8 +214,8 @@ impl RunningServer {
             .collect()
     }
 
-    /// Drains all workers, as [`Lifecycle::drain`] does one: closes the listeners, cuts the idle connections, waits for what
-    /// is under way, and after `timeout` kills the rest (`None` waits for ever).
+    /// Drains all workers, as [`Lifecycle::drain`] does one: closes the listeners, cuts the idle connections, waits
+    /// for what is under way, and after `timeout` kills the rest (`None` waits for ever).
     ///
     /// # Errors
     /// As [`join`](RunningServer::join).

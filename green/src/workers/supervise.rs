@@ -14,8 +14,17 @@ use crate::{Flag, GreenThread};
 
 /// Workers that were started: waits for their ends.
 ///
-/// It belongs to the thread that has started them; [`handle`](Workers::handle) is for all. If it is dropped, the workers are
-/// told to stop at once, and nobody waits for them; so they are if the thread ends that has started them.
+/// It belongs to the thread that has started them; [`handle`](Workers::handle) is for all. If it is dropped, the
+/// workers are told to stop at once, and nobody waits for them; so they are if the thread ends that has started them.
+///
+/// ```
+/// use green::workers::WorkersBuilder;
+///
+/// let workers = WorkersBuilder::new().count(2).start(|worker| Ok::<_, ()>(worker.index()));
+/// let workers = workers.unwrap();
+/// assert_eq!(workers.handle().len(), 2);
+/// assert_eq!(workers.join().unwrap(), [0, 1]);
+/// ```
 #[must_use = "dropping it stops the workers"]
 pub struct Workers<T: 'static, E: 'static> {
     handle: WorkersHandle,
@@ -39,8 +48,8 @@ impl<T, E> Workers<T, E> {
         self.watch.is_dead()
     }
 
-    /// Waits for all of them, and gives their values in the order of their indexes. A kill or deadline of the caller stops
-    /// them at once, and is raised when they have ended.
+    /// Waits for all of them, and gives their values in the order of their indexes. A kill or deadline of the caller
+    /// stops them at once, and is raised when they have ended.
     ///
     /// # Errors
     /// As [`workers`](crate::workers()).

@@ -29,7 +29,8 @@ pub(super) fn work<T, E>(
     // What its destructor does belongs to the worker.
     contain("the destructor of a worker's closure", || drop(run));
     handle.leave(index);
-    // By now and not when the thread has nothing else to do: who hears of the end waits for the thread without switching.
+    // By now and not when the thread has nothing else to do: who hears of the end waits for the thread without
+    // switching.
     contain("the end of a worker's greenthreads", || {
         Runtime::with(Runtime::close);
     });

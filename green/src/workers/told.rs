@@ -49,8 +49,8 @@ impl Told {
         }
     }
 
-    /// All workers stop; after `deadline` what has not ended is killed. It does not wait, and a later call can only bring
-    /// the deadline forward.
+    /// All workers stop; after `deadline` what has not ended is killed. It does not wait, and a later call can only
+    /// bring the deadline forward.
     pub(super) fn tell(&self, deadline: Option<Instant>) {
         self.deadline.set(deadline);
         self.stopping.set();
@@ -63,7 +63,7 @@ impl Told {
         };
         let last = match lives.is_empty() {
             true => deadline,
-            false => deadline + LAST,
+            false => deadline.checked_add(LAST).unwrap_or(deadline),
         };
         Runtime::with(|runtime| match last <= runtime.now() {
             true => kill_root(runtime),

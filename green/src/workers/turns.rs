@@ -7,7 +7,8 @@ use std::time::Duration;
 const TIMES: u32 = 5;
 const EACH: Duration = Duration::from_millis(1);
 
-/// One for each worker. It is a courtesy between threads that nothing depends on, so no order between its numbers matters.
+/// One for each worker. It is a courtesy between threads that nothing depends on, so no order between its numbers
+/// matters.
 pub(super) struct Turns(Vec<Place>);
 
 #[derive(Default)]

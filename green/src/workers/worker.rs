@@ -11,6 +11,11 @@ use crate::net::ToSocketAddrs;
 use crate::server::Lifecycle;
 
 /// The worker that a closure runs on. It belongs to that thread; clones are the same worker.
+///
+/// ```
+/// let names = green::workers(2, |worker| Ok::<_, ()>(format!("{} of {}", worker.index(), worker.name())));
+/// assert_eq!(names.unwrap()[1], "1 of worker-1");
+/// ```
 #[derive(Clone)]
 pub struct Worker {
     index: usize,
@@ -68,12 +73,12 @@ impl Worker {
         Told::of_thread().add(life);
     }
 
-    /// Listens where all workers do that call this with the same address; the system spreads the connections over them. With
-    /// port 0 the first that comes lets the system choose the port, and the others listen there as well.
+    /// Listens where all workers do that call this with the same address; the system spreads the connections over
+    /// them. With port 0 the first that comes lets the system choose the port, and the others listen there as well.
     ///
-    /// On Linux and Android each worker has a socket of its own at that address (`SO_REUSEPORT`): a connection belongs to
-    /// the worker that the system has chosen by the addresses of both ends, whatever that worker has to do. Elsewhere this is
-    /// [`listen_shared_queue`](Worker::listen_shared_queue).
+    /// On Linux and Android each worker has a socket of its own at that address (`SO_REUSEPORT`): a connection
+    /// belongs to the worker that the system has chosen by the addresses of both ends, whatever that worker has to
+    /// do. Elsewhere this is [`listen_shared_queue`](Worker::listen_shared_queue).
     ///
     /// # Errors
     /// What the system says of the last address.
@@ -81,11 +86,11 @@ impl Worker {
         self.listen(address, Balance::default())
     }
 
-    /// As [`listen_shared`](Worker::listen_shared), with one queue for all: who is free takes the next connection. Those that
-    /// wait for one take turns; a worker that is ahead of them gives way, for five milliseconds at most.
+    /// As [`listen_shared`](Worker::listen_shared), with one queue for all: who is free takes the next connection.
+    /// Those that wait for one take turns; a worker that is ahead of them gives way, for five milliseconds at most.
     ///
-    /// It spreads few and long connections more evenly than the system does. Every connection wakes all workers that are
-    /// idle, which costs them processor time.
+    /// It spreads few and long connections more evenly than the system does. Every connection wakes all workers that
+    /// are idle, which costs them processor time.
     ///
     /// # Errors
     /// As [`listen_shared`](Worker::listen_shared).

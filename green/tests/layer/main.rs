@@ -144,6 +144,21 @@ fn the_scope_that_reports_it_is_the_one_whose_deadline_it_was() {
 }
 
 #[test]
+fn a_deadline_that_is_set_anew_has_cut_nothing_short() {
+    bounded(|| {
+        let patient = Timeout::new(SHORT).run_with(|deadline| {
+            assert!(matches!(
+                layer::sleep_until(layer::deadline(LONG)),
+                WaitEnd::Interrupted
+            ));
+            deadline.restart(LONG);
+            1
+        });
+        assert_eq!(patient, Ok(1));
+    });
+}
+
+#[test]
 fn a_mask_holds_a_kill_back() {
     bounded(|| {
         let gt = green::spawn(|| {

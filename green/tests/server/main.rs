@@ -8,6 +8,7 @@ mod hyper;
 mod incoming;
 mod lifecycle;
 mod logged;
+mod on_drain;
 mod serve;
 #[cfg(feature = "ureq")]
 mod ureq;

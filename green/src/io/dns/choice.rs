@@ -73,6 +73,12 @@ pub fn use_resolver(name: &str) -> Result<(), ResolverError> {
 }
 
 /// Makes `resolver` the resolver of this thread.
+///
+/// ```
+/// let own = green::dns::get_resolver()?; // Or one that `Resolver::builder` makes.
+/// green::dns::use_resolver_with(own);
+/// # Ok::<(), green::dns::ResolverError>(())
+/// ```
 pub fn use_resolver_with(resolver: Resolver) {
     chosen().0.replace(Some(resolver));
 }
@@ -81,6 +87,12 @@ pub fn use_resolver_with(resolver: Resolver) {
 ///
 /// # Errors
 /// As [`use_resolver`].
+///
+/// ```
+/// green::dns::use_resolver("system")?;
+/// green::dns::use_default_resolver()?;
+/// # Ok::<(), green::dns::ResolverError>(())
+/// ```
 pub fn use_default_resolver() -> Result<(), ResolverError> {
     use_resolver_with(default()?);
     Ok(())
@@ -90,6 +102,11 @@ pub fn use_default_resolver() -> Result<(), ResolverError> {
 ///
 /// # Errors
 /// If none was chosen and `GREEN_DNS` names none that can be had.
+///
+/// ```
+/// println!("names are looked up by {}", green::dns::get_resolver()?.name());
+/// # Ok::<(), green::dns::ResolverError>(())
+/// ```
 pub fn get_resolver() -> Result<Resolver, ResolverError> {
     let chosen = chosen().0.borrow().clone();
     if let Some(resolver) = chosen {
@@ -121,6 +138,12 @@ fn make(name: &str, from: &'static str) -> Result<Resolver, ResolverError> {
 }
 
 /// A resolver that could not be chosen. The thread keeps the one it had.
+///
+/// ```
+/// let error = green::dns::use_resolver("nobody").unwrap_err();
+/// assert!(error.is_unknown());
+/// println!("{error}");
+/// ```
 pub struct ResolverError {
     name: String,
     from: &'static str,

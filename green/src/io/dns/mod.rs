@@ -48,6 +48,11 @@ pub use resolver::Resolver;
 /// # Errors
 /// An [`Error`] inside the `io::Error`: `NotFound` if there is no such name or it has no address, `TimedOut` if the
 /// time of the lookup was up. A [`ResolverError`] of kind `InvalidInput` if `GREEN_DNS` names no resolver.
+///
+/// ```
+/// assert_eq!(green::dns::lookup("127.0.0.1", 80)?, [([127, 0, 0, 1], 80).into()]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);

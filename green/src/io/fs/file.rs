@@ -19,6 +19,31 @@ pub(super) const MOST: usize = 1 << 20;
 /// An open file: `std::fs::File`, whose calls run on the thread pool.
 ///
 /// Greenthreads that share one (`&File` reads and writes) take turns, in the order in which they came.
+///
+/// ```
+/// # let dir = std::env::temp_dir().join(format!("green-doc-file-{}", std::process::id()));
+/// # green::fs::create_dir_all(&dir)?;
+/// use std::io::{Read, Seek, SeekFrom, Write};
+/// use green::fs::File;
+///
+/// let mut file = File::create_new(dir.join("file"))?;
+/// file.write_all(b"hello, file")?;
+/// file.sync_all()?;
+/// file.seek(SeekFrom::Start(7))?;
+/// let mut text = String::new();
+/// file.read_to_string(&mut text)?;
+/// assert_eq!((&*text, file.metadata()?.len()), ("file", 11));
+///
+/// // Where the cursor is does not matter to these.
+/// file.write_at(b"H", 0)?;
+/// let mut first = [0; 5];
+/// file.read_at(&mut first, 0)?;
+/// assert_eq!(&first, b"Hello");
+/// file.set_len(5)?;
+/// assert_eq!(green::fs::read_to_string(dir.join("file"))?, "Hello");
+/// # green::fs::remove_dir_all(&dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct File {
     pub(super) file: Arc<fs::File>,
     /// A named pipe in non-blocking mode: the hub knows when it is ready, and no thread is needed.

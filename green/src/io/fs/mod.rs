@@ -64,24 +64,119 @@ macro_rules! of_path {
 
 of_path! {
     /// Removes a file.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-remove_file-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// let path = dir.join("file");
+    /// green::fs::write(&path, "")?;
+    /// green::fs::remove_file(&path)?;
+    /// assert!(!green::fs::exists(&path)?);
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     remove_file -> ();
     /// What the system knows of a file, after following symbolic links.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-metadata-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// let path = dir.join("file");
+    /// green::fs::write(&path, "hello")?;
+    /// assert_eq!(green::fs::metadata(&path)?.len(), 5);
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     metadata -> Metadata;
     /// What the system knows of a file, which may be a symbolic link.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-symlink_metadata-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// let link = dir.join("link");
+    /// std::os::unix::fs::symlink("nowhere", &link)?;
+    /// assert!(green::fs::symlink_metadata(&link)?.is_symlink());
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     symlink_metadata -> Metadata;
     /// The absolute path without symbolic links.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-canonicalize-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// let path = green::fs::canonicalize(dir.join("."))?;
+    /// assert!(path.is_absolute() && !path.ends_with("."));
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     canonicalize -> PathBuf;
     /// Where a symbolic link points.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-read_link-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// let link = dir.join("link");
+    /// std::os::unix::fs::symlink("nowhere", &link)?;
+    /// assert_eq!(green::fs::read_link(&link)?.to_str(), Some("nowhere"));
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     read_link -> PathBuf;
     /// True if something is there; an error if that cannot be said.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-exists-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// assert!(green::fs::exists(&dir)? && !green::fs::exists(dir.join("nothing"))?);
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     exists -> bool;
     /// Makes a directory.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-create_dir-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// green::fs::create_dir(dir.join("new"))?;
+    /// assert!(green::fs::create_dir(dir.join("new")).is_err(), "it is there");
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     create_dir -> ();
     /// Makes a directory and those above it that are missing.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-create_dir_all-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// green::fs::create_dir_all(dir.join("a/b/c"))?;
+    /// assert!(green::fs::exists(dir.join("a/b"))?);
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     create_dir_all -> ();
     /// Removes an empty directory.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-remove_dir-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// green::fs::create_dir(dir.join("new"))?;
+    /// green::fs::remove_dir(dir.join("new"))?;
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     remove_dir -> ();
     /// Removes a directory and all that is in it.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-remove_dir_all-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// green::fs::create_dir_all(dir.join("a/b/c"))?;
+    /// green::fs::remove_dir_all(dir.join("a"))?;
+    /// assert!(!green::fs::exists(dir.join("a"))?);
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     remove_dir_all -> ();
 }
 
@@ -89,6 +184,16 @@ of_path! {
 ///
 /// # Errors
 /// As [`std::fs::read`].
+///
+/// ```
+/// # let dir = std::env::temp_dir().join(format!("green-doc-read-{}", std::process::id()));
+/// # green::fs::create_dir_all(&dir)?;
+/// let path = dir.join("file");
+/// green::fs::write(&path, [1, 2, 3])?;
+/// assert_eq!(green::fs::read(&path)?, [1, 2, 3]);
+/// # green::fs::remove_dir_all(&dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let path = path.as_ref();
     if let Some(bytes) = fifo::unless(path, std::fs::read)? {
@@ -103,6 +208,16 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`std::fs::read_to_string`].
+///
+/// ```
+/// # let dir = std::env::temp_dir().join(format!("green-doc-read_to_string-{}", std::process::id()));
+/// # green::fs::create_dir_all(&dir)?;
+/// let path = dir.join("file");
+/// green::fs::write(&path, "hello")?;
+/// assert_eq!(green::fs::read_to_string(&path)?, "hello");
+/// # green::fs::remove_dir_all(&dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     let path = path.as_ref();
     if let Some(text) = fifo::unless(path, std::fs::read_to_string)? {
@@ -128,10 +243,42 @@ macro_rules! of_paths {
 
 of_paths! {
     /// Copies a file and its permissions, and gives the number of bytes.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-copy-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// let (from, to) = (dir.join("from"), dir.join("to"));
+    /// green::fs::write(&from, "hello")?;
+    /// assert_eq!(green::fs::copy(&from, &to)?, 5);
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     copy -> u64;
     /// Renames a file or directory; what has the new name is replaced.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-rename-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// let (from, to) = (dir.join("from"), dir.join("to"));
+    /// green::fs::write(&from, "hello")?;
+    /// green::fs::rename(&from, &to)?;
+    /// assert!(green::fs::exists(&to)? && !green::fs::exists(&from)?);
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     rename -> ();
     /// Makes a second name for a file.
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("green-doc-hard_link-{}", std::process::id()));
+    /// # green::fs::create_dir_all(&dir)?;
+    /// let (one, other) = (dir.join("one"), dir.join("other"));
+    /// green::fs::write(&one, "hello")?;
+    /// green::fs::hard_link(&one, &other)?;
+    /// assert_eq!(green::fs::read(&other)?, b"hello");
+    /// # green::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     hard_link -> ();
 }
 
@@ -139,6 +286,17 @@ of_paths! {
 ///
 /// # Errors
 /// As [`std::fs::write`].
+///
+/// ```
+/// # let dir = std::env::temp_dir().join(format!("green-doc-write-{}", std::process::id()));
+/// # green::fs::create_dir_all(&dir)?;
+/// let path = dir.join("file");
+/// green::fs::write(&path, "a long text")?;
+/// green::fs::write(&path, "a text")?;
+/// assert_eq!(green::fs::read_to_string(&path)?, "a text");
+/// # green::fs::remove_dir_all(&dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<()> {
     let (path, contents) = (path.as_ref(), contents.as_ref());
     let copy = contents.to_owned();
@@ -152,6 +310,19 @@ pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<(
 ///
 /// # Errors
 /// As [`std::fs::set_permissions`].
+///
+/// ```
+/// # let dir = std::env::temp_dir().join(format!("green-doc-set_permissions-{}", std::process::id()));
+/// # green::fs::create_dir_all(&dir)?;
+/// let path = dir.join("file");
+/// green::fs::write(&path, "")?;
+/// let mut permissions = green::fs::metadata(&path)?.permissions();
+/// permissions.set_readonly(true);
+/// green::fs::set_permissions(&path, permissions)?;
+/// assert!(green::fs::metadata(&path)?.permissions().readonly());
+/// # green::fs::remove_dir_all(&dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn set_permissions(path: impl AsRef<Path>, permissions: Permissions) -> io::Result<()> {
     let path = path.as_ref().to_owned();
     run(move || std::fs::set_permissions(path, permissions))
@@ -175,6 +346,13 @@ pub fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
 }
 
 /// Made by [`read_dir`].
+///
+/// ```
+/// let entries: green::fs::ReadDir = green::fs::read_dir("/")?;
+/// let names = entries.map(|entry| Ok(entry?.file_name()));
+/// println!("{:?}", names.collect::<std::io::Result<Vec<_>>>()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ReadDir(std::vec::IntoIter<io::Result<DirEntry>>);
 

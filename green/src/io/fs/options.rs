@@ -9,6 +9,22 @@ use super::{File, fifo, run};
 use crate::runtime::Runtime;
 
 /// How to open a file: `std::fs::OpenOptions`, whose `open` runs on the thread pool.
+///
+/// ```
+/// # let dir = std::env::temp_dir().join(format!("green-doc-options-{}", std::process::id()));
+/// # green::fs::create_dir_all(&dir)?;
+/// use std::io::Write;
+/// use green::fs::OpenOptions;
+///
+/// let path = dir.join("log");
+/// for line in ["first", "second"] {
+///     let mut log = OpenOptions::new().append(true).create(true).open(&path)?;
+///     writeln!(log, "{line}")?;
+/// }
+/// assert_eq!(green::fs::read_to_string(&path)?, "first\nsecond\n");
+/// # green::fs::remove_dir_all(&dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
     options: fs::OpenOptions,

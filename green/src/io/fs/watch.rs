@@ -43,6 +43,21 @@ pub fn watch(path: impl AsRef<Path>, period: Duration) -> io::Result<PathWatch> 
 }
 
 /// Made by [`watch`].
+///
+/// ```
+/// # let dir = std::env::temp_dir().join(format!("green-doc-watch-{}", std::process::id()));
+/// # green::fs::create_dir_all(&dir)?;
+/// use std::time::Duration;
+///
+/// let path = dir.join("settings");
+/// let mut watch = green::fs::watch(&path, Duration::from_millis(1))?;
+/// let writer = path.clone();
+/// green::spawn_n(move || green::fs::write(writer, "new").unwrap());
+/// let change = watch.changed()?;
+/// assert!(change.before.is_none() && change.after.is_some());
+/// # green::fs::remove_dir_all(&dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct PathWatch {
     path: PathBuf,
@@ -51,6 +66,21 @@ pub struct PathWatch {
 }
 
 /// What was at a path, and what is there now. `None` is nothing.
+///
+/// ```
+/// # let dir = std::env::temp_dir().join(format!("green-doc-change-{}", std::process::id()));
+/// # green::fs::create_dir_all(&dir)?;
+/// use std::time::Duration;
+///
+/// let path = dir.join("settings");
+/// let mut watch = green::fs::watch(&path, Duration::from_millis(1))?;
+/// let writer = path.clone();
+/// green::spawn_n(move || green::fs::write(writer, "new").unwrap());
+/// let change = watch.changed()?;
+/// assert!(change.before.is_none() && change.after.is_some());
+/// # green::fs::remove_dir_all(&dir)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Change {
     /// At the last look before it changed.

@@ -45,6 +45,14 @@ pub fn connect_from(
 ///
 /// # Errors
 /// What the system says of the last address.
+///
+/// ```
+/// let listener = green::listen("127.0.0.1:0")?;
+/// let _client = green::connect(listener.local_addr()?)?;
+/// let (stream, peer) = listener.accept()?;
+/// assert_eq!(stream.peer_addr()?, peer);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
     ListenBuilder::new().listen(address)
 }

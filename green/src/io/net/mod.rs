@@ -115,6 +115,15 @@ pub fn set_default_timeout(timeout: Option<Duration>) -> std::io::Result<()> {
 }
 
 /// What [`set_default_timeout`] has set.
+///
+/// ```
+/// use std::time::Duration;
+/// use green::net::{default_timeout, set_default_timeout};
+///
+/// set_default_timeout(Some(Duration::from_secs(5)))?;
+/// assert_eq!(default_timeout(), Some(Duration::from_secs(5)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn default_timeout() -> Option<Duration> {
     io::default_of_thread().0.get()
 }

@@ -64,6 +64,13 @@ pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
 ///
 /// # Errors
 /// As [`read`]; `TimedOut` after `timeout`.
+///
+/// ```
+/// let (reader, _writer) = std::io::pipe()?;
+/// let nothing = green::os::read_timeout(&reader, &mut [0; 8], std::time::Duration::from_millis(1));
+/// assert_eq!(nothing.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn read_timeout(fd: impl AsFd, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
     let deadline = Runtime::with(|runtime| runtime.deadline(Some(timeout)));
     read_until(fd.as_fd(), buffer, deadline)
@@ -76,6 +83,13 @@ pub fn read_timeout(fd: impl AsFd, buffer: &mut [u8], timeout: Duration) -> io::
 ///
 /// # Errors
 /// As [`read`].
+///
+/// ```
+/// let (reader, writer) = std::io::pipe()?;
+/// assert_eq!(green::os::write(&writer, b"hello")?, 5);
+/// assert_eq!(green::os::read(&reader, &mut [0; 8])?, 5);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn write(fd: impl AsFd, buffer: &[u8]) -> io::Result<usize> {
     write_until(fd.as_fd(), buffer, None)
 }
@@ -84,6 +98,18 @@ pub fn write(fd: impl AsFd, buffer: &[u8]) -> io::Result<usize> {
 ///
 /// # Errors
 /// As [`write()`]; `TimedOut` after `timeout`.
+///
+/// ```
+/// let (_reader, writer) = std::io::pipe()?;
+/// let time = std::time::Duration::from_millis(1);
+/// let full = loop {
+///     if let Err(error) = green::os::write_timeout(&writer, &[0; 4096], time) {
+///         break error;
+///     }
+/// };
+/// assert_eq!(full.kind(), std::io::ErrorKind::TimedOut);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn write_timeout(fd: impl AsFd, buffer: &[u8], timeout: Duration) -> io::Result<usize> {
     let deadline = Runtime::with(|runtime| runtime.deadline(Some(timeout)));
     write_until(fd.as_fd(), buffer, deadline)

@@ -18,6 +18,17 @@ use crate::runtime::readiness::closed;
 ///
 /// It reads what is there and returns 0 when every writer is gone. Wrapped in a
 /// [`BufReader`](std::io::BufReader) it reads lines.
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// let (mut reader, mut writer): (green::os::PipeReader, green::os::PipeWriter) = green::os::pipe()?;
+/// green::spawn_n(move || writer.write_all(b"hello").unwrap());
+/// let mut text = String::new();
+/// reader.read_to_string(&mut text)?; // Until the writer is dropped.
+/// assert_eq!(text, "hello");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct PipeReader {
     io: Io<File>,
 }
@@ -26,6 +37,17 @@ pub struct PipeReader {
 ///
 /// Dropping the last writer is what tells the reader that no more will come. Writing to a pipe whose reader is gone
 /// is an error of kind `BrokenPipe`.
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// let (mut reader, mut writer): (green::os::PipeReader, green::os::PipeWriter) = green::os::pipe()?;
+/// green::spawn_n(move || writer.write_all(b"hello").unwrap());
+/// let mut text = String::new();
+/// reader.read_to_string(&mut text)?; // Until the writer is dropped.
+/// assert_eq!(text, "hello");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct PipeWriter {
     io: Io<File>,
 }

@@ -82,6 +82,14 @@ fn reopen(fd: BorrowedFd<'_>, direction: Direction) -> Option<Io<File>> {
 /// This thread's handle to the standard input, whose waits let other greenthreads run. Made by [`stdin`].
 ///
 /// All handles of a thread share one buffer. It is not std's: use one or the other.
+///
+/// ```no_run
+/// let stdin: green::os::Stdin = green::os::stdin()?;
+/// for line in stdin.lines().take(1) {
+///     println!("{}", line?); // Other greenthreads run while it waits.
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Stdin(Rc<Input>);
 

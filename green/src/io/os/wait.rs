@@ -45,6 +45,15 @@ pub fn waitpid(pid: u32) -> io::Result<ExitStatus> {
 ///
 /// # Errors
 /// As [`waitpid`]; `TimedOut` after `timeout`.
+///
+/// ```
+/// let mut child = std::process::Command::new("sleep").arg("60").spawn()?;
+/// let late = green::os::waitpid_timeout(child.id(), std::time::Duration::from_millis(1));
+/// assert_eq!(late.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+/// child.kill()?;
+/// green::os::waitpid(child.id())?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn waitpid_timeout(pid: u32, timeout: Duration) -> io::Result<ExitStatus> {
     waitpid_until(
         pid,
@@ -56,6 +65,14 @@ pub fn waitpid_timeout(pid: u32, timeout: Duration) -> io::Result<ExitStatus> {
 ///
 /// # Errors
 /// If this process has no such child, or its status has been taken.
+///
+/// ```
+/// let mut child = std::process::Command::new("sleep").arg("60").spawn()?;
+/// assert!(green::os::try_waitpid(child.id())?.is_none());
+/// child.kill()?;
+/// green::os::waitpid(child.id())?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn try_waitpid(pid: u32) -> io::Result<Option<ExitStatus>> {
     let ended = number(pid)
         .and_then(|pid| rustix::process::waitpid(Some(pid), WaitOptions::NOHANG))
@@ -85,6 +102,13 @@ pub fn wait() -> io::Result<(u32, ExitStatus)> {
 ///
 /// # Errors
 /// As [`wait`]; `TimedOut` after `timeout`.
+///
+/// ```
+/// let child = std::process::Command::new("true").spawn()?;
+/// let (pid, status) = green::os::wait_timeout(std::time::Duration::from_secs(60))?;
+/// assert!(pid == child.id() && status.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn wait_timeout(timeout: Duration) -> io::Result<(u32, ExitStatus)> {
     wait_until(Runtime::with(|runtime| runtime.deadline(Some(timeout))))
 }

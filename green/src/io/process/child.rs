@@ -15,6 +15,18 @@ use crate::signal::{SIGKILL, SIGTERM};
 /// A running or ended child process: `std::process::Child`, whose waits let other greenthreads run.
 ///
 /// Dropping it neither ends the process nor waits for it.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use green::process::{Command, Stdio};
+///
+/// let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+/// child.stdin.take().unwrap().write_all(b"meow")?;
+/// let mut text = String::new();
+/// child.stdout.take().unwrap().read_to_string(&mut text)?;
+/// assert!(child.wait()?.success() && text == "meow");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Child {
     /// The pipe to its standard input, if that was piped. Drop it to tell the process that no more will come.
     pub stdin: Option<ChildStdin>,

@@ -126,6 +126,15 @@ pub fn universal_newlines(bytes: &[u8]) -> io::Result<String> {
 }
 
 /// A command that must succeed has not.
+///
+/// ```
+/// use green::process::{CalledProcessError, Command, check_output};
+///
+/// let error = check_output(Command::new("sh").args(["-c", "echo no >&2; exit 3"])).unwrap_err();
+/// let failed = error.get_ref().and_then(|inner| inner.downcast_ref::<CalledProcessError>()).unwrap();
+/// println!("{} ended so: {}", failed.command(), failed.output().status);
+/// assert_eq!(failed.output().status.code(), Some(3));
+/// ```
 #[derive(Debug)]
 pub struct CalledProcessError {
     command: String,
@@ -153,6 +162,19 @@ impl fmt::Display for CalledProcessError {
 impl Error for CalledProcessError {}
 
 /// A child process had not ended when the time was up. It runs on, unless the call says otherwise.
+///
+/// ```
+/// use std::time::Duration;
+/// use green::process::{Command, TimeoutExpired};
+///
+/// let mut child = Command::new("sleep").arg("60").spawn()?;
+/// let error = child.wait_timeout(Duration::from_millis(1)).unwrap_err();
+/// let expired = error.get_ref().and_then(|inner| inner.downcast_ref::<TimeoutExpired>()).unwrap();
+/// println!("{} has not ended after {:?}", expired.command(), expired.after());
+/// child.kill()?;
+/// child.wait()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct TimeoutExpired {
     command: String,
     pid: u32,

@@ -13,6 +13,18 @@ pub use poll::Poll;
 pub use race::race;
 
 /// Which of the descriptors given to [`select`] are ready, by their places in its arguments.
+///
+/// ```
+/// use std::os::fd::AsFd;
+/// use std::time::Duration;
+/// use green::select::{Selected, select};
+///
+/// let (a, _b) = std::os::unix::net::UnixStream::pair()?;
+/// let nothing: Selected = select(&[a.as_fd()], &[], Duration::from_millis(1))?;
+/// assert!(nothing.is_empty());
+/// assert_eq!(select(&[], &[a.as_fd()], None)?.writable, [0]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selected {
     /// Places in `read`.

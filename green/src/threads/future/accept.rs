@@ -32,6 +32,19 @@ pub fn accept<L: AsyncListener>(listener: &L) -> Accept<'_, L> {
 }
 
 /// What [`accept`] accepts from: [`TcpListener`], [`UnixListener`]. It cannot be implemented elsewhere.
+///
+/// ```
+/// use green::future::{AsyncListener, accept, block_on};
+/// use green::net::{TcpListener, TcpStream};
+///
+/// fn next<L: AsyncListener>(listener: &L) -> std::io::Result<L::Stream> {
+///     block_on(accept(listener)).map(|(stream, _)| stream)
+/// }
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let client = TcpStream::connect(listener.local_addr()?)?;
+/// assert_eq!(next(&listener)?.peer_addr()?, client.local_addr()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[allow(
     private_bounds,
     reason = "how it waits is no part of the interface, and keeps others from implementing it"
@@ -68,6 +81,17 @@ impl AsyncListener for UnixListener {
 }
 
 /// Made by [`accept`].
+///
+/// ```
+/// use green::future::{Accept, accept, block_on};
+/// use green::net::{TcpListener, TcpStream};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let next: Accept<'_, TcpListener> = accept(&listener);
+/// let client = TcpStream::connect(listener.local_addr()?)?;
+/// assert_eq!(block_on(next)?.1, client.local_addr()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Accept<'a, L: AsyncListener> {
     listener: &'a L,

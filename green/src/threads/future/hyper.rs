@@ -88,6 +88,14 @@ fn with_scratch<R>(f: impl FnOnce(&mut [u8]) -> R) -> R {
 }
 
 /// hyper's timer, on this thread's hub: for `http1::Builder::timer`.
+///
+/// ```
+/// use hyper::rt::Timer as _;
+///
+/// let start = std::time::Instant::now();
+/// green::future::block_on(green::future::Timer.sleep(std::time::Duration::from_millis(3)));
+/// assert!(start.elapsed().as_millis() >= 3);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timer;
 
@@ -118,6 +126,13 @@ impl rt::Timer for Timer {
 ///
 /// # Panics
 /// `execute`, as [`spawn`](crate::spawn).
+///
+/// ```
+/// use hyper::rt::Executor as _;
+///
+/// green::future::Executor.execute(async { println!("in a greenthread") });
+/// green::yield_now();
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Executor;
 

@@ -20,6 +20,17 @@ use crate::{Elapsed, Exit, GreenThread};
 /// Made by [`GreenThread::remote`] and [`ThreadHandle::submit`]. It is `Send`, and any executor can await it. Dropping it
 /// detaches: the greenthread runs on. While it lives, the greenthread's thread never reports a deadlock, as with a
 /// [`ThreadHandle`].
+///
+/// ```
+/// let gt = green::spawn(|| 6 * 7);
+/// let remote = gt.remote()?;
+/// let thread = std::thread::spawn(move || green::future::block_on(remote).unwrap());
+/// while !thread.is_finished() {
+///     green::sleep(std::time::Duration::from_millis(1));
+/// }
+/// assert_eq!(thread.join().unwrap(), 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[must_use = "to let it run on its own, drop it"]
 pub struct RemoteGreenThread<T> {
     slot: Arc<Slot<T>>,
@@ -27,6 +38,16 @@ pub struct RemoteGreenThread<T> {
 }
 
 /// Why a greenthread of another thread has no value.
+///
+/// ```
+/// use green::future::{RemoteExit, block_on};
+///
+/// let gt = green::spawn(|| green::sleep(std::time::Duration::from_secs(60)));
+/// let remote = gt.remote()?;
+/// remote.kill();
+/// assert!(matches!(block_on(remote), Err(RemoteExit::Killed)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RemoteExit {

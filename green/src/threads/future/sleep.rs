@@ -26,6 +26,15 @@ pub fn sleep(duration: Duration) -> Sleep {
 }
 
 /// A future that is ready at `deadline`, on the clock of [`time::now`](crate::time::now).
+///
+/// ```
+/// use std::time::Duration;
+/// use green::future::{block_on, sleep_until};
+///
+/// let deadline = green::time::now() + Duration::from_millis(3);
+/// block_on(sleep_until(deadline));
+/// assert!(green::time::now() >= deadline);
+/// ```
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
         deadline: Some(deadline),
@@ -37,6 +46,15 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 ///
 /// Its timer is in the hub of the thread that polls it, which must be one whose greenthreads wait now and then. It may
 /// go to another thread, as a library may want it to, and has its timer there from the next poll on.
+///
+/// ```
+/// use std::time::Duration;
+/// use green::future::{Sleep, block_on, sleep};
+///
+/// let mut pause: Sleep = sleep(Duration::from_secs(3600));
+/// pause.reset(green::time::now()); // It is over.
+/// block_on(pause);
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Sleep {

@@ -18,6 +18,18 @@ use crate::runtime::{
 };
 
 /// Why a job has no value.
+///
+/// ```
+/// use green::tpool::{JobError, submit};
+///
+/// # green::debug::tpool_exceptions(false);
+/// match submit(|| panic!("no"))?.join() {
+///     Ok(()) => unreachable!(),
+///     Err(JobError::Panicked(panic)) => assert_eq!(panic.message(), "no"),
+///     Err(refused) => println!("{refused}"),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JobError {
@@ -87,6 +99,13 @@ struct Slot<T> {
 /// A job that was handed to a pool by [`submit`](super::submit): wait for its value, or cancel it.
 ///
 /// Dropping it detaches: the job runs, and its value is dropped. It may go to another thread and be joined there.
+///
+/// ```
+/// let job: green::tpool::Job<u64> = green::tpool::submit(|| (1..=20).product())?;
+/// green::yield_now(); // It runs in another thread meanwhile.
+/// assert_eq!(job.join()?, 2_432_902_008_176_640_000);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Job<T> {
     slot: Arc<Mutex<Slot<T>>>,
     /// Where it runs, if not here and now; and that its caller has left.

@@ -1,7 +1,7 @@
 //! `cores [--rounds N] [--requests N] [--items N]`: what workers cost and bring; prints markdown tables.
 //!
-//! Every sample is a fresh process. The rounds are interleaved, in an order that rotates, and ratios are taken within a round.
-//! A cost is processor time of the process, all threads.
+//! Every sample is a fresh process. The rounds are interleaved, in an order that rotates, and ratios are taken within
+//! a round. A cost is processor time of the process, all threads.
 
 #[allow(dead_code, reason = "the other program says what each case is")]
 #[path = "../http-compare/load.rs"]

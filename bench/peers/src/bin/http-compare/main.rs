@@ -1,7 +1,7 @@
 //! `http-compare [OPTIONS]`: the same load against every server of HTTP, TLS and WebSocket; prints markdown tables.
 //!
-//! Options: `--servers LIST` and `--cases LIST` (comma separated, default all; `memory` is one of the cases), `--rounds N`
-//! (9), `--requests N` of each sample (40000; a tenth of them where each has a connection).
+//! Options: `--servers LIST` (comma separated; any that `http-server` knows) and `--cases LIST` (default all; `memory` is
+//! one of them), `--rounds N` (9), `--requests N` of each sample (40000; a tenth of them where each has a connection).
 //!
 //! Each round starts every server afresh on the first processor; the load runs on the second. The rounds are interleaved,
 //! in an order that rotates. A sample is the server's own processor time over the requests that it has answered.
@@ -189,11 +189,14 @@ fn measure(
     rounds: usize,
     sample: impl Fn(&str) -> io::Result<f64>,
 ) -> io::Result<()> {
-    let wanted = |server: &&&str| match &options.servers {
-        Some(wanted) => wanted.iter().any(|wanted| wanted == **server),
-        None => true,
+    let servers: Vec<&str> = match &options.servers {
+        None => case.servers.to_vec(),
+        Some(wanted) => wanted
+            .iter()
+            .map(String::as_str)
+            .filter(|server| case.is_for(server))
+            .collect(),
     };
-    let servers: Vec<&str> = case.servers.iter().filter(wanted).copied().collect();
     let count = servers.len();
     let mut samples = vec![vec![0.0; count]; rounds];
     for (round, figures) in samples.iter_mut().enumerate() {

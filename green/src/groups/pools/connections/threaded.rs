@@ -76,6 +76,15 @@ impl<D> Threaded<D> {
 }
 
 /// A driver of a [`Threaded`] failed, or the thread pool did.
+///
+/// ```
+/// use green::pools::ThreadedError;
+///
+/// fn is_of_driver<E>(error: &ThreadedError<E>) -> bool {
+///     matches!(error, ThreadedError::Driver(_))
+/// }
+/// assert!(is_of_driver(&ThreadedError::Driver("no such table")));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ThreadedError<E> {
