@@ -151,6 +151,46 @@ fn redis_async() {
     }
 }
 
+/// Clients that open sockets of their own, where green-patch can do its work.
+#[cfg(all(feature = "greened", target_os = "linux", target_env = "gnu"))]
+mod greened {
+    use super::{output, service};
+
+    fn doubled() -> String {
+        (1..=10).map(|n| format!("{}\n", 2 * n)).collect()
+    }
+
+    #[test]
+    fn reqwest_blocking() {
+        let text = output("with_reqwest_blocking", &[]);
+        assert_eq!(text, "100 pages; the last: this is /page/99\n");
+    }
+
+    #[test]
+    fn postgres() {
+        if let Some(url) = service("POSTGRES") {
+            assert_eq!(output("with_postgres", &[&url]), doubled());
+        }
+    }
+
+    #[test]
+    fn mysql() {
+        if let Some(url) = service("MYSQL") {
+            assert_eq!(output("with_mysql", &[&url]), doubled());
+        }
+    }
+
+    #[test]
+    fn redis_client() {
+        if let Some(url) = service("REDIS") {
+            assert_eq!(
+                output("with_redis_client", &[&url]),
+                "ten items, 55 in all\n"
+            );
+        }
+    }
+}
+
 const PAGE: &str = include_str!("../../docs/integrations.md");
 
 #[test]
