@@ -1,4 +1,4 @@
-//! cargo run -p examples --features integrations --example with_std
+//! cargo run -p examples --features greened --example with_std
 //!
 //! A client that knows only std, a hundred at once on one thread: after `monkey_patch` what it calls waits on the hub.
 

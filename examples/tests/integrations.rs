@@ -100,13 +100,6 @@ fn crossbeam() {
     );
 }
 
-/// Where green-patch can do its work.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[test]
-fn std_alone() {
-    assert_eq!(output("with_std", &[]), "100 answers; the last: word 99\n");
-}
-
 #[test]
 fn clap() {
     let mut command = program("with_clap");
@@ -151,13 +144,18 @@ fn redis_async() {
     }
 }
 
-/// Clients that open sockets of their own, where green-patch can do its work.
+/// What opens sockets of its own, where green-patch can do its work.
 #[cfg(all(feature = "greened", target_os = "linux", target_env = "gnu"))]
 mod greened {
     use super::{output, service};
 
     fn doubled() -> String {
         (1..=10).map(|n| format!("{}\n", 2 * n)).collect()
+    }
+
+    #[test]
+    fn std_alone() {
+        assert_eq!(output("with_std", &[]), "100 answers; the last: word 99\n");
     }
 
     #[test]
