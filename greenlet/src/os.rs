@@ -68,8 +68,11 @@ pub fn is_main_thread() -> bool {
 /// Linux and Android. What the system says otherwise.
 ///
 /// ```
-/// // The test that runs this has several threads.
-/// assert!(greenlet::os::fork(|| ()).is_err());
+/// let (goes_on, waits) = std::sync::mpsc::channel::<()>();
+/// let thread = std::thread::spawn(move || waits.recv());
+/// assert!(greenlet::os::fork(|| ()).is_err()); // the child would be without that thread
+/// drop(goes_on);
+/// # let _ = thread.join();
 /// ```
 pub fn fork(first: impl FnOnce()) -> io::Result<Option<u32>> {
     let threads = count_threads()?;
