@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use super::{
-    accept, checked, close, connect, epoll, file, many, mode, names, poll, process, receive,
+    accept, checked, close, connect, epoll, file, given, many, mode, names, poll, process, receive,
     select, send, sleep, socket, splice,
 };
 use crate::active::Part;
@@ -68,6 +68,9 @@ pub(crate) fn hooks() -> Vec<Hook> {
         Some(Time) => sleep::nanosleep sleep::clock_nanosleep sleep::usleep sleep::sleep;
         None => close::close close::close_range close::closefrom close::dup close::dup2 close::dup3
             close::shutdown mode::fcntl mode::fcntl64 mode::ioctl mode::setsockopt socket::socket
-            socket::socketpair socket::pipe socket::pipe2;
+            socket::socketpair socket::pipe socket::pipe2 given::open given::open64 given::openat
+            given::openat64 given::creat given::creat64 given::epoll_create given::epoll_create1
+            given::eventfd given::timerfd_create given::signalfd given::inotify_init
+            given::inotify_init1 given::memfd_create;
     }
 }
