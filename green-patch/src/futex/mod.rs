@@ -139,7 +139,7 @@ unsafe fn wait(
         Some(Some(time)) => until(operation, time),
         None => None,
     };
-    let waiting = Waiting::new(Address::Futex(address), mask);
+    let waiting = Waiting::new("a futex", Address::Futex(address), mask);
     let place = Place::enter(&waiting);
     let is_same = || word.load(Ordering::SeqCst) == expected;
     if !is_same() {

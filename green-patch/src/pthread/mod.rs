@@ -52,6 +52,7 @@ unsafe fn deadline(clock: clockid_t, time: *const timespec) -> Result<Option<Ins
 ///
 /// `at_once` is the same with a time that is over: it sees what an attempt does not, that the caller has the lock itself.
 fn wait_for(
+    what: &'static str,
     object: usize,
     by: Woken,
     deadline: Option<Instant>,
@@ -62,7 +63,7 @@ fn wait_for(
         libc::ETIMEDOUT => {}
         said => return said,
     }
-    let got = wait_until(Address::Object(object), by, deadline, || {
+    let got = wait_until(what, Address::Object(object), by, deadline, || {
         let said = attempt();
         (said != libc::EBUSY && said != libc::EAGAIN).then_some(said)
     });

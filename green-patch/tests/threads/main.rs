@@ -2,6 +2,7 @@
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 mod c;
+mod reports;
 mod std_types;
 
 use std::sync::Once;
