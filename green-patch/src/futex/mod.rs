@@ -15,7 +15,7 @@ use crate::hooks::{after, before};
 use crate::sys::{self, outcome, sys};
 
 use place::{Ended, Place};
-pub(crate) use place::{Woken, wait_between, wait_until};
+pub(crate) use place::{Woken, wait_between, wait_taken, wait_until};
 use table::Waiting;
 pub(crate) use table::{Address, across_fork, wake};
 

@@ -137,6 +137,23 @@ pub(crate) fn wait_until<R>(
     }
 }
 
+/// Waits for `what` after `between`, unless that says false, until a wake-up with this mask takes it out of the table: nothing
+/// but that ends it.
+pub(crate) fn wait_taken(
+    what: &'static str,
+    address: Address,
+    mask: u32,
+    between: impl FnOnce() -> bool,
+) {
+    let waiting = Waiting::new(what, address, mask);
+    let place = Place::enter(&waiting);
+    if between() {
+        while waiting.is_in() {
+            place.park(None);
+        }
+    }
+}
+
 /// Waits for `what` after `between`, during which a wake-up is not missed. False is the end of the time.
 pub(crate) fn wait_between<E>(
     what: &'static str,

@@ -62,7 +62,8 @@ pub(crate) fn hooks() -> Vec<Hook> {
             pthread::pthread_rwlock_timedrdlock pthread::pthread_rwlock_clockrdlock
             pthread::pthread_rwlock_wrlock pthread::pthread_rwlock_timedwrlock
             pthread::pthread_rwlock_clockwrlock pthread::pthread_rwlock_unlock pthread::sem_wait
-            pthread::sem_timedwait pthread::sem_clockwait pthread::sem_post pthread::pthread_once
+            pthread::sem_timedwait pthread::sem_clockwait pthread::sem_post pthread::pthread_barrier_init
+            pthread::pthread_barrier_destroy pthread::pthread_barrier_wait pthread::pthread_once
             pthread::pthread_join pthread::pthread_create pthread::fork pthread::sched_yield
             keys::pthread_key_create keys::pthread_key_delete keys::pthread_setspecific;
         Some(Time) => sleep::nanosleep sleep::clock_nanosleep sleep::usleep sleep::sleep;
