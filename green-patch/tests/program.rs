@@ -10,11 +10,12 @@ const NAMES: &str = "recv recvfrom recvmsg recvmmsg send sendto sendmsg sendmmsg
     closefrom dup dup2 dup3 shutdown fcntl fcntl64 ioctl setsockopt socket socketpair pipe pipe2 accept accept4 connect poll \
     ppoll select pselect epoll_wait epoll_pwait epoll_pwait2 nanosleep clock_nanosleep usleep sleep sendfile sendfile64 \
     splice getaddrinfo getnameinfo gethostbyname gethostbyname2 gethostbyaddr wait wait3 wait4 waitpid waitid __read_chk \
-    __recv_chk __recvfrom_chk __poll_chk __ppoll_chk __poll __select";
+    __recv_chk __recvfrom_chk __poll_chk __ppoll_chk __poll __select open open64 openat openat64 creat creat64 epoll_create \
+    epoll_create1 eventfd timerfd_create signalfd inotify_init inotify_init1 memfd_create";
 
 /// Those for threads.
 const THREADS: &str = "syscall sched_yield fork pthread_create pthread_join pthread_mutex_lock pthread_cond_wait \
-    pthread_rwlock_rdlock sem_wait pthread_key_create __cxa_thread_atexit_impl";
+    pthread_rwlock_rdlock sem_wait pthread_barrier_init pthread_barrier_destroy pthread_barrier_wait pthread_key_create __cxa_thread_atexit_impl";
 
 /// A number of so many bytes at this place, lowest first.
 fn number(bytes: &[u8], at: usize, len: usize) -> usize {

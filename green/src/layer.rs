@@ -295,6 +295,38 @@ pub fn park(
     deadline: Option<Instant>,
     enqueue: impl FnOnce(Unpark) -> bool,
 ) -> Option<WaitEnd> {
+    park_for(Reason::Outside(what), deadline, enqueue)
+}
+
+/// As [`park`], for one thing of many: reports call it "`what` at 0x7f..".
+///
+/// ```
+/// use green::layer;
+///
+/// let word = std::sync::atomic::AtomicU32::new(0);
+/// let address = std::ptr::from_ref(&word).addr();
+/// let gt = green::spawn(move || {
+///     let soon = layer::deadline(std::time::Duration::from_millis(2));
+///     layer::park_at("a word", address, soon, |_unpark| true)
+/// });
+/// green::yield_now();
+/// assert!(green::debug::format_greenthreads(false).contains(&format!("a word at {address:#x}")));
+/// # gt.join().unwrap();
+/// ```
+pub fn park_at(
+    what: &'static str,
+    address: usize,
+    deadline: Option<Instant>,
+    enqueue: impl FnOnce(Unpark) -> bool,
+) -> Option<WaitEnd> {
+    park_for(Reason::Primitive(what, address), deadline, enqueue)
+}
+
+fn park_for(
+    reason: Reason,
+    deadline: Option<Instant>,
+    enqueue: impl FnOnce(Unpark) -> bool,
+) -> Option<WaitEnd> {
     let mut waits = false;
     let enter = |waiter| {
         // A lock in it must not be waited for as greenthreads wait: this park has begun.
@@ -303,7 +335,7 @@ pub fn park(
     };
     let ended = waiting(|runtime| {
         runtime.try_wait::<Anywhere, (), ()>(Wait {
-            reason: Reason::Outside(what),
+            reason,
             deadline,
             enter,
             leave: Some,

@@ -1,4 +1,4 @@
-//! `syscall`, by which std, parking_lot and C++ wait for and wake each other: `futex`.
+//! `syscall`, by which std, parking_lot and C++ wait for and wake each other: `futex`. Others end and give out numbers by it.
 
 mod place;
 mod table;
@@ -11,10 +11,11 @@ use green::layer;
 use libc::timespec;
 
 use crate::active::{Part, is_armed, is_green};
+use crate::hooks::{after, before};
 use crate::sys::{self, outcome, sys};
 
 use place::{Ended, Place};
-pub(crate) use place::{Woken, wait_between, wait_until};
+pub(crate) use place::{Woken, wait_between, wait_taken, wait_until};
 use table::Waiting;
 pub(crate) use table::{Address, across_fork, wake};
 
@@ -38,8 +39,16 @@ pub(crate) unsafe extern "C" fn syscall(
         // SAFETY: as the caller vouches for.
         return outcome(unsafe { futex(arguments) }) as c_long;
     }
+    if is_armed() {
+        before(number, arguments);
+    }
     // SAFETY: as the caller vouches for.
-    outcome(unsafe { sys::call(number, arguments) }) as c_long
+    let said = unsafe { sys::call(number, arguments) };
+    if said >= 0 && is_armed() {
+        // SAFETY: it was called, and has succeeded.
+        unsafe { after(number, arguments, said) };
+    }
+    outcome(said) as c_long
 }
 
 /// # Safety
@@ -130,7 +139,7 @@ unsafe fn wait(
         Some(Some(time)) => until(operation, time),
         None => None,
     };
-    let waiting = Waiting::new(Address::Futex(address), mask);
+    let waiting = Waiting::new("a futex", Address::Futex(address), mask);
     let place = Place::enter(&waiting);
     let is_same = || word.load(Ordering::SeqCst) == expected;
     if !is_same() {

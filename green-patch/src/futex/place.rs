@@ -67,7 +67,9 @@ impl<'a> Place<'a> {
         let errno = sys::errno();
         let enqueue = |unpark| self.waiting.may_park(unpark);
         let ended = greenlet::mask_exit(|| {
-            green::mask(|| layer::park("a lock or a futex", deadline, enqueue))
+            green::mask(|| {
+                layer::park_at(self.waiting.what, self.waiting.number(), deadline, enqueue)
+            })
         });
         sys::set_errno(errno);
         match ended {
@@ -97,15 +99,16 @@ pub(crate) enum Woken {
     Elsewhere,
 }
 
-/// Waits until `attempt` gives something, which is asked after each wake-up. `None` is the end of the time.
+/// Waits for `what` until `attempt` gives something, which is asked after each wake-up. `None` is the end of the time.
 pub(crate) fn wait_until<R>(
+    what: &'static str,
     address: Address,
     by: Woken,
     deadline: Option<Instant>,
     mut attempt: impl FnMut() -> Option<R>,
 ) -> Option<R> {
     loop {
-        let waiting = Waiting::new(address, u32::MAX);
+        let waiting = Waiting::new(what, address, u32::MAX);
         let place = Place::enter(&waiting);
         if let Some(result) = attempt() {
             // A wake-up that has come meanwhile is for one that waits.
@@ -134,13 +137,31 @@ pub(crate) fn wait_until<R>(
     }
 }
 
-/// Waits after `between`, during which a wake-up is not missed. False is the end of the time.
+/// Waits for `what` after `between`, unless that says false, until a wake-up with this mask takes it out of the table: nothing
+/// but that ends it.
+pub(crate) fn wait_taken(
+    what: &'static str,
+    address: Address,
+    mask: u32,
+    between: impl FnOnce() -> bool,
+) {
+    let waiting = Waiting::new(what, address, mask);
+    let place = Place::enter(&waiting);
+    if between() {
+        while waiting.is_in() {
+            place.park(None);
+        }
+    }
+}
+
+/// Waits for `what` after `between`, during which a wake-up is not missed. False is the end of the time.
 pub(crate) fn wait_between<E>(
+    what: &'static str,
     address: Address,
     deadline: Option<Instant>,
     between: impl FnOnce() -> Result<(), E>,
 ) -> Result<bool, E> {
-    let waiting = Waiting::new(address, u32::MAX);
+    let waiting = Waiting::new(what, address, u32::MAX);
     let place = Place::enter(&waiting);
     between()?;
     Ok(place.wait(deadline) == Ended::Woken)

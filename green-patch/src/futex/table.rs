@@ -24,8 +24,13 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    fn bucket(self) -> &'static Bucket {
+    fn number(self) -> usize {
         let (Address::Futex(number) | Address::Object(number)) = self;
+        number
+    }
+
+    fn bucket(self) -> &'static Bucket {
+        let number = self.number();
         &TABLE[(number >> 2 ^ number >> 8 ^ number >> 14) % BUCKETS]
     }
 }
@@ -54,6 +59,8 @@ struct List {
 
 /// One that waits.
 pub(super) struct Waiting {
+    /// What is at the address, as reports call it.
+    pub(super) what: &'static str,
     address: Address,
     mask: u32,
     /// The OS thread.
@@ -261,13 +268,19 @@ impl Waiting {
         was_in
     }
 
+    /// The number of the address.
+    pub(super) fn number(&self) -> usize {
+        self.address.number()
+    }
+
     /// It is counted no more.
     pub(super) fn uncount(&self) {
         self.address.bucket().count.fetch_sub(1, Ordering::SeqCst);
     }
 
-    pub(super) fn new(address: Address, mask: u32) -> Waiting {
+    pub(super) fn new(what: &'static str, address: Address, mask: u32) -> Waiting {
         Waiting {
+            what,
             address,
             mask,
             thread: this_thread(),

@@ -59,7 +59,7 @@ pub(super) unsafe extern "C" fn closefrom(first: c_int) {
     }
 }
 
-fn ends_all(first: c_uint, last: c_uint) {
+pub(super) fn ends_all(first: c_uint, last: c_uint) {
     let end = last.min(limit() as c_uint);
     for fd in first..=end {
         ends(fd as c_int);

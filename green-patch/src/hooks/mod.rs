@@ -9,6 +9,7 @@ mod close;
 mod connect;
 mod epoll;
 mod file;
+mod given;
 mod many;
 mod mode;
 mod names;
@@ -23,4 +24,5 @@ mod socket;
 mod splice;
 mod table;
 
+pub(crate) use given::{after, before};
 pub(crate) use table::{Hook, hooks};

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use super::{
-    accept, checked, close, connect, epoll, file, many, mode, names, poll, process, receive,
+    accept, checked, close, connect, epoll, file, given, many, mode, names, poll, process, receive,
     select, send, sleep, socket, splice,
 };
 use crate::active::Part;
@@ -62,12 +62,16 @@ pub(crate) fn hooks() -> Vec<Hook> {
             pthread::pthread_rwlock_timedrdlock pthread::pthread_rwlock_clockrdlock
             pthread::pthread_rwlock_wrlock pthread::pthread_rwlock_timedwrlock
             pthread::pthread_rwlock_clockwrlock pthread::pthread_rwlock_unlock pthread::sem_wait
-            pthread::sem_timedwait pthread::sem_clockwait pthread::sem_post pthread::pthread_once
+            pthread::sem_timedwait pthread::sem_clockwait pthread::sem_post pthread::pthread_barrier_init
+            pthread::pthread_barrier_destroy pthread::pthread_barrier_wait pthread::pthread_once
             pthread::pthread_join pthread::pthread_create pthread::fork pthread::sched_yield
             keys::pthread_key_create keys::pthread_key_delete keys::pthread_setspecific;
         Some(Time) => sleep::nanosleep sleep::clock_nanosleep sleep::usleep sleep::sleep;
         None => close::close close::close_range close::closefrom close::dup close::dup2 close::dup3
             close::shutdown mode::fcntl mode::fcntl64 mode::ioctl mode::setsockopt socket::socket
-            socket::socketpair socket::pipe socket::pipe2;
+            socket::socketpair socket::pipe socket::pipe2 given::open given::open64 given::openat
+            given::openat64 given::creat given::creat64 given::epoll_create given::epoll_create1
+            given::eventfd given::timerfd_create given::signalfd given::inotify_init
+            given::inotify_init1 given::memfd_create;
     }
 }

@@ -85,13 +85,18 @@ unsafe fn wait(
     deadline: Option<Instant>,
 ) -> c_int {
     // It is in the table before the mutex is free: who has that and signals finds it there.
-    let ended = wait_between(Address::Object(condition.addr()), deadline, || {
-        // SAFETY: as the caller vouches for.
-        match unsafe { pthread_mutex_unlock(mutex) } {
-            0 => Ok(()),
-            errno => Err(errno),
-        }
-    });
+    let ended = wait_between(
+        "a condition",
+        Address::Object(condition.addr()),
+        deadline,
+        || {
+            // SAFETY: as the caller vouches for.
+            match unsafe { pthread_mutex_unlock(mutex) } {
+                0 => Ok(()),
+                errno => Err(errno),
+            }
+        },
+    );
     let woken = match ended {
         Ok(woken) => woken,
         Err(errno) => return errno,

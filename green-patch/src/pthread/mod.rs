@@ -3,6 +3,7 @@
 //! A lock is libc's own, and OS threads that are not greenthreads wait for it in libc. A greenthread only tries it, and waits
 //! [by the table](crate::futex) in between. So all that gives a lock back looks at the table, whoever calls it.
 
+mod barrier;
 mod condition;
 mod mutex;
 mod once;
@@ -11,6 +12,7 @@ mod semaphore;
 mod shared;
 mod thread;
 
+pub(crate) use barrier::{pthread_barrier_destroy, pthread_barrier_init, pthread_barrier_wait};
 pub(crate) use condition::{
     pthread_cond_broadcast, pthread_cond_clockwait, pthread_cond_signal, pthread_cond_timedwait,
     pthread_cond_wait,
@@ -52,6 +54,7 @@ unsafe fn deadline(clock: clockid_t, time: *const timespec) -> Result<Option<Ins
 ///
 /// `at_once` is the same with a time that is over: it sees what an attempt does not, that the caller has the lock itself.
 fn wait_for(
+    what: &'static str,
     object: usize,
     by: Woken,
     deadline: Option<Instant>,
@@ -62,7 +65,7 @@ fn wait_for(
         libc::ETIMEDOUT => {}
         said => return said,
     }
-    let got = wait_until(Address::Object(object), by, deadline, || {
+    let got = wait_until(what, Address::Object(object), by, deadline, || {
         let said = attempt();
         (said != libc::EBUSY && said != libc::EAGAIN).then_some(said)
     });

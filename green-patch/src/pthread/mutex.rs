@@ -19,6 +19,7 @@ unsafe fn wait(mutex: *mut pthread_mutex_t, deadline: Option<Instant>) -> c_int 
     // SAFETY: as the caller vouches for.
     unsafe {
         wait_for(
+            "a mutex",
             mutex.addr(),
             shared::mutex(mutex),
             deadline,

@@ -28,6 +28,7 @@ pub(crate) unsafe extern "C-unwind" fn pthread_once(
     let state = unsafe { AtomicI32::from_ptr(control) };
     if may_wait() && is_at_work(state) {
         wait_until(
+            "a once",
             Address::Object(control.addr()),
             Woken::Elsewhere,
             None,

@@ -25,6 +25,7 @@ unsafe fn lock(
     unsafe {
         match attempt(lock) {
             libc::EBUSY | libc::EAGAIN => wait_for(
+                "a read-write lock",
                 lock.addr(),
                 shared::rwlock(lock),
                 deadline,

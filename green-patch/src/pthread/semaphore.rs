@@ -25,7 +25,13 @@ unsafe fn wait(semaphore: *mut sem_t, deadline: Option<Instant>) -> c_int {
     let got = attempt().or_else(|| {
         // SAFETY: as the caller vouches for.
         let by = unsafe { shared::semaphore(semaphore) };
-        wait_until(Address::Object(semaphore.addr()), by, deadline, attempt)
+        wait_until(
+            "a semaphore",
+            Address::Object(semaphore.addr()),
+            by,
+            deadline,
+            attempt,
+        )
     });
     match got {
         Some(0) => {

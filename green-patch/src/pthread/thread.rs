@@ -77,6 +77,7 @@ pub(crate) unsafe extern "C" fn pthread_join(thread: pthread_t, result: *mut *mu
     let attempt = next!(c"pthread_tryjoin_np" as Join);
     let mut place = MaybeUninit::<*mut c_void>::uninit();
     let joined = wait_until(
+        "the end of a thread",
         Address::Object(thread as usize),
         // Its last steps come after its function.
         Woken::Elsewhere,

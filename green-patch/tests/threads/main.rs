@@ -1,7 +1,9 @@
 //! What threads wait for each other with, between greenthreads and from OS threads.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
+mod barrier;
 mod c;
+mod reports;
 mod std_types;
 
 use std::sync::Once;
