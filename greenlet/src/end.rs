@@ -58,7 +58,15 @@ impl Drop for Handle {
 
 /// Does what the end of the last handle asks for, of `block` and of every ancestor that only its child kept.
 #[inline(never)]
-pub(crate) fn last_handle_dropped(mut block: Ptr) {
+pub(crate) fn last_handle_dropped(block: Ptr) {
+    match block.state.get() {
+        State::Active => suspended_without_handle(thread(), block),
+        _ => free_with_ancestors(block),
+    }
+}
+
+#[inline(never)]
+fn free_with_ancestors(mut block: Ptr) {
     let thread = thread();
     let mut exit = false;
     loop {
@@ -82,11 +90,18 @@ pub(crate) fn last_handle_dropped(mut block: Ptr) {
     }
 }
 
-#[cold]
+#[inline]
 fn suspended_without_handle(thread: &Thread, block: Ptr) {
-    if thread.current() == block {
-        // The running greenlet needs no handle: it is looked at when it suspends itself.
-    } else if panicking() {
+    // The running greenlet needs no handle: it is looked at when it suspends itself.
+    if thread.current() != block {
+        end_suspended(thread, block);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn end_suspended(thread: &Thread, block: Ptr) {
+    if panicking() {
         postpone(thread, block);
     } else {
         unwind(thread, block);

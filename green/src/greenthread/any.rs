@@ -224,7 +224,7 @@ pub(super) fn end_of(
         reason: Reason::Join(task.id),
         deadline,
         enter: move |waiter| open().then(|| task.wake_at_end(waiter)),
-        leave: |place| task.leave_end(place).map(drop),
+        leave: |place| task.leave_end(place),
         pass_on: || (),
     }
 }

@@ -23,21 +23,25 @@ pub(super) struct End(pub(super) Rc<Task>);
 impl End {
     #[inline(always)]
     pub(super) fn deliver<T: 'static>(self, result: Result<T, Box<dyn Any + Send>>) {
-        let result = match result {
-            Ok(value) => Ok(Box::new(value) as Box<dyn Any>),
-            Err(payload) => Err(Exit::of(payload)),
-        };
-        self.complete(result);
+        match result {
+            Ok(value) => self.complete(Ok(Box::new(value) as Box<dyn Any>)),
+            Err(payload) => self.complete_unwound(payload),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn complete_unwound(&self, payload: Box<dyn Any + Send>) {
+        self.complete(Err(Exit::of(payload)));
     }
 
     #[inline(always)]
     pub(super) fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
         let task = &self.0;
-        let result = match result {
-            Ok(value) if task.is_cut_by_kill() => Err(cut_by_kill(task, value)),
-            result => result,
-        };
-        task.complete(result);
+        match result {
+            Ok(value) if task.is_cut_by_kill() => complete_cut_by_kill(task, value),
+            result => task.complete(result),
+        }
         if task.is_detached() {
             drop_result(task);
         }
@@ -59,12 +63,13 @@ impl Drop for End {
 
 /// What a greenthread has returned whose kill has cut short a call is not what it was for.
 #[cold]
-fn cut_by_kill(task: &Task, value: Box<dyn Any>) -> Exit {
+#[inline(never)]
+fn complete_cut_by_kill(task: &Rc<Task>, value: Box<dyn Any>) {
     contain(
         "the destructor of what a killed greenthread returned",
         || drop(value),
     );
-    Exit::Killed(task.kill_reason())
+    task.complete(Err(Exit::Killed(task.kill_reason())));
 }
 
 /// Drops a result that nobody can take, here and not wherever the last trace of the greenthread goes: it may be code of

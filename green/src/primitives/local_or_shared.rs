@@ -6,6 +6,7 @@ mod model;
 use std::cell::{OnceCell, RefCell};
 use std::error::Error;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -231,18 +232,19 @@ pub(crate) fn change<S: Reach, T, R>(
 }
 
 /// Waiters that have been taken out of their list: each is woken when this is dropped.
+// Most changes wake one, or none: they are not to look twice, nor for what there is to drop of others.
 pub(crate) struct Woken<W: Waiting> {
-    first: Option<W>,
-    /// Most changes wake one, or none.
-    rest: Option<Vec<W>>,
+    first: ManuallyDrop<Option<W>>,
+    /// `None` if there is no first one.
+    rest: ManuallyDrop<Option<Vec<W>>>,
 }
 
 impl<W: Waiting> Woken<W> {
     #[inline]
     pub(crate) fn new() -> Woken<W> {
         Woken {
-            first: None,
-            rest: None,
+            first: ManuallyDrop::new(None),
+            rest: ManuallyDrop::new(None),
         }
     }
 
@@ -256,19 +258,26 @@ impl<W: Waiting> Woken<W> {
     #[inline]
     pub(crate) fn push(&mut self, waiter: W) {
         if self.first.is_none() {
-            self.first = Some(waiter);
+            self.first = ManuallyDrop::new(Some(waiter));
         } else {
             self.rest.get_or_insert_default().push(waiter);
         }
     }
+
+    #[inline(never)]
+    fn wake_all(&mut self) {
+        if let Some(first) = self.first.take() {
+            first.wake();
+        }
+        self.rest.take().iter().flatten().for_each(W::wake);
+    }
 }
 
 impl<W: Waiting> Drop for Woken<W> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if let Some(first) = &self.first {
-            first.wake();
-            self.rest.iter().flatten().for_each(W::wake);
+        if self.first.is_some() {
+            self.wake_all();
         }
     }
 }

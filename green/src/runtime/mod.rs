@@ -46,6 +46,7 @@ mod watched;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
+use std::mem;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
@@ -287,7 +288,8 @@ impl Runtime {
             return f(&self.stray());
         };
         let result = f(&task);
-        self.current.set(Some(task));
+        // There is nothing in its place that would have to be dropped.
+        mem::forget(self.current.replace(Some(task)));
         result
     }
 

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use hub_core::TimerKey;
+
 use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Waiter};
 
 /// How a park ended, as the waker left it.
@@ -39,23 +41,14 @@ impl Runtime {
         if self.cannot_switch() {
             return Wake::Unwinding;
         }
-        let task = self.current();
-        if task.is_interrupted() {
-            return Wake::Interrupted(Interrupt::new(task));
-        }
-        if task.unarmed.get() {
-            self.arm_deadlines(&task);
-        }
-        let timer = deadline.map(|deadline| {
-            let waiter = Waiter {
-                task: Rc::clone(&task),
-                ticket: task.ticket.get(),
-            };
-            self.add_timer(deadline, Alarm::Park(waiter))
-        });
-        task.state.set(State::Parked);
-        task.reason.set(reason);
-        drop(task);
+        let begun = self.with_current(|task| task.begin_park(reason, deadline.is_some()));
+        let timer = match begun {
+            true => None,
+            false => match self.begin_with_care(deadline) {
+                Ok(timer) => timer,
+                Err(interrupt) => return Wake::Interrupted(interrupt),
+            },
+        };
         self.switch(self.next());
         let cause = self.cause.get();
         if let Some(timer) = timer.filter(|_| cause != WokenBy::Expired) {
@@ -74,6 +67,27 @@ impl Runtime {
             // Somebody has taken a deadline back before this ran.
             WokenBy::Interrupt => Wake::Again,
         }
+    }
+
+    /// Begins a park that may have a deadline or may not be allowed. Gives the timer of the deadline.
+    #[inline(never)]
+    fn begin_with_care(&self, deadline: Option<Instant>) -> Result<Option<TimerKey>, Interrupt> {
+        let task = self.current();
+        if task.is_interrupted() {
+            return Err(Interrupt::new(task));
+        }
+        if task.unarmed.get() {
+            self.arm_deadlines(&task);
+        }
+        let timer = deadline.map(|deadline| {
+            let waiter = Waiter {
+                task: Rc::clone(&task),
+                ticket: task.ticket.get(),
+            };
+            self.add_timer(deadline, Alarm::Park(waiter))
+        });
+        task.state.set(State::Parked);
+        Ok(timer)
     }
 
     /// Ends the park that `ticket` names. False if it is over already.
@@ -100,6 +114,18 @@ impl Runtime {
 }
 
 impl Task {
+    /// Begins a park, if nothing is thrown at it and no deadline needs a timer. False if there may be.
+    #[inline(always)]
+    fn begin_park(&self, reason: Reason, has_deadline: bool) -> bool {
+        // In any case, so that nobody else needs it: it would be passed in memory.
+        self.reason.set(reason);
+        let at_once = !has_deadline && self.thrown.get() == 0 && !self.unarmed.get();
+        if at_once {
+            self.state.set(State::Parked);
+        }
+        at_once
+    }
+
     /// True if it waited with this ticket: it is runnable now, and no other wake-up can claim to have ended that park.
     #[inline(always)]
     fn end_park(&self, ticket: u32, cause: WokenBy) -> bool {

@@ -4,6 +4,7 @@
 //! becomes of what it was given if it cannot take it. Those who end a wait take the waiter out and wake it.
 
 use std::cell::RefCell;
+use std::mem;
 use std::time::Instant;
 
 use super::remote_wait::RemoteWaiter;
@@ -163,6 +164,7 @@ impl Runtime {
         let Some((place, leave, pass_on)) = way_out.0.take() else {
             unreachable!("only the end of a park takes the way out");
         };
+        mem::forget(way_out);
         match (leave(place), wake) {
             (None, Wake::Interrupted(interrupt)) if interrupt.is_kill() => {
                 pass_on();

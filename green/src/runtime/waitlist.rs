@@ -144,8 +144,17 @@ impl<T, W> WaitList<T, W> {
         .map(|(_, with)| with)
     }
 
+    // What is taken is moved once: twice would be a load that waits for two stores of other sizes.
     #[inline]
     fn take_first(&mut self) -> Option<(W, T)> {
+        match self.rest {
+            None => self.first.1.take(),
+            Some(_) => self.take_before_rest(),
+        }
+    }
+
+    #[inline(never)]
+    fn take_before_rest(&mut self) -> Option<(W, T)> {
         let taken = self.first.1.take()?;
         if let Some((place, next)) = self.rest.as_mut().and_then(|rest| rest.next()) {
             self.first = (place, Some(next));

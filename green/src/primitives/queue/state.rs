@@ -236,8 +236,14 @@ impl<T, O: Order<T>, W: Waiting> Contents<T, O, W> {
     }
 
     /// Stores the items of those who wait to put one, for as long as there is room.
-    #[inline]
+    #[inline(always)]
     fn refill(&mut self, woken: &mut Woken<W>) {
+        if !self.putters.is_empty() {
+            self.store_waiting(woken);
+        }
+    }
+
+    fn store_waiting(&mut self, woken: &mut Woken<W>) {
         while !self.shut
             && !self.is_full()
             && let Some((putter, item)) = self.putters.first()
@@ -257,8 +263,14 @@ impl<T, O: Order<T>, W: Waiting> Contents<T, O, W> {
 
     /// Promises items to those who wait for one, for as long as there are both. What a putter holds is not there to be
     /// looked at: who only looks waits on, and those behind go ahead.
-    #[inline]
+    #[inline(always)]
     pub(super) fn serve(&mut self, woken: &mut Woken<W>) {
+        if !self.getters.is_empty() {
+            self.serve_getters(woken);
+        }
+    }
+
+    fn serve_getters(&mut self, woken: &mut Woken<W>) {
         while !self.getters.is_empty() && self.has_item() {
             let next = match self.items.len() > self.promised {
                 true => self.getters.pop(),
