@@ -38,9 +38,12 @@ fn commands() -> Vec<&'static str> {
 
 /// What `make` would do.
 fn recipe(arguments: &[&str]) -> String {
+    // This may be run by `make` itself, and says where it is then.
     let output = Command::new("make")
-        .arg("-n")
+        .args(["-n", "--no-print-directory"])
         .args(arguments)
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
         .current_dir(root())
         .output()
         .unwrap();
