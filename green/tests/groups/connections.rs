@@ -449,6 +449,9 @@ impl Driver for Blocking {
 
 #[test]
 fn a_driver_that_blocks_runs_in_threads() {
+    const WAITING: usize = 0;
+    const RUNS: usize = 1;
+    const MAY_END: usize = 2;
     bounded(|| {
         let living = Arc::new(AtomicUsize::new(0));
         let driver = Threaded::new(Blocking(Arc::clone(&living)));
@@ -459,22 +462,26 @@ fn a_driver_that_blocks_runs_in_threads() {
         assert_eq!((pool.idle(), living.load(Ordering::SeqCst)), (1, 1));
 
         // Left in the middle of a call: it runs on, and the next user does not wait for it.
-        let (started, left) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&living));
+        let state = Arc::new(AtomicUsize::new(WAITING));
         let connection = pool.get().unwrap();
-        let runs = Arc::clone(&started);
-        let late = Timeout::new(millis(5)).run(|| {
+        let seen = Arc::clone(&state);
+        let user = green::spawn(move || {
             connection.call(move |_| {
-                runs.store(1, Ordering::SeqCst);
-                while left.load(Ordering::SeqCst) < 2 {
+                seen.store(RUNS, Ordering::SeqCst);
+                while seen.load(Ordering::SeqCst) != MAY_END {
                     std::thread::sleep(millis(1));
                 }
             })
         });
-        assert!(late.is_err());
-        drop(connection);
+        while state.load(Ordering::SeqCst) != RUNS {
+            green::sleep(millis(1));
+        }
+        user.kill();
+        assert!(user.join().is_err());
         let connection = pool.get().unwrap();
         assert_eq!(connection.call(|connection| connection.1).unwrap(), 1);
-        assert_eq!(started.load(Ordering::SeqCst), 1);
+        assert_eq!(living.load(Ordering::SeqCst), 2);
+        state.store(MAY_END, Ordering::SeqCst);
         drop((connection, pool));
         while living.load(Ordering::SeqCst) > 0 {
             green::sleep(millis(1));
