@@ -158,7 +158,7 @@ impl Body {
         Ok(bytes)
     }
 
-    /// What JSON says.
+    /// Parses what of the body has not been read as JSON.
     ///
     /// # Errors
     /// As a read; `InvalidData` if it is no JSON or not that of a `T`.

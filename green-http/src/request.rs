@@ -11,7 +11,7 @@ use crate::transport::Peer;
 
 /// What is known of a request from its connection.
 pub trait RequestExt {
-    /// Who asks.
+    /// The address of the client.
     fn peer(&self) -> &Peer;
 
     /// What the connection's encryption tells of itself, as the peer's certificates. `None` without encryption.

@@ -15,7 +15,8 @@ use green::net::{TcpStream, UnixStream};
 ///
 /// The methods are for those that have something to say before the first request.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
-    /// What comes before HTTP, as a TLS handshake: called once, in the connection's own greenthread, and may wait.
+    /// Does what comes before HTTP, such as a TLS handshake: called once, in the connection's own greenthread, and
+    /// may wait.
     ///
     /// # Errors
     /// If nothing can be spoken over it.

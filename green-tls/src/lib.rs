@@ -166,7 +166,7 @@ pub fn connect_tls(host: impl Host, connector: &Connector) -> io::Result<TlsStre
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait Host {
-    /// The two parts.
+    /// The host and the port.
     ///
     /// # Errors
     /// If there is no port.

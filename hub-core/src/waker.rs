@@ -134,7 +134,7 @@ impl fmt::Debug for Waker {
 pub struct WakeFd(Arc<Notifier<AtomicBool, SocketPair>>);
 
 impl WakeFd {
-    /// One that is not readable.
+    /// A descriptor that is not readable until one of its wakers is called.
     ///
     /// # Errors
     /// Too many descriptors are open.

@@ -8,7 +8,7 @@ use http::StatusCode;
 /// Why a request is not let through: answered with a status, after which the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the client is told.
+    /// The status of the answer that the client gets.
     pub status: StatusCode,
     /// What is wrong with the request.
     pub reason: &'static str,

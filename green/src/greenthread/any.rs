@@ -151,7 +151,7 @@ impl AnyGreenThread {
         self.task.has_extra()?.name.borrow().clone()
     }
 
-    /// How it ended, if without a value, and for as long as nobody has taken that.
+    /// Why it ended without a value. `None` if it has a value or runs on, and when somebody has taken the result.
     ///
     /// Always `None` for what [`spawn_n`](crate::spawn_n) has made.
     pub fn exit(&self) -> Option<Exit> {
@@ -161,7 +161,7 @@ impl AnyGreenThread {
         }
     }
 
-    /// True if its result is there, whatever it is.
+    /// True once it has a result: a value, or an [`Exit`] that says why there is none.
     pub fn is_ready(&self) -> bool {
         self.task.is_complete()
     }

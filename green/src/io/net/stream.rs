@@ -33,7 +33,7 @@ use super::{TcpStream, UnixStream};
 /// # Ok::<(), io::Error>(())
 /// ```
 pub trait Stream {
-    /// Reads what there is, without waiting. `Ok(0)` is the end of the stream.
+    /// Reads what has arrived, without waiting. `Ok(0)` is the end of the stream.
     ///
     /// # Errors
     /// `WouldBlock` if there is nothing.

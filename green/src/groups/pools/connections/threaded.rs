@@ -88,7 +88,7 @@ impl<D> Threaded<D> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ThreadedError<E> {
-    /// The driver.
+    /// The driver failed.
     Driver(E),
     /// The call panicked or could not be run.
     Job(JobError),
