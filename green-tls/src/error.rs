@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
 
-/// Whom a connection is with.
+/// The other side of a connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
     /// A client, of which nothing is known.

@@ -155,7 +155,7 @@ impl WakeFd {
     /// True if a waker exists outside the reactor.
     pub(crate) fn is_held(&self) -> bool {
         let held = Arc::strong_count(&self.0) > 1;
-        // Who sees that the last waker is gone also sees what it did before.
+        // A caller that sees that the last waker is gone also sees what that did before.
         fence(Ordering::Acquire);
         held
     }

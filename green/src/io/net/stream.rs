@@ -1,4 +1,4 @@
-//! What protocols run over.
+//! The streams that protocols run over.
 
 use std::io;
 use std::net::Shutdown;

@@ -53,7 +53,7 @@ pub struct PooledConnection<D: Driver> {
     suspect: Cell<bool>,
 }
 
-/// Who used a connection, and what had been thrown at that greenthread before.
+/// The greenthread that used a connection, and how often it had been interrupted before.
 struct Use {
     by: Rc<Task>,
     interrupts: u64,
