@@ -185,10 +185,24 @@ impl Task {
     /// Starts to load what the switch to it will touch.
     #[inline]
     pub(super) fn prefetch_stack(&self) {
-        if let Some(greenlet) = self.greenlet.take() {
-            greenlet.prefetch();
-            self.greenlet.set(Some(greenlet));
-        }
+        self.suspended(Greenlet::prefetch);
+    }
+
+    /// Looks at the greenlet of one that does not run.
+    #[inline(always)]
+    fn suspended<R>(&self, look: impl FnOnce(&Greenlet<(), ()>) -> R) -> Option<R> {
+        let greenlet = self.greenlet.take()?;
+        let seen = look(&greenlet);
+        self.greenlet.set(Some(greenlet));
+        Some(seen)
+    }
+
+    pub(crate) fn trim_stack(&self) {
+        self.suspended(Greenlet::trim_stack);
+    }
+
+    pub(crate) fn stack_in_memory(&self) -> usize {
+        self.suspended(Greenlet::stack_high_water).unwrap_or(0)
     }
 
     pub(crate) fn spawner(&self) -> Option<u64> {
@@ -212,12 +226,7 @@ impl Task {
     pub(crate) fn stack(&self) -> Option<Backtrace> {
         match self.state.get() {
             State::Running => Some(Backtrace::force_capture()),
-            State::Ready | State::Parked => {
-                let greenlet = self.greenlet.take()?;
-                let stack = greenlet.backtrace();
-                self.greenlet.set(Some(greenlet));
-                stack
-            }
+            State::Ready | State::Parked => self.suspended(Greenlet::backtrace)?,
             State::Fresh | State::Delayed | State::Dead => None,
         }
     }
