@@ -19,6 +19,25 @@ use crate::runtime::{Ended, Here, Place, Reason, Runtime, State, Task, Wait, Wai
 /// assert_eq!(green::joinall(&both).len(), 2);
 /// assert!(both.iter().all(|gt| gt.is_dead()));
 /// ```
+///
+/// What can be asked of each:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let gt = green::spawn(|| green::sleep(Duration::from_secs(60)));
+/// let any = gt.as_any();
+/// assert!(!any.is_active() && !any.is_ready()); // It has not started.
+/// green::yield_now();
+/// assert!(any.is_active());
+/// assert!(!any.cancel()); // Now it is too late for that.
+/// assert_eq!((any.id(), any.name()), (gt.id(), None));
+/// assert_eq!(any.spawned_by(), Some(green::current_id()));
+/// println!("it was spawned at {}", any.spawned_at());
+///
+/// any.kill_with("no longer wanted");
+/// assert_eq!(any.exit().unwrap().reason(), Some(&"no longer wanted"));
+/// ```
 #[derive(Clone)]
 pub struct AnyGreenThread {
     task: Rc<Task>,
