@@ -145,7 +145,7 @@ impl Console {
         self
     }
 
-    /// Warns of greenthreads that keep the others from running for at least so long: 100 ms unless it is told.
+    /// Warns of greenthreads that keep the others from running for at least so long, by default 100 ms.
     #[must_use]
     pub fn blocked_after(mut self, time: Duration) -> Console {
         self.settings.blocked = time;

@@ -205,7 +205,7 @@ pub struct HostEntry {
 }
 
 impl HostEntry {
-    /// An entry of these.
+    /// An entry with this canonical name, these other names and these addresses.
     pub fn new(
         name: impl Into<String>,
         aliases: Vec<String>,

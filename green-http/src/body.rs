@@ -192,7 +192,7 @@ impl Body {
         Ok(bytes)
     }
 
-    /// What JSON says.
+    /// Parses what of the body has not been read as JSON.
     ///
     /// # Errors
     /// As a read; `InvalidData` if it is no JSON or not that of a `T`.
@@ -350,7 +350,7 @@ impl Drop for Body {
             return;
         };
         self.facts.body_in_use.set(false);
-        // Who waits for leave to send it is not given any: the connection is closed instead. A stream of HTTP/2 is
+        // A client that waits for a 100 Continue gets none: the connection is closed instead. A stream of HTTP/2 is
         // reset, which costs the others nothing.
         if !reading.expects && !self.facts.http2 {
             let former = self.facts.leftover.replace(Some(source));

@@ -37,23 +37,23 @@ pub(crate) type Hook = Rc<dyn Fn(&Record)>;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Record {
-    /// Who has asked.
+    /// The address of the client.
     pub peer: Peer,
-    /// The request.
+    /// The method of the request.
     pub method: Method,
-    /// Its target, as it came.
+    /// The target of the request, as it came.
     pub uri: Uri,
-    /// Its version.
+    /// The version of HTTP that the request was sent in.
     pub version: Version,
-    /// Its header fields.
+    /// The header fields of the request.
     pub headers: HeaderMap,
-    /// When its head had come.
+    /// When the head of the request had come.
     pub time: SystemTime,
-    /// The answer.
+    /// The status of the answer.
     pub status: StatusCode,
-    /// Bytes of its content that were sent.
+    /// Bytes of the answer's content that were sent.
     pub bytes: u64,
-    /// How long all of it took.
+    /// How long request and answer took together.
     pub duration: Duration,
     /// False if the answer was cut off.
     pub complete: bool,

@@ -31,7 +31,7 @@ use crate::transport::Peer;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait RequestExt {
-    /// Who asks.
+    /// The address of the client.
     fn peer(&self) -> &Peer;
 
     /// What the connection's encryption tells of itself, as the peer's certificates. `None` without encryption.

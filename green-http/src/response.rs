@@ -67,8 +67,8 @@ pub(crate) enum Kind {
 type Callback = Box<dyn FnOnce(&mut Writer) -> io::Result<()>>;
 
 impl Content {
-    /// What a reader gives to its end. Its length is not known: it is sent in chunks, to a client of HTTP/1.0 up to
-    /// the end of the connection.
+    /// All that a reader gives, up to its end. Its length is not known: it is sent in chunks, to a client of HTTP/1.0
+    /// up to the end of the connection.
     pub fn reader(reader: impl Read + 'static) -> Content {
         Content(Kind::Reader(Box::new(reader), None))
     }
@@ -114,10 +114,10 @@ impl Content {
         Content(Kind::Callback(Box::new(write)))
     }
 
-    /// What `value` is in JSON.
+    /// `value`, written as JSON.
     ///
     /// # Errors
-    /// If it cannot be that.
+    /// If it cannot be written as JSON.
     ///
     /// ```
     /// use green_http::{Content, Response};
@@ -134,12 +134,12 @@ impl Content {
 }
 
 impl Response {
-    /// An answer of 200. Text is `text/plain` unless it is said to be something else.
+    /// An answer of 200. Text is sent as `text/plain`, unless a header field says otherwise.
     pub fn new(content: impl Into<Response>) -> Response {
         content.into()
     }
 
-    /// An answer of 200 with what `value` is in JSON, and 500 if it cannot be that.
+    /// An answer of 200 with `value` as JSON, or of 500 if it cannot be written as JSON.
     ///
     /// ```
     /// let answer = green_http::Response::json(&["one", "two"]);
@@ -178,14 +178,14 @@ impl Response {
             .with_header("upgrade", protocol)
     }
 
-    /// The same with another status.
+    /// The same answer with another status.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Response {
         *self.head.status_mut() = status;
         self
     }
 
-    /// The same with a header field, in the place of others of its name.
+    /// The same answer with a header field, which replaces others of its name.
     ///
     /// # Panics
     /// If `name` or `value` is none: for what comes from elsewhere there is [`Response::headers_mut`].
@@ -212,12 +212,12 @@ impl Response {
         self
     }
 
-    /// The status.
+    /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.head.status()
     }
 
-    /// The header fields.
+    /// The header fields of the answer.
     pub fn headers(&self) -> &HeaderMap {
         self.head.headers()
     }

@@ -209,7 +209,7 @@ impl Server {
             })
     }
 
-    fn config(&self) -> Rc<Config> {
+    pub(crate) fn config(&self) -> Rc<Config> {
         let announced = self
             .timeouts
             .keep_alive

@@ -32,7 +32,8 @@ use green::net::{TcpStream, UnixStream};
 /// # Ok::<(), io::Error>(())
 /// ```
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
-    /// What comes before HTTP, as a TLS handshake: called once, in the connection's own greenthread, and may wait.
+    /// Does what comes before HTTP, such as a TLS handshake: called once, in the connection's own greenthread, and
+    /// may wait.
     ///
     /// # Errors
     /// If nothing can be spoken over it.

@@ -114,7 +114,7 @@ impl Upgraded {
         }
     }
 
-    /// Ends what is written: the client reads to the end.
+    /// Ends the writing half: the client reads to the end.
     ///
     /// # Errors
     /// As a write.

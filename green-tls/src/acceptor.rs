@@ -43,8 +43,8 @@ impl Acceptor {
         Acceptor::builder(identity).build()
     }
 
-    /// The same with choices. The first certificate is the one for clients that ask for no name, or for one that no
-    /// certificate is for.
+    /// Choices for a server that has this certificate. The first certificate is the one for clients that ask for no
+    /// name, or for one that no certificate is for.
     pub fn builder(identity: Identity) -> AcceptorBuilder {
         AcceptorBuilder {
             identities: vec![identity],
@@ -98,7 +98,7 @@ impl Acceptor {
 }
 
 impl From<Arc<ServerConfig>> for Acceptor {
-    /// For what the builder does not offer. The handshake may take ten seconds.
+    /// Takes a configuration of rustls, for what the builder does not offer. The handshake may take ten seconds.
     fn from(config: Arc<ServerConfig>) -> Acceptor {
         Acceptor {
             config,

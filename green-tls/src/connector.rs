@@ -15,8 +15,8 @@ use crate::{HANDSHAKE_TIMEOUT, Identity};
 /// What a client needs: whom it trusts, and who it is. Cheap to clone; clones share everything, the sessions that can
 /// be resumed too.
 ///
-/// Servers are always verified. There is no switch against that; who must do without makes a
-/// [`rustls::ClientConfig`] with a verifier of its own, which a connector can be made from.
+/// Servers are always verified, and no switch turns that off. A program that must do without makes a
+/// [`rustls::ClientConfig`] with a verifier of its own, from which a connector can be made.
 ///
 /// ```
 /// let connector = green_tls::Connector::new()?;
@@ -37,7 +37,7 @@ impl Connector {
         Connector::builder().build()
     }
 
-    /// The same with choices.
+    /// Choices for a client: whom it trusts, its certificate, its protocols.
     ///
     /// ```
     /// use green_tls::Connector;
@@ -70,7 +70,7 @@ impl Connector {
 }
 
 impl From<Arc<ClientConfig>> for Connector {
-    /// For what the builder does not offer. The handshake may take ten seconds.
+    /// Takes a configuration of rustls, for what the builder does not offer. The handshake may take ten seconds.
     fn from(config: Arc<ClientConfig>) -> Connector {
         Connector {
             config,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
 
-/// Whom a connection is with.
+/// The other side of a connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
     /// A client, of which nothing is known.
@@ -91,7 +91,7 @@ impl TlsError {
         self.failure
     }
 
-    /// The one inside an error of a [`TlsStream`](crate::TlsStream), if it is about TLS.
+    /// The `TlsError` inside an error of a [`TlsStream`](crate::TlsStream), if that is about TLS.
     pub fn of(error: &io::Error) -> Option<&TlsError> {
         error.get_ref()?.downcast_ref()
     }

@@ -58,7 +58,7 @@ impl Identity {
         Identity::new(chain, private, &certificates.display(), &key.display())
     }
 
-    /// The same from PEM texts.
+    /// Reads the certificates and the key from PEM texts.
     ///
     /// # Errors
     /// As [`from_files`](Identity::from_files).
@@ -68,7 +68,7 @@ impl Identity {
         Identity::from_der(chain, private)
     }
 
-    /// The same from certificates and a key in rustls' types.
+    /// Takes certificates and a key in rustls' types.
     ///
     /// # Errors
     /// If there is no certificate, the key cannot be used, or does not belong to the first certificate.

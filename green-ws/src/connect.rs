@@ -13,9 +13,9 @@ use crate::{Error, Options, Stream, WebSocket};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientStream {
-    /// Of a `ws` address.
+    /// The stream of a `ws` address.
     Tcp(TcpStream),
-    /// Of a `wss` address.
+    /// The stream of a `wss` address.
     #[cfg(feature = "tls")]
     Tls(Box<green_tls::TlsStream<TcpStream>>),
 }

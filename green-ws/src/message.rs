@@ -73,8 +73,8 @@ impl From<&[u8]> for Message {
 /// 4000 to 4999 are free for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// The code.
+    /// The code of the close frame.
     pub code: u16,
-    /// At most 123 bytes of text, often empty.
+    /// The text of the close frame: at most 123 bytes, often empty.
     pub reason: String,
 }

@@ -143,7 +143,7 @@ impl Deflate {
         }
     }
 
-    /// Whether a message may refer to those before it, in both directions.
+    /// With `true`, as by default, a message may refer to those before it, in both directions.
     #[must_use]
     pub fn context_takeover(mut self, kept: bool) -> Deflate {
         self.context_takeover = kept;

@@ -57,7 +57,7 @@ use crate::threads::tpool::{Lane, submit_in};
 #[must_use]
 #[derive(Debug)]
 pub enum WaitEnd {
-    /// What was waited for is there, or may be: look.
+    /// The wait was ended by an event: what it was for is there, or may be, so try again.
     Ready,
     /// The deadline has passed.
     Expired,

@@ -55,7 +55,7 @@ fn manifests_are_complete() {
 }
 
 #[test]
-fn documents_link_to_files_that_are_there() {
+fn documents_lead_to_what_is_there() {
     let exists = |path: &str| root().join(path).exists();
     let findings = links::check(&tree(&root()).unwrap(), exists);
     assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));

@@ -19,7 +19,7 @@ use http::StatusCode;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the client is told.
+    /// The status of the answer that the client gets.
     pub status: StatusCode,
     /// What is wrong with the request.
     pub reason: &'static str,

@@ -35,10 +35,11 @@ use transfer::Opening;
 /// # Timeouts, kills, deadlines
 ///
 /// The timeouts of the stream below bound each wait; set them through [`get_ref`](TlsStream::get_ref). A read that is
-/// cut short has read nothing, and the next goes on. A [`write`](Write::write) that is cut short may have encrypted and
-/// partly sent its data, and nobody can know: from then on writing fails, and the peer sees a connection that was cut.
-/// Who must be able to go on writes with [`try_write`](TlsStream::try_write), [`writable`](TlsStream::writable) and
-/// `flush`, which keep their place: the rest of a record that is half out is sent before anything else.
+/// cut short has read nothing, and the next goes on. A [`write`](Write::write) that is cut short may have encrypted
+/// and partly sent its data, and nobody can know: from then on writing fails, and the peer sees a connection that was
+/// cut. A program that must be able to go on writes with [`try_write`](TlsStream::try_write),
+/// [`writable`](TlsStream::writable) and `flush`, which keep their place: the rest of a record that is half out is
+/// sent before anything else.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -67,14 +68,14 @@ pub struct TlsStream<S: Stream> {
     /// Borrowed only between waits.
     machine: RefCell<Connection>,
     peer: Peer,
-    /// Who does the handshake; others wait for it here.
+    /// Held by the greenthread that does the handshake; others wait for it here.
     shaking: Lock,
     open: Cell<bool>,
     timeout: Duration,
     /// The end of the handshake's time, once it has begun.
     deadline: Cell<Option<Instant>>,
     opening: Cell<Opening>,
-    /// Who waits for the socket to take what was encrypted.
+    /// Held by the greenthread that waits for the socket to take what was encrypted.
     writing: Lock,
     /// A close_notify was encrypted: nothing may follow.
     writing_ended: Cell<bool>,

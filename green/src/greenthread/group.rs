@@ -85,7 +85,7 @@ pub struct EndOrder {
 }
 
 impl EndOrder {
-    /// The iteration ends after `timeout`, which begins now, whether all have ended or not.
+    /// Ends the iteration after `timeout`, counted from now, even if some have not ended.
     pub fn timeout(mut self, timeout: Duration) -> EndOrder {
         self.deadline = after(timeout);
         self
@@ -132,7 +132,7 @@ impl fmt::Debug for EndOrder {
     }
 }
 
-/// Waits until all have ended. Gives them in the order in which they did.
+/// Waits until all of these greenthreads have ended, and gives them in the order in which they did.
 ///
 /// To wait for some of them only, see [`iwait`].
 ///
@@ -186,7 +186,7 @@ pub fn try_joinall<G: AsRef<AnyGreenThread>>(
     ended.collect()
 }
 
-/// Waits until one has ended, and gives that one. `None` if there are none, or the thread unwinds.
+/// Waits until one of these greenthreads has ended, and gives it. `None` if there are none, or the thread unwinds.
 ///
 /// ```
 /// use std::time::Duration;

@@ -201,7 +201,8 @@ impl<T: 'static> GreenPile<T> {
         Ok(())
     }
 
-    /// No more will be spawned: [`results`](GreenPile::results) end with what there is.
+    /// Closes the pile to further spawns: [`results`](GreenPile::results) then end with those that were spawned
+    /// before.
     pub fn close(&self) {
         self.pile.close();
     }

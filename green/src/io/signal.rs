@@ -92,7 +92,7 @@ impl ThreadState for Requests {
             match Channel::new(&registration.signals) {
                 Ok(channel) => {
                     let old = registration.channel.replace(Rc::new(channel));
-                    // Who waits there goes on at the new one.
+                    // A greenthread that waits there goes on at the new one.
                     old.io.close();
                 }
                 Err(error) => log::error!("no signals in this child of a fork: {error}"),

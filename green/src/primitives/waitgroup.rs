@@ -123,7 +123,7 @@ impl fmt::Debug for WaitGroup {
     }
 }
 
-/// One of those whom a [`WaitGroup`] counts.
+/// Counts as one in a [`WaitGroup`] until it is dropped.
 ///
 /// ```
 /// let group = std::rc::Rc::new(green::WaitGroup::new());

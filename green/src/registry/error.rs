@@ -4,7 +4,7 @@ use std::io;
 
 use super::known_names;
 
-/// A hub that could not be chosen. The thread keeps the one it had.
+/// Why a hub could not be chosen. The thread keeps the one it had.
 ///
 /// ```
 /// let error = green::hubs::use_hub("epool").unwrap_err();

@@ -140,7 +140,7 @@ pub(crate) struct Runtime {
     remote_parks: RefCell<Slab<RemotePark>>,
     /// Waits that could wake nobody else.
     background: Cell<usize>,
-    /// Numbers that are open for those only who were lent them.
+    /// Descriptors of sockets that were closed while `as_fd` had lent them: they stay open until the loan ends.
     closed_but_lent: RefCell<Vec<RawFd>>,
     watched: RefCell<HashMap<RawFd, Vec<Weak<Watched>>>>,
     allow_many: Cell<bool>,

@@ -11,7 +11,7 @@ use crate::runtime::{Runtime, ThreadState};
 
 /// What a server knows of one of its connections.
 pub(super) struct OpenConnection {
-    /// Who serves it, once that has started.
+    /// The greenthread that serves it, once that has started.
     greenthread: OnceCell<AnyGreenThread>,
     pub(super) idle: Cell<bool>,
     /// True while it waits for the end of the others.

@@ -85,14 +85,14 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A life that has just begun: [`ServerState::Running`].
+    /// The life cycle of a server that has not begun to drain: [`ServerState::Running`].
     pub fn new() -> Lifecycle {
         let shared = Rc::new(Life::new());
         Lives::add(&shared);
         Lifecycle { shared }
     }
 
-    /// Where it is.
+    /// The state that the server is in.
     pub fn state(&self) -> ServerState {
         self.shared.state.get()
     }
@@ -102,7 +102,7 @@ impl Lifecycle {
         self.shared.is_draining()
     }
 
-    /// What it has to do with and has done.
+    /// How many connections the server has now, and how much it has done.
     pub fn counters(&self) -> ServerCounters {
         let shared = &self.shared;
         let connections = shared.connections.borrow();

@@ -66,7 +66,7 @@ type Handler<L> =
 struct Shared<L: Listener> {
     listener: L,
     handler: Handler<L>,
-    /// Who accepts, once started.
+    /// The greenthread that accepts, once started.
     acceptor: OnceCell<AnyGreenThread>,
     closed: Cell<bool>,
     /// What ended the accept loop, if not a close.

@@ -104,7 +104,7 @@ impl WorkersHandle {
         WorkersHandle { shared }
     }
 
-    /// How many there are, those included that have ended.
+    /// How many workers there are, those included that have ended.
     #[allow(clippy::len_without_is_empty, reason = "there is one at least")]
     pub fn len(&self) -> usize {
         self.shared.places.len()

@@ -78,8 +78,8 @@ impl StreamServer<TcpListener> {
 }
 
 impl WorkersServer {
-    /// For those who serve a protocol: `serve` runs on each worker, and serves what comes to the listener until the
-    /// life is drained.
+    /// A server on several workers that speaks a protocol of its own: `serve` runs on each worker, and serves what
+    /// comes to the listener until the life cycle is drained.
     pub fn new(
         serve: impl Fn(&Worker, SharedListener, &Lifecycle) -> io::Result<Drained>
         + Send
@@ -192,7 +192,7 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
@@ -202,8 +202,8 @@ impl RunningServer {
         self.workers.handle()
     }
 
-    /// What all workers have to do with and have done, also those that have ended. It asks each of them, and waits
-    /// for the answers.
+    /// The sums of what all workers count, those that have ended included. It asks each of them, and waits for the
+    /// answers.
     pub fn counters(&self) -> ServerCounters {
         let each = self.counters_of_each();
         each.into_iter()

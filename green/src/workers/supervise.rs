@@ -34,7 +34,7 @@ pub struct Workers<T: 'static, E: 'static> {
 }
 
 impl<T, E> Workers<T, E> {
-    /// What other threads need, and the workers themselves.
+    /// A handle to the workers for every thread, their own included.
     pub fn handle(&self) -> &WorkersHandle {
         &self.handle
     }

@@ -1,4 +1,4 @@
-//! Who starts the threads of workers, hears of their ends, and starts them again.
+//! The greenthread that starts the threads of workers, hears of their ends, and starts them again.
 
 use std::io;
 use std::rc::Rc;

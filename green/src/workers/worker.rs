@@ -50,7 +50,7 @@ impl Worker {
         }
     }
 
-    /// Which of them it is: the first is 0.
+    /// The index of this worker: the first has 0.
     pub fn index(&self) -> usize {
         self.index
     }

@@ -18,6 +18,9 @@ use rustix::time::{ClockId, clock_gettime};
 /// Long enough that nothing takes it by chance, short enough to wait for often.
 pub(crate) const SHORT: Duration = Duration::from_millis(15);
 
+/// After this long, what a test waits for will not come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Runs `wait`, which must time out after [`SHORT`], and not early.
 pub(crate) fn times_out<T>(wait: impl FnOnce() -> io::Result<T>) {
     let start = Instant::now();
@@ -68,6 +71,16 @@ pub(crate) fn fill(stream: &TcpStream) -> usize {
 pub(crate) fn settle() {
     for _ in 0..10 {
         green::yield_now();
+    }
+}
+
+/// Lets the others run until it is so.
+#[track_caller]
+pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "it does not come to pass");
+        green::sleep(Duration::from_millis(1));
     }
 }
 

@@ -1,9 +1,12 @@
 //! Dumps, counters, accounts, the detector of greenthreads that block.
 
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::common::again::{again, is_again};
+use crate::common::{bounded, until};
 use green::debug;
 use green::net::TcpListener;
 
@@ -121,7 +124,7 @@ fn accounts_add_up() {
 
 #[test]
 fn accounts_have_the_bytes_of_each_greenthread() {
-    use std::io::{Read, Write};
+    use std::io::Write;
     let (mut near, mut far) = crate::common::tcp_pair();
     let (from, to) = std::io::pipe().unwrap();
     debug::accounting(true);
@@ -362,25 +365,57 @@ fn a_greenthread_shows_its_spawner_and_its_locals() {
 
 #[test]
 fn a_signal_brings_a_dump_each_time() {
-    if let Some(printed) = probe("a_signal_brings_a_dump_each_time") {
-        assert_eq!(
-            printed.matches("a_function_with_a_name").count(),
-            2,
-            "{printed}"
-        );
-        assert_eq!(printed.matches("listeners:").count(), 2, "{printed}");
+    if is_again() {
+        let dumper = debug::dump_on_signal(green::signal::SIGUSR1).unwrap();
+        let gt = green::spawn(a_function_with_a_name);
+        until(|| waits_for(&gt, "the end of a sleep"));
+        eprintln!("ready");
+        // The parent ends this when it has seen enough.
+        let mut stdin = green::os::stdin().unwrap();
+        assert_eq!(stdin.read(&mut [0]).unwrap(), 0);
+        dumper.kill();
+        assert!(dumper.is_dead());
+        gt.kill();
         return;
     }
-    let dumper = debug::dump_on_signal(green::signal::SIGUSR1).unwrap();
-    let gt = green::spawn(a_function_with_a_name);
-    for _ in 0..2 {
-        green::yield_now();
-        green::signal::raise(green::signal::SIGUSR1).unwrap();
-        green::sleep(Duration::from_millis(20));
-    }
-    dumper.kill();
-    assert!(dumper.is_dead());
-    gt.kill();
+    bounded(|| {
+        let mut child = again(module_path!(), "a_signal_brings_a_dump_each_time")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut up_to = |last: &str| -> String {
+            let lines = lines.by_ref().map(Result::unwrap);
+            let mut text = Vec::new();
+            for line in lines {
+                text.push(line);
+                if text.last().unwrap() == last {
+                    return text.join("\n");
+                }
+            }
+            panic!("no {last:?} in {text:?}");
+        };
+        up_to("ready");
+        for _ in 0..2 {
+            let process = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(process, rustix::process::Signal::USR1).unwrap();
+            let dump = up_to("timers:");
+            assert_eq!(dump.matches("a_function_with_a_name").count(), 1, "{dump}");
+            assert_eq!(dump.matches("listeners:").count(), 1, "{dump}");
+        }
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success());
+    });
+}
+
+/// True if that is what a greenthread of this thread waits for.
+fn waits_for<T: 'static>(gt: &green::GreenThread<T>, what: &str) -> bool {
+    let all = debug::greenthreads();
+    let info = all.iter().find(|info| info.id == gt.id());
+    info.and_then(|info| info.waits_for.as_deref())
+        .is_some_and(|waits| waits.contains(what))
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::common::again::alone;
-use crate::common::{SHORT, bounded, settle, sleep_idle};
+use crate::common::{SHORT, bounded, settle, sleep_idle, until};
 use crate::logged::{keep_log, logged};
 use green::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use green::server::{Lifecycle, Listener, ServerState, StreamServer};
@@ -75,17 +75,6 @@ fn client(address: SocketAddr, word: &str) -> TcpStream {
     let mut client = green::connect(address).unwrap();
     client.write_all(word.as_bytes()).unwrap();
     client
-}
-
-/// Waits until the server has seen what its clients have said.
-fn until(condition: impl Fn() -> bool) {
-    for _ in 0..2000 {
-        if condition() {
-            return;
-        }
-        green::sleep(Duration::from_millis(1));
-    }
-    panic!("it does not come to pass");
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub struct Pool<T: 'static> {
 
 /// A [`Pool`] whose function may fail.
 ///
-/// Who asked for the resource gets the error, and the next who waits tries again.
+/// The greenthread that asked for the resource gets the error, and the next waiter tries again.
 ///
 /// ```
 /// use std::io;

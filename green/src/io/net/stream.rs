@@ -1,4 +1,4 @@
-//! What protocols run over.
+//! The streams that protocols run over.
 
 use std::io;
 use std::net::Shutdown;
@@ -51,7 +51,7 @@ use super::{TcpStream, UnixStream};
 /// # Ok::<(), io::Error>(())
 /// ```
 pub trait Stream {
-    /// Reads what there is, without waiting. `Ok(0)` is the end of the stream.
+    /// Reads what has arrived, without waiting. `Ok(0)` is the end of the stream.
     ///
     /// # Errors
     /// `WouldBlock` if there is nothing.

@@ -285,7 +285,7 @@ impl UdpSocket {
         self.io.source()?.leave_multicast_v6(group, interface)
     }
 
-    /// Receives a datagram that is there. Never waits and lets no other greenthread run.
+    /// Receives a datagram that has arrived. Never waits and lets no other greenthread run.
     ///
     /// # Errors
     /// `WouldBlock` if there is none.

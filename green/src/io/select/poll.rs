@@ -66,12 +66,12 @@ impl<K> Poll<K> {
         }
     }
 
-    /// How many entries there are.
+    /// How many entries the set has.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// True if there are none.
+    /// True if the set has no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Event;
 
-/// A value or an error that will be there: an [`Event`] that can be set again, and waited for without taking what was
+/// A value or an error that is set later: an [`Event`] that can be set again, and waited for without taking what was
 /// set.
 ///
 /// ```
@@ -44,7 +44,7 @@ pub struct AsyncResult<T> {
 }
 
 impl<T> AsyncResult<T> {
-    /// A result that is not there yet.
+    /// A result that is not set yet.
     pub fn new() -> AsyncResult<T> {
         AsyncResult {
             event: Event::new(),

@@ -85,7 +85,7 @@ impl RLock {
         self.owner.get() == Some(me())
     }
 
-    /// Who takes it for the first time is counted by the permit.
+    /// Counts a call that takes the lock again; the first one is counted where it takes the permit.
     fn spend(&self) {
         if self.is_owned() {
             Runtime::with(Runtime::spend);

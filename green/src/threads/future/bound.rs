@@ -111,7 +111,7 @@ impl<T: 'static> ThreadBound<T> {
         })
     }
 
-    /// True in the thread of the value.
+    /// True if the calling thread is the one that has the value.
     pub fn is_here(&self) -> bool {
         Runtime::with(Runtime::serial) == self.home.serial
     }

@@ -16,7 +16,7 @@ use crate::runtime::{Anywhere, Ended, Place, Reason, Runtime, ThreadState, Wait,
 /// How long `killall` sleeps between looks at a thread that has done its work and is on its way out.
 const LOOK: Duration = Duration::from_micros(200);
 
-/// Whether a thread is one of a pool.
+/// Says of a thread if it is one of a pool.
 #[derive(Default)]
 struct InPool(Cell<bool>);
 

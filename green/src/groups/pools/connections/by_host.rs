@@ -87,7 +87,7 @@ impl<K: Eq + Hash, D: Driver> DatabaseConnector<K, D> {
         self.pools.borrow().len()
     }
 
-    /// True if none has.
+    /// True if no server has been asked for.
     pub fn is_empty(&self) -> bool {
         self.pools.borrow().is_empty()
     }

@@ -68,6 +68,10 @@ pub trait Driver: 'static {
     /// Makes a connection that comes back as good as new: rolls back a transaction that its user left open, ends what
     /// else outlives its use.
     ///
+    /// Its user may have left it in the middle of an answer: by a panic that the pool has not seen, see
+    /// [`PooledConnection::lend`](super::PooledConnection::lend). Where the protocol does not tell whose answer it is,
+    /// this asks for something that nobody else has asked for.
+    ///
     /// # Errors
     /// If that failed, or the connection is known to be broken: it is closed then.
     fn reset(&self, connection: &mut Self::Connection) -> Result<(), Self::Error>;

@@ -10,8 +10,8 @@ use crate::threads::tpool::{JobError, Proxy, ThreadPool};
 /// A [`Driver`] whose calls block the thread, as one whose calls wait: each is a job of a [thread pool](crate::tpool), and
 /// a connection is a [`Proxy`].
 ///
-/// Whoever is killed or runs out of time in the middle of a query leaves it running in its thread. Nobody else gets that
-/// connection: it is closed there when the query has ended.
+/// A greenthread that is killed or runs out of time in the middle of a query leaves it running in its thread. No
+/// other gets that connection: it is closed there when the query has ended.
 ///
 /// ```
 /// use std::io::{self, Read, Write};
@@ -107,7 +107,7 @@ impl<D> Threaded<D> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ThreadedError<E> {
-    /// The driver.
+    /// The driver failed.
     Driver(E),
     /// The call panicked or could not be run.
     Job(JobError),
