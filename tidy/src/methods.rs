@@ -11,9 +11,6 @@ use crate::unneeded;
 /// Methods that need no example, by the path of the file and the name, each with the reason.
 const EXEMPT: &[(&str, &str)] = &[];
 
-/// The crates that keep the rule. Others are added when they do.
-const KEPT_BY: &[&str] = &["green", "green-dns", "green-http"];
-
 /// Findings in the libraries that are published.
 pub fn check(sources: &[Source]) -> Vec<String> {
     check_with(sources, EXEMPT)
@@ -34,7 +31,7 @@ fn check_with(sources: &[Source], exempt: &[(&str, &str)]) -> Vec<String> {
     }
     let mut used = Vec::new();
     let mut findings = Vec::new();
-    for (_, files) in packages.iter().filter(|(name, _)| KEPT_BY.contains(name)) {
+    for (_, files) in &packages {
         for file in files {
             for (method, of) in not_shown(file, files) {
                 let place = format!("{}:{}", file.path, method.name);

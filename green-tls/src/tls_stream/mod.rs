@@ -62,6 +62,43 @@ use transfer::Opening;
 /// assert_eq!(text, "hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// What was agreed upon, and calls that do not wait:
+///
+/// ```
+/// use green_tls::{Acceptor, Connector, Identity, wrap};
+/// # let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+/// # let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+///
+/// let acceptor = Acceptor::new(Identity::from_pem(&certificate, &key)?)?;
+/// let connector = Connector::builder().roots_from_pem(&certificate)?.build()?;
+/// let (near, far) = green::net::UnixStream::pair()?;
+/// let server = green::spawn(move || {
+///     let far = wrap(far, &acceptor).unwrap();
+///     far.writable().unwrap(); // Does the handshake.
+///     far.try_write(b"hello").unwrap()
+/// });
+/// let near = wrap(near, (&connector, "localhost"))?;
+/// assert!(!near.is_open());
+/// near.readable()?; // So does this.
+/// assert!(near.is_open() && !near.is_resumed());
+/// assert_eq!(near.server_name().as_deref(), Some("localhost"));
+/// println!("{:?} with {:?}", near.protocol_version(), near.get_ref());
+/// assert_eq!(near.peer_certificates().map(|chain| chain.len()), Some(1));
+///
+/// let mut buf = [0; 16];
+/// let read = loop {
+///     near.readable()?; // A hint: a record may have come in part.
+///     match near.try_read(&mut buf) {
+///         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+///         read => break read?,
+///     }
+/// };
+/// assert_eq!(read, server.join().unwrap());
+/// near.close();
+/// assert!(near.try_write(b"more").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct TlsStream<S: Stream> {
     /// `None` only while [`TlsStream::end`] gives it away.
     socket: Option<S>,
