@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use green::future::block_on;
@@ -17,7 +17,9 @@ use hyper::server::conn::http1;
 
 use crate::body::Facts;
 use crate::clock::{CoarseClock, Deadlines};
+use crate::holder::{Holder, Http1};
 use crate::hyper_io::HyperIo;
+use crate::rest::Rest;
 use crate::server::Config;
 use crate::service::{Answering, Service};
 use crate::transport::{Peer, Transport};
@@ -56,7 +58,7 @@ pub(crate) fn serve<T: Transport>(
     }
     let http2 = transport.protocol().as_deref() == Some(b"h2");
     let security = transport.security();
-    let watched = clock.watch(Rc::new(Deadlines::default()));
+    let watched = clock.watch(Deadlines::of_connection());
     let wire = Wire::new(transport, Rc::clone(&config.rules), watched);
     let http2 = http2
         || (cfg!(feature = "http2")
@@ -134,20 +136,16 @@ fn serve_http1<T: Transport>(
     facts: &Facts,
     connection: &server::Connection,
 ) -> io::Result<()> {
-    let config = Rc::clone(&service.0.config);
     #[cfg(feature = "tower")]
-    if config.tower.is_some() {
+    if service.0.config.tower.is_some() {
         return serve_tower(wire, service, facts, connection);
     }
-    let io = HyperIo(Rc::clone(wire));
-    let http = apart(|| config.http1.serve_connection(io, service));
-    drive(
-        http,
-        |http| http.graceful_shutdown(),
-        wire,
-        facts,
-        connection,
-    )
+    let make = || {
+        let io = HyperIo(Rc::clone(wire));
+        let http = service.0.config.http1.serve_connection(io, service.clone());
+        Box::new(http)
+    };
+    drive(make, wire, facts, connection)
 }
 
 /// The same for a service that may take the connection over.
@@ -159,16 +157,18 @@ fn serve_tower<T: Transport>(
     facts: &Facts,
     connection: &server::Connection,
 ) -> io::Result<()> {
-    let config = Rc::clone(&service.0.config);
-    let (io, bridge) = crate::bridge::bridge(wire);
-    let http = apart(|| config.http1.serve_connection(io, service).with_upgrades());
-    drive(
-        http,
-        |http| http.graceful_shutdown(),
-        wire,
-        facts,
-        connection,
-    )?;
+    let bridge = RefCell::new(None);
+    let make = || {
+        let (io, new) = crate::bridge::bridge(wire);
+        let former = bridge.replace(Some(new));
+        drop(former);
+        let http = service.0.config.http1.serve_connection(io, service.clone());
+        Box::new(http.with_upgrades())
+    };
+    drive(make, wire, facts, connection)?;
+    let Some(bridge) = bridge.into_inner() else {
+        return Ok(());
+    };
     // Of what was not taken over, this end of the pipe has ended as well.
     bridge.end_of_http();
     connection.set_idle(false);
@@ -178,33 +178,42 @@ fn serve_tower<T: Transport>(
     }
 }
 
-/// Puts what `make` makes apart from this stack, where it would push what each request needs to further pages.
-#[inline(never)]
-fn apart<R>(make: impl FnOnce() -> R) -> Pin<Box<R>> {
-    Box::pin(make())
-}
-
-/// Drives hyper to its end.
-fn drive<T: Transport, C: Future<Output = hyper::Result<()>>>(
-    mut http: Pin<Box<C>>,
-    shut_down: impl Fn(Pin<&mut C>),
+/// Drives hyper to its end, one after another: each is let go while the connection is idle.
+fn drive<T: Transport, C: Http1>(
+    make: impl Fn() -> Box<C>,
     wire: &Wire<T>,
     facts: &Facts,
     connection: &server::Connection,
 ) -> io::Result<()> {
     let mut told = false;
+    let mut holder = Holder::new(wire);
     let served = block_on(poll_fn(|cx| {
         watch(wire, connection, cx);
         loop {
-            let polled = http.as_mut().poll(cx);
-            connection.set_idle(wire.is_idle());
+            let http = match &mut holder.http {
+                Some(http) => http,
+                None => {
+                    let passed = wire.poll_passed(cx);
+                    if passed.is_pending() {
+                        connection.set_idle(wire.is_idle());
+                        wire.watched.deadlines.rest.set(Rest::Light(0));
+                    }
+                    match ready!(passed)? {
+                        true => holder.hold(&make),
+                        false => return Poll::Ready(Ok(())),
+                    }
+                }
+            };
+            let polled = Pin::new(&mut *http).poll(cx);
+            let is_idle = wire.is_idle();
+            connection.set_idle(is_idle);
             if let Poll::Ready(served) = polled {
                 return Poll::Ready(served.map_err(io::Error::other));
             }
             // Told before, it would look at no request that has come already. If there is none, the wire ends it.
             if !told && connection.is_draining() && wire.notes.under_way.get() > 0 {
                 told = true;
-                shut_down(http.as_mut());
+                http.shut_down();
                 continue;
             }
             if wire.is_late() {
@@ -214,9 +223,18 @@ fn drive<T: Transport, C: Future<Output = hyper::Result<()>>>(
                     "the request took too long",
                 )));
             }
-            if !drain_leftover(facts, wire.rules.limits.drain, cx) {
-                return Poll::Pending;
+            if drain_leftover(facts, wire.rules.limits.drain, cx) {
+                continue;
             }
+            if is_idle && wire.lets_hyper_go() {
+                holder.let_go()?;
+                continue;
+            }
+            wire.watched.deadlines.rest.set(match is_idle {
+                true => Rest::Idle(0),
+                false => Rest::Busy,
+            });
+            return Poll::Pending;
         }
     }));
     match served {

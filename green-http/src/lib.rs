@@ -68,6 +68,7 @@ mod clock;
 mod connection;
 mod exchange;
 mod guard;
+mod holder;
 #[cfg(feature = "http2")]
 mod http2;
 mod hyper_io;
@@ -77,6 +78,7 @@ mod outgoing;
 mod output;
 mod request;
 mod response;
+mod rest;
 mod server;
 mod service;
 mod settings;

@@ -11,7 +11,8 @@ const NAMES: &str = "recv recvfrom recvmsg recvmmsg send sendto sendmsg sendmmsg
     ppoll select pselect epoll_wait epoll_pwait epoll_pwait2 nanosleep clock_nanosleep usleep sleep sendfile sendfile64 \
     splice getaddrinfo getnameinfo gethostbyname gethostbyname2 gethostbyaddr wait wait3 wait4 waitpid waitid __read_chk \
     __recv_chk __recvfrom_chk __poll_chk __ppoll_chk __poll __select open open64 openat openat64 creat creat64 epoll_create \
-    epoll_create1 eventfd timerfd_create signalfd inotify_init inotify_init1 memfd_create";
+    epoll_create1 eventfd timerfd_create signalfd inotify_init inotify_init1 memfd_create fclose \
+    __open_2 __open64_2 __openat_2 __openat64_2 flock lockf lockf64 system pclose";
 
 /// Those for threads.
 const THREADS: &str = "syscall sched_yield fork pthread_create pthread_join pthread_mutex_lock pthread_cond_wait \

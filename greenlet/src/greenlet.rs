@@ -201,6 +201,11 @@ impl<In, Out> Greenlet<In, Out> {
         self.any.stack_size()
     }
 
+    /// See [`AnyGreenlet::trim_stack`].
+    pub fn trim_stack(&self) {
+        self.any.trim_stack();
+    }
+
     /// See [`AnyGreenlet::stack_high_water`].
     pub fn stack_high_water(&self) -> usize {
         self.any.stack_high_water()

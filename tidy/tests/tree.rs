@@ -1,7 +1,7 @@
 //! The rules, applied to this tree.
 
 use tidy::source::{Source, root, tree};
-use tidy::{changelog, examples, length, links, manifests, names, rooms, unsafety, words};
+use tidy::{changelog, examples, length, links, manifests, methods, names, rooms, unsafety, words};
 
 #[track_caller]
 fn holds(rule: fn(&[Source]) -> Vec<String>) {
@@ -42,6 +42,11 @@ fn unsafe_is_inside_the_fence_and_has_reasons() {
 #[test]
 fn public_items_have_examples() {
     holds(examples::check);
+}
+
+#[test]
+fn public_methods_are_shown() {
+    holds(methods::check);
 }
 
 #[test]

@@ -38,6 +38,9 @@ pub enum RecordKind {
 ///
 /// let whose = Question::new(reverse_name([192, 0, 2, 1].into()), RecordKind::Ptr);
 /// assert_eq!(whose.name, "1.2.0.192.in-addr.arpa");
+/// let query = whose.query(4711)?; // A message with that number.
+/// assert!(query.bytes().len() > whose.name.len());
+/// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {

@@ -5,6 +5,7 @@ use std::ffi::{c_int, c_ulong, c_void};
 use libc::socklen_t;
 
 use super::close::ends;
+use super::lock;
 use crate::active::is_armed;
 use crate::known;
 use crate::sys::{int, sys};
@@ -24,6 +25,10 @@ fn changes(fd: c_int, nonblocking: bool) {
 /// As its manual says.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
+    if let Some(asks) = lock::that_asks(command) {
+        // SAFETY: as the caller vouches for.
+        return int(unsafe { lock::by_fcntl(fd, asks, argument) });
+    }
     // SAFETY: as the caller vouches for.
     let said = unsafe { sys!(SYS_fcntl, fd, command, argument) };
     if is_armed() {

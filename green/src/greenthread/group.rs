@@ -69,6 +69,10 @@ pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>
 /// let gts = [green::spawn(|| 1), green::spawn(|| 2)];
 /// let mut ends = green::iwait(&gts);
 /// assert_eq!(ends.next().unwrap().id(), gts[0].id());
+///
+/// use std::time::Duration;
+/// let slow = green::spawn(|| green::sleep(Duration::from_secs(60)));
+/// assert_eq!(green::iwait([&slow]).timeout(Duration::from_millis(1)).count(), 0);
 /// ```
 #[must_use = "an iterator of greenthreads waits for nothing until it is iterated"]
 #[doc(alias = "Iwait")]

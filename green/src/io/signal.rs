@@ -48,6 +48,11 @@ pub use signal_hook::consts::{
 /// green::yield_now();
 /// raise(SIGUSR2)?;
 /// assert_eq!(waiter.join().unwrap()?, SIGUSR2);
+///
+/// let signals = Signals::new([SIGUSR2])?;
+/// assert_eq!(signals.poll(), None);
+/// raise(SIGUSR2)?;
+/// assert_eq!(signals.poll(), Some(SIGUSR2));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Signals {

@@ -9,6 +9,7 @@ use super::known_names;
 /// ```
 /// let error = green::hubs::use_hub("epool").unwrap_err();
 /// assert!(error.to_string().contains("epoll"), "it lists those that are known");
+/// assert!(error.is_unknown());
 /// ```
 pub struct HubError {
     pub(crate) problem: Problem,

@@ -54,6 +54,31 @@ use crate::signal::Signals;
 /// assert_eq!(drained.killed, 0);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// For those who serve a protocol:
+///
+/// ```
+/// use std::{io::Read, ops::ControlFlow, time::Duration};
+/// use green::{GreenPool, server::{Lifecycle, ServerState}};
+///
+/// let life = Lifecycle::new();
+/// let listener = green::listen("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// let serving = life.clone();
+/// let server = green::spawn(move || {
+///     serving.serve_in(&listener, &GreenPool::new(10), 100, |_stream, _peer, connection| {
+///         connection.count_served(None);
+///         ControlFlow::Continue(())
+///     })
+/// });
+/// green::connect(address)?.read_to_end(&mut Vec::new())?;
+/// assert_eq!((life.counters().served, life.is_draining()), (1, false));
+/// drop(life.connection()); // What has come by another way counts while this is held.
+/// life.drain(Duration::from_secs(5));
+/// assert_eq!(life.state(), ServerState::Stopped);
+/// assert_eq!(server.join().unwrap()?.killed, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Lifecycle {
     pub(super) shared: Rc<Life>,

@@ -44,6 +44,23 @@ pub enum OnPanic {
 /// let names = green::workers(workers, |worker| Ok::<_, ()>(worker.name().to_owned()));
 /// assert_eq!(names.unwrap(), ["counter-0", "counter-1"]);
 /// ```
+///
+/// Their hub, and what ends them:
+///
+/// ```
+/// use std::time::Duration;
+/// use green::signal::{SIGINT, SIGTERM};
+/// use green::workers::{OnPanic, WorkersBuilder};
+///
+/// let workers = WorkersBuilder::new()
+///     .count(1)
+///     .hub("poll")
+///     .on_panic(OnPanic::Stop)
+///     .grace(Duration::from_secs(1))
+///     .stop_on([SIGINT, SIGTERM], Duration::from_secs(10));
+/// green::workers(workers, |_| green::signal::raise(SIGTERM))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct WorkersBuilder {

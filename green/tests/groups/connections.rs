@@ -195,6 +195,29 @@ fn one_whose_user_panicked_is_closed() {
 }
 
 #[test]
+fn one_that_was_lent_to_code_which_panicked_is_closed_whoever_caught_that() {
+    bounded(|| {
+        assert!(is_replaced(|pool| {
+            let mut line = pool.get().unwrap();
+            line.lend(|line| line.query(millis(1)));
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                line.lend(|line| {
+                    line.busy = true;
+                    panic!("on purpose");
+                })
+            }));
+            assert!(panicked.is_err());
+            // A later use that ends well does not make up for it.
+            line.busy = false;
+            line.lend(|line| line.query(millis(1)));
+        }));
+        assert!(!is_replaced(|pool| {
+            pool.get().unwrap().lend(|line| line.query(millis(1)));
+        }));
+    });
+}
+
+#[test]
 fn one_whose_user_ran_out_of_time_is_closed() {
     bounded(|| {
         // Within the scope, and around it.

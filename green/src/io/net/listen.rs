@@ -19,6 +19,13 @@ use super::{TcpListener, ToSocketAddrs, UnixListener};
 /// let first = ListenBuilder::new().reuse_port(true).listen("127.0.0.1:0")?;
 /// let second = ListenBuilder::new().reuse_port(true).listen(first.local_addr()?)?;
 /// assert_eq!(first.local_addr()?, second.local_addr()?);
+///
+/// let path = std::env::temp_dir().join(format!("green-doc-listen-{}", std::process::id()));
+/// let _unix = ListenBuilder::new().backlog(16).listen_unix(&path)?;
+/// std::fs::remove_file(&path)?;
+/// let address = std::os::unix::net::SocketAddr::from_pathname(&path)?;
+/// let _another = ListenBuilder::new().reuse_addr(false).listen_unix_addr(&address)?;
+/// std::fs::remove_file(&path)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]

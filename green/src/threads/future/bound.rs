@@ -34,6 +34,8 @@ use crate::runtime::{Runtime, ThreadState};
 /// });
 /// let near = there.join().unwrap();
 /// assert!(near.is_here());
+/// let near: UnixStream = near.into_inner();
+/// assert!(near.peer_addr().is_ok());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct ThreadBound<T> {

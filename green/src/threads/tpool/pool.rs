@@ -50,6 +50,9 @@ pub(super) fn enter() {
 ///
 /// let pool = ThreadPool::new(2);
 /// assert_eq!(pool.execute(|| 6 * 7)?, 42);
+/// let job = pool.submit(|| 6 * 8)?; // It runs beside the caller.
+/// assert_eq!(job.join()?, 48);
+/// assert!(pool.size() == 2 && pool.threads() > 0);
 /// assert!(pool.killall(None));
 /// # Ok::<(), green::tpool::JobError>(())
 /// ```

@@ -30,6 +30,10 @@ use super::{CheckoutError, ConnectionPool, ConnectionPoolBuilder, Driver};
 /// let connection = users.get()?;
 /// assert_eq!(databases.len(), 1);
 /// # drop(connection);
+///
+/// databases.clear(); // The servers were restarted: no connection is used again.
+/// databases.remove(&("db1.example".into(), "users".into()));
+/// assert!(databases.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct DatabaseConnector<K, D: Driver> {

@@ -67,6 +67,25 @@ impl<D> Threaded<D> {
     }
 
     /// Calls `driver` in a thread pool of one's own.
+    ///
+    /// ```
+    /// use std::io;
+    /// use std::sync::Arc;
+    /// use green::pools::{Driver, Threaded};
+    /// use green::tpool::ThreadPool;
+    ///
+    /// # struct Files;
+    /// # impl Driver for Files {
+    /// #     type Connection = std::fs::File;
+    /// #     type Error = io::Error;
+    /// #     fn connect(&self) -> io::Result<std::fs::File> { std::fs::File::open("/dev/null") }
+    /// #     fn reset(&self, _: &mut std::fs::File) -> io::Result<()> { Ok(()) }
+    /// #     fn check(&self, _: &mut std::fs::File) -> io::Result<()> { Ok(()) }
+    /// # }
+    /// let threads = Arc::new(ThreadPool::new(2));
+    /// let driver = Threaded::with_pool(&threads, Files); // a driver that blocks
+    /// assert!(driver.connect().is_ok());
+    /// ```
     pub fn with_pool(threads: &Arc<ThreadPool>, driver: D) -> Threaded<D> {
         Threaded {
             driver: Arc::new(driver),

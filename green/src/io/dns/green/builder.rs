@@ -25,6 +25,37 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// std::fs::remove_file(&hosts)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// A resolver that takes nothing from the files of the system:
+///
+/// ```
+/// use std::time::Duration;
+/// use green::dns::{Hints, Resolver};
+///
+/// let files = std::env::temp_dir().join(format!("green-doc-dns-{}", std::process::id()));
+/// std::fs::create_dir_all(&files)?;
+/// std::fs::write(files.join("hosts"), "192.0.2.1 printer.example printer\n")?;
+/// std::fs::write(files.join("services"), "print 9100/tcp\n")?;
+/// std::fs::write(files.join("resolv.conf"), "options edns0\n")?;
+///
+/// let resolver = Resolver::green()
+///     .hosts_file(files.join("hosts"))
+///     .services_file(files.join("services"))
+///     .resolv_conf(files.join("resolv.conf"))
+///     .nameservers(["192.0.2.53:53".parse().unwrap()])
+///     .search(["example"])
+///     .ndots(1)
+///     .timeout(Duration::from_secs(2))
+///     .attempts(3)
+///     .rotate(true)
+///     .lookup_timeout(Duration::from_secs(8))
+///     .cache_size(100)
+///     .build();
+/// let found = resolver.getaddrinfo("printer", "print", Hints::default())?;
+/// assert_eq!(found[0].address.to_string(), "192.0.2.1:9100");
+/// std::fs::remove_dir_all(&files)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ResolverBuilder {

@@ -55,6 +55,15 @@ impl Resolver {
     /// [the system's resolver](Resolver::system) only.
     ///
     /// After a fork the child keeps the answers, and asks anew what the parent was asking.
+    ///
+    /// ```
+    /// use green::dns::Resolver;
+    ///
+    /// let resolver = Resolver::green().build();
+    /// assert_eq!(resolver.name(), "green");
+    /// assert!(resolver.lookup("localhost", 80)?.iter().all(|address| address.ip().is_loopback()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn green() -> ResolverBuilder {
         ResolverBuilder::new()
     }
