@@ -42,11 +42,11 @@ pub(crate) type TakeOver = Box<dyn FnOnce(Upgraded)>;
 /// # let listener = green::listen("127.0.0.1:0")?;
 /// # let address = listener.local_addr()?;
 /// # green::spawn_n(move || drop(server.serve(listener)));
-/// # for (path, end) in [("/shout", "\r\n\r\nHELLO\n"), ("/raw", "\r\n\r\n")] {
+/// # for (path, line, end) in [("/shout", "hello\n", "HELLO\n"), ("/raw", "", "\r\n\r\n")] {
 /// #     let mut client = green::connect(address)?;
-/// #     write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello\n")?;
+/// #     write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n{line}")?;
 /// #     let mut answer = String::new();
-/// #     let _ = client.read_to_string(&mut answer);
+/// #     client.read_to_string(&mut answer)?;
 /// #     assert!(answer.ends_with(end), "{answer}");
 /// # }
 /// # Ok::<(), std::io::Error>(())

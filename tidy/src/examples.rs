@@ -18,11 +18,6 @@ pub const KEPT_BY: &[&str] = &[
     "green-dns/",
     "green/",
     "green-http/",
-    "green-tls/",
-    "green-ws/",
-    "green-backdoor/",
-    "green-console/",
-    "green-patch/",
 ];
 
 /// Files whose items need no example of their own, each with the reason.

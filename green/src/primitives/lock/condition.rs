@@ -40,10 +40,14 @@ use crate::runtime::{Ended, Here, Reason, Runtime, Wait, WaitList, Why};
 ///     let shared = Rc::clone(&shared);
 ///     green::spawn(move || {
 ///         let (value, changed) = &*shared;
-///         *changed.wait(value.lock().unwrap()).unwrap()
+///         let mut guard = value.lock().unwrap();
+///         while *guard == 0 {
+///             guard = changed.wait(guard).unwrap();
+///         }
+///         *guard
 ///     })
 /// });
-/// green::yield_now(); // Now both wait.
+/// green::yield_now();
 /// let (value, changed) = &*shared;
 /// *value.lock().unwrap() = 3;
 /// changed.notify_all();
