@@ -148,7 +148,8 @@ impl AcceptorBuilder {
         self
     }
 
-    /// The application protocols (ALPN), the favourite first. A client that offers some, but none of these, is refused.
+    /// Sets the application protocols (ALPN), the favourite first. A client that offers some, but none of these, is
+    /// refused.
     pub fn alpn<P: Into<Vec<u8>>>(
         mut self,
         protocols: impl IntoIterator<Item = P>,
@@ -157,7 +158,7 @@ impl AcceptorBuilder {
         self
     }
 
-    /// How long a handshake may take: ten seconds unless this says otherwise.
+    /// Sets how long a handshake may take, by default ten seconds.
     pub fn handshake_timeout(mut self, timeout: Duration) -> AcceptorBuilder {
         self.timeout = timeout;
         self
@@ -218,7 +219,7 @@ impl AcceptorBuilder {
         self
     }
 
-    /// The acceptor.
+    /// Makes the acceptor.
     ///
     /// # Errors
     /// If the system gives no random numbers, or client certificates are optional and no authority was named.

@@ -132,13 +132,13 @@ impl ConnectorBuilder {
         self
     }
 
-    /// The certificate to show to servers that ask for one.
+    /// Sets the certificate to show to servers that ask for one.
     pub fn identity(mut self, identity: Identity) -> ConnectorBuilder {
         self.identity = Some(identity);
         self
     }
 
-    /// The application protocols to offer (ALPN), the favourite first.
+    /// Sets the application protocols to offer (ALPN), the favourite first.
     pub fn alpn<P: Into<Vec<u8>>>(
         mut self,
         protocols: impl IntoIterator<Item = P>,
@@ -147,13 +147,13 @@ impl ConnectorBuilder {
         self
     }
 
-    /// How long a handshake may take: ten seconds unless this says otherwise.
+    /// Sets how long a handshake may take, by default ten seconds.
     pub fn handshake_timeout(mut self, timeout: Duration) -> ConnectorBuilder {
         self.timeout = timeout;
         self
     }
 
-    /// The connector.
+    /// Makes the connector.
     ///
     /// # Errors
     /// If the roots were given and are empty.

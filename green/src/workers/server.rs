@@ -93,7 +93,7 @@ impl WorkersServer {
         }
     }
 
-    /// How many workers there are, or what they are like: as [`workers`](crate::workers()) takes it.
+    /// Sets how many workers there are, or what they are like: as [`workers`](crate::workers()) takes it.
     pub fn workers(mut self, workers: impl Into<WorkersBuilder>) -> WorkersServer {
         self.builder = workers.into();
         self

@@ -40,7 +40,7 @@ impl Builder {
         self
     }
 
-    /// How many resources there may be. Default: 4.
+    /// Sets how many resources there may be. Default: 4.
     pub fn max(mut self, max: usize) -> Builder {
         self.max = max;
         self

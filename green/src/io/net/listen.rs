@@ -45,7 +45,7 @@ impl Default for ListenBuilder {
 }
 
 impl ListenBuilder {
-    /// A backlog of 1024, `SO_REUSEADDR`, no `SO_REUSEPORT`.
+    /// A configuration with a backlog of 1024, `SO_REUSEADDR`, and no `SO_REUSEPORT`.
     pub fn new() -> ListenBuilder {
         ListenBuilder {
             backlog: BACKLOG,
@@ -55,7 +55,7 @@ impl ListenBuilder {
         }
     }
 
-    /// How many connections may wait to be accepted. The system has a cap of its own (on Linux
+    /// Sets how many connections may wait to be accepted. The system has a cap of its own (on Linux
     /// `net.core.somaxconn`), to which larger values are cut.
     pub fn backlog(mut self, connections: u32) -> ListenBuilder {
         self.backlog = connections;

@@ -168,8 +168,8 @@ impl Command {
         self
     }
 
-    /// What [`Command::status`], [`Command::output`] and the functions of this module write to its standard input,
-    /// which is piped for it. [`Command::spawn`] leaves that to the caller.
+    /// Sets what [`Command::status`], [`Command::output`] and the functions of this module write to its standard
+    /// input, which is piped for it. [`Command::spawn`] leaves that to the caller.
     ///
     /// ```
     /// use green::process::{Command, check_output};
@@ -182,7 +182,7 @@ impl Command {
         self
     }
 
-    /// How long [`Command::status`], [`Command::output`] and the functions of this module wait. After that the
+    /// Sets how long [`Command::status`], [`Command::output`] and the functions of this module wait. After that the
     /// process is killed, and the error is a [`TimeoutExpired`](super::TimeoutExpired) with what it has written by
     /// then.
     ///

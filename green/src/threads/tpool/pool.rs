@@ -115,8 +115,8 @@ impl ThreadPool {
         self.threads.lock().threads
     }
 
-    /// A thread that has had no job for so long ends: 10 seconds at first. Threads that are idle now keep to what was
-    /// said before.
+    /// Sets how long a thread without jobs lives, 10 seconds at first. Threads that are idle now keep to what was set
+    /// before.
     ///
     /// ```
     /// let pool = green::tpool::ThreadPool::new(4);

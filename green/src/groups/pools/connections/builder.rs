@@ -59,7 +59,7 @@ impl ConnectionPoolBuilder {
         self
     }
 
-    /// How many connections there may be. Default: 4.
+    /// Sets how many connections there may be. Default: 4.
     pub fn max(mut self, max: usize) -> ConnectionPoolBuilder {
         self.max = max;
         self
@@ -84,7 +84,8 @@ impl ConnectionPoolBuilder {
         self
     }
 
-    /// How long it may take to make a connection, and to clean up or check one. `None`: for ever. Default: 5 seconds.
+    /// Sets how long it may take to make a connection, and to clean up or check one. `None`: for ever. Default: 5
+    /// seconds.
     ///
     /// It is a [`Timeout`](crate::Timeout) around the calls of the driver.
     pub fn connect_timeout(
