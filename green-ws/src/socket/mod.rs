@@ -91,12 +91,9 @@ impl<S: Stream + 'static> Drop for Opened<S> {
 /// ```
 /// use green_ws::{Options, accept, client};
 ///
-/// let listener = green::listen("127.0.0.1:0")?;
-/// let near = green::connect(listener.local_addr()?)?;
+/// let (near, far) = green::net::UnixStream::pair()?;
 /// let client = green::spawn(move || client(near, "ws://localhost/", &Options::new())?.receive());
-/// let (stream, _peer) = listener.accept()?;
-/// let socket = accept(stream, &Options::new())?;
-/// socket.send("hello")?;
+/// accept(far, &Options::new())?.send("hello")?;
 /// assert_eq!(client.join().unwrap()?, Some("hello".into()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -201,11 +198,9 @@ fn write_all<S: Stream>(stream: &S, mut bytes: &[u8]) -> io::Result<()> {
 ///     let socket = accept(far, &Options::new().protocols(["chat.v1"]))?;
 ///     socket.send(format!("hello, {}", socket.request().path()))
 /// });
-/// let options = Options::new().protocols(["chat.v2", "chat.v1"]);
-/// let socket = client(near, "ws://localhost/me", &options)?;
+/// let socket = client(near, "ws://localhost/me", &Options::new().protocols(["chat.v2", "chat.v1"]))?;
 /// assert_eq!(socket.protocol(), Some("chat.v1"));
 /// assert_eq!(socket.receive()?, Some("hello, /me".into()));
-/// server.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn client<S: Stream + 'static>(
