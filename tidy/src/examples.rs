@@ -1,8 +1,8 @@
 //! Every public item has an example that runs.
 //!
 //! The compiler can ask for documentation, but not for an example in it. So the sources are read: each public type,
-//! function, trait and macro of the places listed here must have a block of code in its documentation. Methods are not
-//! looked at: the example of their type may show them.
+//! function, trait and macro of the places listed here must have a block of code in its documentation. What its methods
+//! need is the rule of [`methods`](crate::methods).
 
 use crate::source::Source;
 use crate::unneeded;
