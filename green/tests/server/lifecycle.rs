@@ -349,6 +349,42 @@ fn a_server_for_ever_outlives_errors_and_panics_until_it_is_told() {
     });
 }
 
+/// Gives connections for ever, and never waits.
+struct Eager(Cell<usize>);
+
+impl Listener for Eager {
+    type Stream = usize;
+    type Addr = &'static str;
+
+    fn accept(&self) -> io::Result<(usize, &'static str)> {
+        self.0.set(self.0.get() + 1);
+        Ok((self.0.get(), "nowhere"))
+    }
+
+    fn close(&self) {}
+}
+
+#[test]
+fn a_drain_that_comes_when_the_acceptor_lets_others_run_loses_no_connection() {
+    bounded(|| {
+        for rounds in 1..10 {
+            let life = Lifecycle::new();
+            let listener = Rc::new(Eager(Cell::new(0)));
+            let (serving, from, served) = (life.clone(), Rc::clone(&listener), Rc::default());
+            let count: Rc<Cell<usize>> = Rc::clone(&served);
+            let server = green::spawn(move || {
+                serving.serve(&*from, 1000, move |_, _| count.set(count.get() + 1))
+            });
+            // The acceptor goes on until it has used up its share.
+            (0..rounds).for_each(|_| green::yield_now());
+            assert_eq!(life.drain(LONG).killed, 0);
+            server.join().unwrap().unwrap();
+            assert!(served.get() > 0);
+            assert_eq!(served.get(), listener.0.get());
+        }
+    });
+}
+
 /// Fails as told, then gives connections that are numbers.
 struct Scripted {
     errors: RefCell<Vec<i32>>,
