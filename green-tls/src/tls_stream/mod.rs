@@ -96,8 +96,8 @@ use transfer::Opening;
 pub struct TlsStream<S: Stream> {
     /// `None` only while [`TlsStream::end`] gives it away.
     socket: Option<S>,
-    /// Borrowed only between waits.
-    machine: RefCell<Connection>,
+    /// Borrowed only between waits. On the stack it would push what each call needs to further pages.
+    machine: RefCell<Box<Connection>>,
     peer: Peer,
     /// Held by the greenthread that does the handshake; others wait for it here.
     shaking: Lock,
@@ -125,7 +125,7 @@ impl<S: Stream> TlsStream<S> {
         let peer = config.peer();
         Ok(TlsStream {
             socket: Some(socket),
-            machine: RefCell::new(machine),
+            machine: RefCell::new(Box::new(machine)),
             peer,
             shaking: Lock::new(),
             open: Cell::new(false),
@@ -191,7 +191,7 @@ impl<S: Stream> TlsStream<S> {
 
     /// The name that the connection is for: on a server the one that the client has asked for (SNI), if any.
     pub fn server_name(&self) -> Option<String> {
-        match (&*self.machine.borrow(), &self.peer) {
+        match (&**self.machine.borrow(), &self.peer) {
             (Connection::Server(server), _) => server.server_name().map(str::to_owned),
             (Connection::Client(_), Peer::Server(name)) => Some(name.clone()),
             (Connection::Client(_), Peer::Client) => None,

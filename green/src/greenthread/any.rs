@@ -186,6 +186,12 @@ impl AnyGreenThread {
     /// it was [trimmed](AnyGreenThread::trim_stack). A stack that is used again remembers how deep those before went.
     ///
     /// 0 for the one that runs, for one that has ended, and for the thread's own.
+    ///
+    /// ```
+    /// let waits = green::spawn(|| green::yield_now());
+    /// green::yield_now();
+    /// assert!(waits.as_any().stack_in_memory() > 0);
+    /// ```
     pub fn stack_in_memory(&self) -> usize {
         self.task.stack_in_memory()
     }

@@ -1,7 +1,7 @@
 //! Primitives that all OS threads share: `Send`, `Sync`, and waking greenthreads in any of them.
 //!
 //! They have the interface of those at the root of the crate, which serve one OS thread and cost less. A greenthread
-//! that waits here parks; its thread's hub is woken by whoever ends the wait. A plain OS thread may use them as well:
+//! that waits here parks; the call that ends the wait wakes its thread's hub. A plain OS thread may use them as well:
 //! it is the root greenthread of its own hub.
 //!
 //! ```

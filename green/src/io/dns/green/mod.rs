@@ -1,5 +1,5 @@
-//! The resolver of green: what the crate `green-dns` leaves to others. Files, name servers over green sockets, and one
-//! question asked once for all who ask it.
+//! The resolver of green, on the crate `green-dns`: it reads the files, asks name servers over green sockets, and
+//! sends a question once for all greenthreads that ask it.
 //!
 //! A kill or a deadline leaves a lookup like any other wait, and the sockets go with the stacks. Nothing is borrowed
 //! while it waits.
