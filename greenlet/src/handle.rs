@@ -233,8 +233,12 @@ impl AnyGreenlet {
     /// ```
     /// use greenlet::{AnyGreenlet, Greenlet, main_greenlet};
     ///
-    /// let g = AnyGreenlet::from(Greenlet::new(|()| {
+    /// #[inline(never)]
+    /// fn deep() {
     ///     std::hint::black_box([1u8; 64 * 1024]);
+    /// }
+    /// let g = AnyGreenlet::from(Greenlet::new(|()| {
+    ///     deep(); // In the closure itself the array would lie above where that is left.
     ///     main_greenlet().switch::<(), ()>(()).unwrap();
     ///     "it goes on"
     /// }));
