@@ -215,6 +215,7 @@ impl<T: Transport> Bridge<T> {
     }
 
     /// Carries the bytes of what has taken the connection over, until both directions have ended.
+    #[inline(never)]
     pub(crate) fn carry(self) -> io::Result<()> {
         let mut pipe = self.shared.near_end();
         block_on(poll_fn(|cx| self.wire.poll_write_held(cx)))?;

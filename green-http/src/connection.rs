@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -23,7 +24,7 @@ use crate::rest::Rest;
 use crate::server::Config;
 use crate::service::{Answering, Service};
 use crate::transport::{Peer, Transport};
-use crate::upgrade::Upgraded;
+use crate::upgrade::{TakeOver, Upgraded};
 use crate::wire::Wire;
 
 /// A client that was refused may still be sending. So long, and so much of it, is read, for else the system would take
@@ -43,53 +44,22 @@ impl Drop for Workers {
 }
 
 /// Serves a connection to its end.
+///
+/// Its frame is there for as long as the connection is, and so are those of what waits in it: what makes and ends the
+/// connection has frames of its own.
 pub(crate) fn serve<T: Transport>(
-    mut transport: T,
+    transport: T,
     peer: Peer,
     config: &Rc<Config>,
     clock: &Rc<CoarseClock>,
     connection: Rc<server::Connection>,
 ) -> io::Result<()> {
-    transport.prepare();
-    let timeout = Timeout::new(config.rules.timeouts.head);
-    match timeout.run(|| transport.handshake()) {
-        Ok(shaken) => shaken?,
-        Err(elapsed) => return Err(io::Error::new(ErrorKind::TimedOut, elapsed)),
-    }
-    let http2 = transport.protocol().as_deref() == Some(b"h2");
-    let security = transport.security();
-    let watched = clock.watch(Deadlines::of_connection());
-    let wire = Wire::new(transport, Rc::clone(&config.rules), watched);
-    let http2 = http2
-        || (cfg!(feature = "http2")
-            && config.http2
-            && block_on(poll_fn(|cx| {
-                watch(&wire, &connection, cx);
-                let preface = wire.poll_preface(cx);
-                connection.set_idle(wire.is_idle());
-                preface
-            }))?);
-    let facts = Rc::new(Facts {
-        peer,
-        security,
-        notes: Rc::clone(&wire.notes),
-        deadlines: Rc::clone(&wire.watched.deadlines),
-        leftover: RefCell::default(),
-        body_in_use: Cell::new(false),
-        take_over: RefCell::default(),
-        workers: GreenPool::new(usize::MAX),
-        http2,
-        requests: Cell::new(0),
-    });
+    let (wire, security) = open(transport, config, clock)?;
+    let http2 = wire.transport().protocol().as_deref() == Some(b"h2")
+        || (cfg!(feature = "http2") && config.http2 && has_preface(&wire, &connection)?);
+    let service = answering(&wire, peer, security, http2, config, &connection);
+    let facts = Rc::clone(&service.0.facts);
     let workers = Workers(facts.workers.clone());
-    let service = Service(Rc::new(Answering {
-        config: Rc::clone(config),
-        facts: Rc::clone(&facts),
-        connection: Rc::clone(&connection),
-        clock: Rc::clone(clock),
-        #[cfg(feature = "http2")]
-        stream: RefCell::default(),
-    }));
     let served = match http2 {
         false => serve_http1(&wire, service, &facts, &connection),
         #[cfg(feature = "http2")]
@@ -104,17 +74,89 @@ pub(crate) fn serve<T: Transport>(
     let _ = workers.0.waitall();
     served?;
     match facts.take_over.take() {
-        Some(take) => {
-            block_on(poll_fn(|cx| wire.poll_write_held(cx)))?;
-            let ahead = wire.take_input();
-            if let Some(transport) = wire.into_transport() {
-                connection.set_idle(false);
-                take(Upgraded::new(transport, ahead));
-            }
-            Ok(())
-        }
+        Some(take) => take_over(wire, &connection, take),
         None => end(&wire, &connection),
     }
+}
+
+type Security = Option<Rc<dyn Any>>;
+
+/// What comes before HTTP.
+#[inline(never)]
+fn open<T: Transport>(
+    mut transport: T,
+    config: &Rc<Config>,
+    clock: &Rc<CoarseClock>,
+) -> io::Result<(Rc<Wire<T>>, Security)> {
+    transport.prepare();
+    let timeout = Timeout::new(config.rules.timeouts.head);
+    match timeout.run(|| transport.handshake()) {
+        Ok(shaken) => shaken?,
+        Err(elapsed) => return Err(io::Error::new(ErrorKind::TimedOut, elapsed)),
+    }
+    let security = transport.security();
+    let watched = clock.watch(Deadlines::of_connection());
+    let wire = Wire::new(transport, Rc::clone(&config.rules), watched);
+    Ok((wire, security))
+}
+
+/// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.
+#[inline(never)]
+fn has_preface<T: Transport>(wire: &Wire<T>, connection: &server::Connection) -> io::Result<bool> {
+    block_on(poll_fn(|cx| {
+        watch(wire, connection, cx);
+        let preface = wire.poll_preface(cx);
+        connection.set_idle(wire.is_idle());
+        wire.watched.deadlines.rest.set(Rest::Light(0));
+        preface
+    }))
+}
+
+#[inline(never)]
+fn answering<T: Transport>(
+    wire: &Wire<T>,
+    peer: Peer,
+    security: Security,
+    http2: bool,
+    config: &Rc<Config>,
+    connection: &Rc<server::Connection>,
+) -> Service {
+    let facts = Rc::new(Facts {
+        peer,
+        security,
+        notes: Rc::clone(&wire.notes),
+        deadlines: Rc::clone(&wire.watched.deadlines),
+        leftover: RefCell::default(),
+        body_in_use: Cell::new(false),
+        take_over: RefCell::default(),
+        workers: GreenPool::new(usize::MAX),
+        http2,
+        requests: Cell::new(0),
+    });
+    Service(Rc::new(Answering {
+        config: Rc::clone(config),
+        facts,
+        connection: Rc::clone(connection),
+        clock: Rc::clone(&wire.watched.clock),
+        #[cfg(feature = "http2")]
+        stream: RefCell::default(),
+    }))
+}
+
+/// Gives the connection to what its handler has left for it.
+#[inline(never)]
+fn take_over<T: Transport>(
+    wire: Rc<Wire<T>>,
+    connection: &server::Connection,
+    take: TakeOver,
+) -> io::Result<()> {
+    block_on(poll_fn(|cx| wire.poll_write_held(cx)))?;
+    let ahead = wire.take_input();
+    if let Some(transport) = wire.into_transport() {
+        connection.set_idle(false);
+        take(Upgraded::new(transport, ahead));
+    }
+    Ok(())
 }
 
 /// Has the connection's task woken for what comes from elsewhere, and takes note of a drain.
@@ -193,7 +235,7 @@ fn drive<T: Transport, C: Http1>(
             let http = match &mut holder.http {
                 Some(http) => http,
                 None => {
-                    let passed = wire.poll_passed(cx);
+                    let passed = wire.poll_passed(cx, |_| ());
                     if passed.is_pending() {
                         connection.set_idle(wire.is_idle());
                         wire.watched.deadlines.rest.set(Rest::Light(0));
@@ -281,6 +323,7 @@ fn poll_leftover(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<usize
 }
 
 /// Sends the answer to what was refused, if there is one, and ends the connection so that the client can read it.
+#[inline(never)]
 fn end<T: Transport>(wire: &Wire<T>, connection: &server::Connection) -> io::Result<()> {
     let refused = wire.notes.refused.get();
     if let Some(refusal) = refused.filter(|_| !wire.notes.told.get()) {

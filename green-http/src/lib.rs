@@ -27,6 +27,9 @@
 //! otherwise is refused before hyper sees it: several Host fields, lines without CR, contradicting lengths and their
 //! like.
 //!
+//! A connection that is idle gives up what it does not need: after a tick of the coarse clock that also looks at the
+//! deadlines it keeps some 9 KiB, its stack included.
+//!
 //! # Parts
 //!
 //! | part | is |

@@ -106,7 +106,7 @@ impl<T: Transport> Wire<T> {
         wanted && self.notes.asked.get() && self.is_idle()
     }
 
-    /// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.
+    /// Ready once it is known what is spoken: true if it is HTTP/2 with prior knowledge.
     pub(crate) fn poll_preface(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
             let cut = {
@@ -154,8 +154,12 @@ impl<T: Transport> Wire<T> {
         Rc::into_inner(self).map(|wire| wire.transport.into_inner())
     }
 
-    /// Waits until the guard lets something through: true; or until nothing more is to be read.
-    pub(crate) fn poll_passed(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    /// Ready once the guard lets something through, with true and after `take`; or once nothing more is to be read.
+    pub(crate) fn poll_passed(
+        &self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&mut Input),
+    ) -> Poll<io::Result<bool>> {
         loop {
             let cut = {
                 let input = &mut *self.input.borrow_mut();
@@ -167,6 +171,7 @@ impl<T: Transport> Wire<T> {
                     self.notes.refused.set(Some(refusal));
                 }
                 if input.passed > 0 {
+                    take(input);
                     return Poll::Ready(Ok(true));
                 }
                 if input.ended || self.notes.refused.get().is_some() {
@@ -193,14 +198,12 @@ impl<T: Transport> Wire<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let passed = self.poll_passed(cx);
-        self.notes.asked.set(passed.is_pending());
-        if ready!(passed)? {
-            let input = &mut *self.input.borrow_mut();
+        let passed = self.poll_passed(cx, |input| {
             input.hand_on(buf, &self.rules, &self.notes);
             self.watched.deadlines.read.set(None);
-        }
-        Poll::Ready(Ok(()))
+        });
+        self.notes.asked.set(passed.is_pending());
+        passed.map_ok(|_| ())
     }
 
     /// True if nothing has come. The first time may only say that others have to run: then this looks again.

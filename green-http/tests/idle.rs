@@ -7,22 +7,18 @@ use std::io::{Read, Write};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use common::{LONG, Running, SHORT, body, bounded, read_all, read_until, run, status, until};
+use common::{
+    LONG, Running, SHORT, body, bounded, go_deep, has_rested, read_all, read_until, run, status,
+    until,
+};
 use green::AnyGreenThread;
 use green::net::{Shutdown, TcpStream};
 use green_http::{Body, Request, Response, Server};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// More of the stack than an idle connection keeps, whatever the build.
-const DEEP: usize = 96 * 1024;
-
 /// Who serves the connections, in the order of their first requests.
 type Served = Rc<RefCell<Vec<AnyGreenThread>>>;
-
-fn go_deep() {
-    std::hint::black_box([1u8; DEEP]);
-}
 
 fn answer(request: Request<Body>) -> Response {
     go_deep();
@@ -62,10 +58,7 @@ fn server() -> (Server, Served) {
 #[track_caller]
 fn rest(server: &Running, served: &Served, idle: usize) {
     until(|| server.life.counters().idle == idle);
-    until(|| {
-        let served = served.borrow();
-        served.iter().all(|one| one.stack_in_memory() < DEEP / 2)
-    });
+    until(|| served.borrow().iter().all(has_rested));
 }
 
 /// A connection that was answered once, and rests.

@@ -109,6 +109,27 @@ impl From<Arc<ServerConfig>> for Acceptor {
 }
 
 /// Choices for an [`Acceptor`].
+///
+/// ```
+/// use std::time::Duration;
+/// use green_tls::{Acceptor, Identity};
+/// # let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+/// # let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+/// # let authorities = std::env::temp_dir().join(format!("green-tls-doc-{}", std::process::id()));
+/// # std::fs::write(&authorities, &certificate)?;
+///
+/// let shop = Identity::from_pem(&certificate, &key)?;
+/// # let other = shop.clone();
+/// let acceptor = Acceptor::builder(shop)
+///     .identity(other) // for clients that ask for one of its names
+///     .alpn(["http/1.1"])
+///     .handshake_timeout(Duration::from_secs(5))
+///     .require_client_certificates_of_file(&authorities)?
+///     .client_certificates_are_optional()
+///     .build()?;
+/// # std::fs::remove_file(authorities)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct AcceptorBuilder {

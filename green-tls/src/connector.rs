@@ -80,6 +80,23 @@ impl From<Arc<ClientConfig>> for Connector {
 }
 
 /// Choices for a [`Connector`].
+///
+/// ```
+/// use std::time::Duration;
+/// use green_tls::{Connector, Identity};
+/// # let certified = rcgen::generate_simple_self_signed(["a client".to_owned()])?;
+/// # let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+/// # let authority = certificate.clone();
+///
+/// let connector = Connector::builder()
+///     .roots_from_pem(&authority)? // Without the next line it trusts this authority alone.
+///     .public_roots()
+///     .identity(Identity::from_pem(&certificate, &key)?) // for servers that ask for one
+///     .alpn(["h2", "http/1.1"])
+///     .handshake_timeout(Duration::from_secs(5))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct ConnectorBuilder {

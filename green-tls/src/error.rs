@@ -48,6 +48,19 @@ pub struct TlsError {
 }
 
 /// What kind of failure a [`TlsError`] is.
+///
+/// ```
+/// use std::io;
+/// use green_tls::{TlsError, TlsFailure};
+///
+/// /// True if a user may hear of it: the administrator of the server has something to do.
+/// fn is_about_the_certificate(error: &io::Error) -> bool {
+///     TlsError::of(error).is_some_and(|error| {
+///         matches!(error.failure(), TlsFailure::Expired | TlsFailure::WrongName)
+///     })
+/// }
+/// assert!(!is_about_the_certificate(&io::ErrorKind::ConnectionRefused.into()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsFailure {

@@ -72,6 +72,17 @@ impl Identity {
     ///
     /// # Errors
     /// If there is no certificate, the key cannot be used, or does not belong to the first certificate.
+    ///
+    /// ```
+    /// use green_tls::Identity;
+    /// use green_tls::rustls::pki_types::PrivatePkcs8KeyDer;
+    ///
+    /// let made = rcgen::generate_simple_self_signed(["example.com".to_owned()])?;
+    /// let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    /// let identity = Identity::from_der(vec![made.cert.der().clone()], key.into())?;
+    /// assert_eq!(identity.names(), ["example.com"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_der(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,

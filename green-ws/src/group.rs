@@ -29,6 +29,10 @@ use crate::socket::{Opened, WebSocket};
 /// while group.len() < 1 {
 ///     green::yield_now();
 /// }
+/// assert!(!group.is_empty());
+/// for socket in group.members() {
+///     println!("{} is open", socket.request().path());
+/// }
 /// assert_eq!(group.close(1001, "the server goes away"), 1);
 /// assert_eq!(reader.join().unwrap()?, None);
 /// assert_eq!(socket.close_frame().unwrap().code, 1001);

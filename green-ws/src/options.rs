@@ -17,7 +17,9 @@ type Allows = Rc<dyn Fn(Option<&str>) -> bool>;
 ///     .origins(|origin| origin == Some("https://example.com"))
 ///     .deflate(Deflate::new())
 ///     .max_message(1 << 20)
+///     .handshake_timeout(Duration::from_secs(5))
 ///     .close_timeout(Duration::from_secs(2));
+/// let client = Options::new().header("Authorization", "Bearer secret");
 /// ```
 #[derive(Clone)]
 pub struct Options {

@@ -34,7 +34,8 @@ pub(crate) fn switch<V: 'static, R: 'static>(target: &Handle, value: V) -> Resul
 }
 
 /// Switches and drops the handle before that.
-#[inline]
+// A part of its caller in any case: what it would save and give back lies on every stack that is suspended.
+#[inline(always)]
 #[track_caller]
 pub(crate) fn switch_into<V: 'static, R: 'static>(
     target: Handle,

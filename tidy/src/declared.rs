@@ -295,7 +295,8 @@ fn type_of(code: &str) -> Option<(&str, String)> {
     let kind = words.next()?;
     let name = words.next()?;
     let is_type = ["struct", "enum", "trait", "type", "union"].contains(&kind);
-    (is_type && !name.starts_with('$')).then(|| (kind, name.to_owned()))
+    // One of this name is public for the compiler alone.
+    (is_type && !name.starts_with('$') && name != "Sealed").then(|| (kind, name.to_owned()))
 }
 
 /// The name of a method, which is public in a trait without saying so.

@@ -11,9 +11,6 @@ use crate::unneeded;
 /// Methods that need no example, by the path of the file and the name, each with the reason.
 const EXEMPT: &[(&str, &str)] = &[];
 
-/// The crates that keep the rule. Others are added when they do.
-const KEPT_BY: &[&str] = &["green", "green-dns", "green-http"];
-
 /// Findings in the libraries that are published.
 pub fn check(sources: &[Source]) -> Vec<String> {
     check_with(sources, EXEMPT)
@@ -34,7 +31,7 @@ fn check_with(sources: &[Source], exempt: &[(&str, &str)]) -> Vec<String> {
     }
     let mut used = Vec::new();
     let mut findings = Vec::new();
-    for (_, files) in packages.iter().filter(|(name, _)| KEPT_BY.contains(name)) {
+    for (_, files) in &packages {
         for file in files {
             for (method, of) in not_shown(file, files) {
                 let place = format!("{}:{}", file.path, method.name);
@@ -189,4 +186,111 @@ fn calls(code: &str, name: &str) -> bool {
         let is_path = before.ends_with('.') || before.ends_with("::");
         is_path && (after.starts_with('(') || after.starts_with("::<"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(files: &[(&str, &str)]) -> Vec<String> {
+        let sources: Vec<_> = files
+            .iter()
+            .map(|(path, text)| Source::new(path, text))
+            .collect();
+        check_with(&sources, &[])
+    }
+
+    /// A type with these lines of documentation, and a method.
+    fn with(documentation: &str) -> String {
+        format!(
+            "{documentation}pub struct A<T>(T);\n\nimpl<T> A<T> {{\n    /// Says.\n    pub fn b(&self) {{}}\n}}\n"
+        )
+    }
+
+    #[test]
+    fn a_method_that_no_example_shows_is_found() {
+        let file = with("/// Says what `A::b` is.\n///\n/// ```\n/// A(1).bb();\n/// ```\n");
+        assert_eq!(
+            findings(&[("a/src/x.rs", &file)]),
+            ["a/src/x.rs:10: no example shows A::b"]
+        );
+        let traits = "pub trait A {\n    fn b(&self);\n}\n";
+        assert_eq!(findings(&[("a/src/x.rs", traits)]).len(), 1);
+        let text = with("/// ```text\n/// A(1).b();\n/// ```\n");
+        assert_eq!(findings(&[("a/src/x.rs", &text)]).len(), 1);
+        let const_fn = "pub struct A;\nimpl A {\n    pub const unsafe fn b() {}\n}\n";
+        assert_eq!(findings(&[("a/src/x.rs", const_fn)]).len(), 1);
+    }
+
+    #[test]
+    fn a_method_is_shown_by_its_type_its_impl_its_module_or_itself() {
+        let example = "/// ```\n/// A(1).b();\n/// ```\n";
+        let by_type = with(example);
+        let by_itself = with("").replace(
+            "    /// Says.\n",
+            "    /// ```\n    /// A(1).b();\n    /// ```\n",
+        );
+        let by_impl = with("").replace("impl<T>", &format!("{example}impl<T>"));
+        let by_module = format!("//! ```\n//! A::b(&A(1));\n//! ```\n\n{}", with(""));
+        for file in [&by_type, &by_itself, &by_impl, &by_module] {
+            assert_eq!(findings(&[("a/src/x.rs", file)]), [""; 0], "{file}");
+        }
+        let module = "//! ```\n//! A(1).b();\n//! ```\n\nmod x;\n";
+        let inner = ("a/src/y/x.rs", &*with(""));
+        assert_eq!(findings(&[("a/src/y/mod.rs", module), inner]), [""; 0]);
+        assert_eq!(findings(&[("a/src/z/mod.rs", module), inner]).len(), 1);
+        assert_eq!(findings(&[("a/src/lib.rs", module), inner]).len(), 1);
+        let given_on = format!("{module}\npub use y::A;\n");
+        assert_eq!(findings(&[("a/src/lib.rs", &given_on), inner]), [""; 0]);
+    }
+
+    #[test]
+    fn a_trait_may_be_shown_by_who_implements_it() {
+        let file = "/// ```\n/// impl A for () {\n///     fn b(&self) {}\n/// }\n/// ```\npub trait A {\n    fn b(&self);\n}\n";
+        assert_eq!(findings(&[("a/src/x.rs", file)]), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_macro_declares_is_looked_for_at_each_of_its_types() {
+        let rule = "macro_rules! verbs {\n    ($address:ty, $socket:ident) => {\n        impl $socket {\n            pub fn b(&self) {}\n        }\n    };\n}\n";
+        let shown = "/// ```\n/// a.b();\n/// ```\npub struct A;\n";
+        let both = "pub struct B;\nverbs!(u8, A);\nverbs!(u8, B);\n";
+        assert_eq!(
+            findings(&[
+                ("a/src/x.rs", rule),
+                ("a/src/y.rs", &format!("{shown}{both}"))
+            ]),
+            ["a/src/x.rs:4: no example shows B::b"]
+        );
+        let outer = "macro_rules! more {\n    ($socket:ident) => {\n        crate::verbs!(u8, $socket);\n    };\n}\npub struct B;\nmore!(B);\n";
+        assert_eq!(
+            findings(&[("a/src/x.rs", rule), ("a/src/y.rs", outer)]).len(),
+            1
+        );
+        let declaring = "macro_rules! queue {\n    ($(#[$doc:meta])* pub struct $name:ident<T>;) => {\n        impl<T> $name<T> {\n            pub fn b(&self) {}\n        }\n    };\n}\nqueue! {\n    /// Says `a(b);`\n    pub struct A<T>;\n}\n";
+        assert_eq!(findings(&[("a/src/x.rs", declaring)]).len(), 1);
+    }
+
+    #[test]
+    fn what_nobody_sees_needs_none() {
+        for fine in [
+            "struct A;\nimpl A {\n    pub fn b(&self) {}\n}\n",
+            "pub struct A;\nimpl A {\n    pub(crate) fn b(&self) {}\n    fn c(&self) {}\n}\n",
+            "pub struct A;\nimpl Clone for A {\n    fn clone(&self) -> A {\n        A\n    }\n}\n",
+            "pub struct A;\nimpl A {\n    #[doc(hidden)]\n    pub fn b(&self) {}\n}\n",
+            "pub trait Sealed {\n    fn b(&self);\n}\n",
+            "pub struct A;\n#[cfg(test)]\nmod tests {\n    impl A {\n        pub fn b(&self) {}\n    }\n}\n",
+        ] {
+            assert_eq!(findings(&[("a/src/x.rs", fine)]), [""; 0], "{fine}");
+        }
+        assert_eq!(findings(&[("examples/src/x.rs", &with(""))]), [""; 0]);
+    }
+
+    #[test]
+    fn a_method_is_exempt_while_it_needs_to_be() {
+        let exempt = [("a/src/x.rs:b", "for a reason")];
+        let bare = Source::new("a/src/x.rs", &with(""));
+        assert_eq!(check_with(&[bare], &exempt), [""; 0]);
+        assert_eq!(check_with(&[], &exempt).len(), 1);
+    }
 }

@@ -62,11 +62,42 @@ use transfer::Opening;
 /// assert_eq!(text, "hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// What was agreed upon, and calls that do not wait:
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use green_tls::{Acceptor, Connector, Identity, wrap};
+/// # let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+/// # let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+///
+/// let acceptor = Acceptor::new(Identity::from_pem(&certificate, &key)?)?;
+/// let connector = Connector::builder().roots_from_pem(&certificate)?.build()?;
+/// let (near, far) = green::net::UnixStream::pair()?;
+/// let server = green::spawn(move || {
+///     let far = wrap(far, &acceptor).unwrap();
+///     far.writable().unwrap(); // Does the handshake.
+///     far.try_write(b"hello").unwrap()
+/// });
+/// let near = wrap(near, (&connector, "localhost"))?;
+/// near.readable()?; // So does this.
+/// assert!(near.is_open() && !near.is_resumed());
+/// assert_eq!(near.server_name().as_deref(), Some("localhost"));
+/// println!("{:?} with {:?}", near.protocol_version(), near.get_ref());
+/// assert_eq!(near.peer_certificates().map(|chain| chain.len()), Some(1));
+/// let mut buf = [0; 5];
+/// while near.try_read(&mut buf).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+///     near.readable()?; // A hint: a record may have come in part.
+/// }
+/// assert_eq!((&buf, server.join().unwrap()), (b"hello", 5));
+/// near.close();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct TlsStream<S: Stream> {
     /// `None` only while [`TlsStream::end`] gives it away.
     socket: Option<S>,
-    /// Borrowed only between waits.
-    machine: RefCell<Connection>,
+    /// Borrowed only between waits. On the stack it would push what each call needs to further pages.
+    machine: RefCell<Box<Connection>>,
     peer: Peer,
     /// Held by the greenthread that does the handshake; others wait for it here.
     shaking: Lock,
@@ -94,7 +125,7 @@ impl<S: Stream> TlsStream<S> {
         let peer = config.peer();
         Ok(TlsStream {
             socket: Some(socket),
-            machine: RefCell::new(machine),
+            machine: RefCell::new(Box::new(machine)),
             peer,
             shaking: Lock::new(),
             open: Cell::new(false),
@@ -160,7 +191,7 @@ impl<S: Stream> TlsStream<S> {
 
     /// The name that the connection is for: on a server the one that the client has asked for (SNI), if any.
     pub fn server_name(&self) -> Option<String> {
-        match (&*self.machine.borrow(), &self.peer) {
+        match (&**self.machine.borrow(), &self.peer) {
             (Connection::Server(server), _) => server.server_name().map(str::to_owned),
             (Connection::Client(_), Peer::Server(name)) => Some(name.clone()),
             (Connection::Client(_), Peer::Client) => None,

@@ -198,7 +198,8 @@ impl Alarm {
     fn task(&self) -> Option<&Rc<Task>> {
         match self {
             Alarm::Park(waiter) => Some(waiter.task()),
-            Alarm::Deadline(task, _) | Alarm::Start(task, _) => Some(task),
+            Alarm::Deadline(task, _) => Some(task),
+            Alarm::Start(start) => Some(&start.task),
             Alarm::Waker(_) => None,
         }
     }
@@ -220,9 +221,9 @@ impl fmt::Display for Alarm {
                     None => Ok(()),
                 }
             }
-            Alarm::Start(task, _) => {
+            Alarm::Start(start) => {
                 f.write_str("the start of ")?;
-                who(f, task)
+                who(f, &start.task)
             }
             Alarm::Waker(_) => f.write_str("a future"),
         }

@@ -33,7 +33,7 @@ use crate::runtime::{Ended, Here, Place, Reason, Runtime, State, Task, Wait, Wai
 /// assert!(!any.cancel()); // Now it is too late for that.
 /// assert_eq!((any.id(), any.name()), (gt.id(), None));
 /// assert_eq!(any.spawned_by(), Some(green::current_id()));
-/// println!("it was spawned at {}", any.spawned_at());
+/// println!("it was spawned at {}, and has {} bytes of stack", any.spawned_at(), any.stack_in_memory());
 ///
 /// any.kill_with("no longer wanted");
 /// assert_eq!(any.exit().unwrap().reason(), Some(&"no longer wanted"));

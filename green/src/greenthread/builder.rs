@@ -177,8 +177,8 @@ impl Builder {
 fn start_after(task: &Rc<Task>, delay: Duration, start: impl FnOnce(&Runtime) + 'static) {
     Runtime::with(|runtime| match runtime.deadline(Some(delay)) {
         Some(deadline) => {
-            let call = Box::new(move || Runtime::with(start));
-            let timer = runtime.add_timer(deadline, Alarm::Start(Rc::clone(task), call));
+            let alarm = Alarm::start(Rc::clone(task), move || Runtime::with(start));
+            let timer = runtime.add_timer(deadline, alarm);
             task.extra().start.set(Some(timer));
         }
         None => {

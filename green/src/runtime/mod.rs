@@ -96,13 +96,25 @@ pub(crate) enum Alarm {
     Park(Waiter),
     /// Elapses one deadline of one greenthread.
     Deadline(Rc<Task>, DeadlineId),
-    /// Starts a greenthread that was spawned with a delay, by a short piece of code that must not wait.
-    Start(Rc<Task>, Box<dyn FnOnce()>),
+    /// Starts a greenthread that was spawned with a delay. In a box, since most alarms are waiters of descriptors, which
+    /// have room for any.
+    Start(Box<DelayedStart>),
     /// Wakes a future's task.
     Waker(Waker),
 }
 
+/// The start of a greenthread by a short piece of code that must not wait.
+pub(crate) struct DelayedStart {
+    pub(crate) task: Rc<Task>,
+    pub(crate) call: Box<dyn FnOnce()>,
+}
+
 impl Alarm {
+    pub(crate) fn start(task: Rc<Task>, call: impl FnOnce() + 'static) -> Alarm {
+        let call = Box::new(call);
+        Alarm::Start(Box::new(DelayedStart { task, call }))
+    }
+
     /// Ends the wait of whoever is parked at a descriptor.
     pub(crate) fn wake(self) {
         match self {

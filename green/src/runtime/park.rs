@@ -75,19 +75,32 @@ impl Runtime {
         if self.cannot_switch() {
             return Wake::Unwinding;
         }
-        let begun = self.with_current(|task| task.begin_park(reason, deadline.is_some()));
-        let timer = match begun {
-            true => None,
-            false => match self.begin_with_care(deadline) {
-                Ok(timer) => timer,
-                Err(interrupt) => return Wake::Interrupted(interrupt),
-            },
+        if !self.with_current(|task| task.begin_park(reason, deadline.is_some())) {
+            return self.park_with_care(deadline);
+        }
+        self.switch(self.next());
+        self.woken()
+    }
+
+    /// As `park`, for a park that may have a deadline or may not be allowed. What it keeps during the switch would be kept
+    /// on the stack of every other one as well.
+    #[inline(never)]
+    fn park_with_care(&self, deadline: Option<Instant>) -> Wake {
+        let timer = match self.begin_with_care(deadline) {
+            Ok(timer) => timer,
+            Err(interrupt) => return Wake::Interrupted(interrupt),
         };
         self.switch(self.next());
-        let cause = self.cause.get();
-        if let Some(timer) = timer.filter(|_| cause != WokenBy::Expired) {
+        if let Some(timer) = timer.filter(|_| self.cause.get() != WokenBy::Expired) {
             self.cancel_timer(timer);
         }
+        self.woken()
+    }
+
+    /// How the park of the current greenthread has ended.
+    #[inline(always)]
+    fn woken(&self) -> Wake {
+        let cause = self.cause.get();
         // A kill beats the event that came with it, an event beats a deadline. A mask holds back both.
         if self.interrupted.get() {
             let task = self.current();
@@ -104,7 +117,7 @@ impl Runtime {
     }
 
     /// Begins a park that may have a deadline or may not be allowed. Gives the timer of the deadline.
-    #[inline(never)]
+    #[inline(always)]
     fn begin_with_care(&self, deadline: Option<Instant>) -> Result<Option<TimerKey>, Interrupt> {
         let task = self.current();
         if task.is_interrupted() {

@@ -114,7 +114,7 @@ impl Origin for Anywhere {
     }
 
     fn park(runtime: &Runtime, reachable: bool, reason: Reason, deadline: Option<Instant>) -> Wake {
-        runtime.park_for_others(reachable, None, reason, deadline)
+        runtime.park_for_primitive(reachable, reason, deadline)
     }
 }
 

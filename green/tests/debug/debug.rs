@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::common::again::{again, is_again};
-use crate::common::{bounded, until};
+use crate::common::{bounded, settle, until};
 use green::debug;
 use green::net::TcpListener;
 
@@ -45,7 +45,7 @@ fn listeners_and_timers_name_who_waits() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let accept = green::spawn(move || drop(listener.accept()));
     let sleeper = green::spawn(|| green::sleep(Duration::from_secs(60)));
-    green::yield_now();
+    settle();
     let listeners = debug::format_hub_listeners();
     let who = format!("greenthread {} (spawned at", accept.id());
     assert!(
@@ -72,7 +72,7 @@ fn a_dump_shows_stacks_and_leaves_everybody_parked() {
         .name("sleeper")
         .spawn(a_function_with_a_name)
         .unwrap();
-    green::yield_now();
+    settle();
     let before = debug::counters();
     let dump = debug::dump_all();
     assert!(
@@ -137,7 +137,7 @@ fn accounts_have_the_bytes_of_each_greenthread() {
     });
     // In two pieces, and another greenthread's.
     near.write_all(&[0; 60]).unwrap();
-    green::yield_now();
+    settle();
     near.write_all(&[0; 40]).unwrap();
     near.read_exact(&mut [0; 30]).unwrap();
     green::os::write(&to, b"through").unwrap();
@@ -257,7 +257,7 @@ fn several_readers_if_allowed() {
     );
     debug::allow_multiple_waiters(true);
     let second = accept(&listener);
-    green::yield_now();
+    settle();
     let address = listener.local_addr().unwrap();
     let _a = green::net::TcpStream::connect(address).unwrap();
     first.join().unwrap().unwrap();
@@ -290,7 +290,7 @@ fn stacks_of_those_who_wait_if_they_are_wanted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let accept = green::spawn(move || an_accept_with_a_name(&listener));
     let sleeper = green::spawn(a_function_with_a_name);
-    green::yield_now();
+    settle();
     assert_eq!(debug::format_hub_listeners().lines().count(), 1);
     assert_eq!(debug::format_hub_timers().lines().count(), 1);
     debug::hub_listener_stacks(true);
@@ -306,12 +306,14 @@ fn stacks_of_those_who_wait_if_they_are_wanted() {
 
 #[test]
 fn timers_say_what_they_are_for_and_where_they_were_begun() {
+    let gate = std::rc::Rc::new(green::Flag::new());
+    let opened = std::rc::Rc::clone(&gate);
     let line = line!() + 2;
-    let gt = green::spawn(|| {
-        let _ = green::Timeout::new(Duration::from_secs(60)).run(green::yield_now);
+    let gt = green::spawn(move || {
+        let _ = green::Timeout::new(Duration::from_secs(60)).run(|| opened.wait());
     });
     let later = green::spawn_after(Duration::from_secs(90), || ());
-    green::yield_now();
+    settle();
     let timers = debug::format_hub_timers();
     let timeout = format!("a timeout of greenthread {} (spawned at", gt.id());
     let begun = format!(", begun at green/tests/debug/debug.rs:{line}:");
@@ -323,6 +325,7 @@ fn timers_say_what_they_are_for_and_where_they_were_begun() {
     let start = format!("the start of greenthread {} (spawned at", later.id());
     assert!(lines[1].contains(&start), "{timers}");
     later.cancel();
+    gate.set();
     gt.join().unwrap();
 }
 
@@ -342,7 +345,7 @@ fn a_greenthread_shows_its_spawner_and_its_locals() {
         id.set(child.id());
         green::sleep(Duration::from_secs(60));
     });
-    green::yield_now();
+    settle();
     let all = debug::greenthreads();
     let find = |id| all.iter().find(|info| info.id == id).unwrap();
     assert_eq!(find(outer.id()).locals, ["REQUEST", "USER"]);
