@@ -56,7 +56,7 @@ enum Pipe {
     Unmade,
     Far(DuplexStream),
     Near(DuplexStream),
-    /// Nobody comes for the other end any more, or it was taken.
+    /// The other end was taken, or nothing will ask for it any more.
     Gone,
 }
 
@@ -65,7 +65,7 @@ impl Shared {
         self.pipe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who leaves takes what would be left for nobody.
+    /// Takes out what an end that leaves would leave behind for nobody.
     fn give_up(&self, is_left: impl Fn(&Pipe) -> bool) {
         let mut pipe = self.pipe();
         let left = is_left(&pipe).then(|| std::mem::replace(&mut *pipe, Pipe::Gone));
@@ -215,6 +215,7 @@ impl<T: Transport> Bridge<T> {
     }
 
     /// Carries the bytes of what has taken the connection over, until both directions have ended.
+    #[inline(never)]
     pub(crate) fn carry(self) -> io::Result<()> {
         let mut pipe = self.shared.near_end();
         block_on(poll_fn(|cx| self.wire.poll_write_held(cx)))?;

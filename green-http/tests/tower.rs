@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use axum::extract::ws::{Message, WebSocketUpgrade};
@@ -9,10 +10,13 @@ use axum::extract::{Json, Path, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use common::{SHORT, body, bounded, field, read_until, run, status};
+use common::{SHORT, body, bounded, field, go_deep, has_rested, read_until, run, status, until};
 use green_http::{Peer, Server};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
+
+const UPGRADE: &str = "GET /socket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[derive(Deserialize, Serialize)]
 struct Sum {
@@ -128,6 +132,41 @@ fn a_handler_may_block_as_a_greenthread() {
     });
 }
 
+/// A connection that has given up what it does not need is served on, by a WebSocket too.
+#[test]
+fn a_rested_connection_is_served_on() {
+    bounded(|| {
+        let served = Arc::new(Mutex::new(0));
+        let seen = Arc::clone(&served);
+        let deep = move || async move {
+            go_deep();
+            *seen.lock().unwrap() = green::current().id();
+            "deep"
+        };
+        let router = router().route("/deep", get(deep));
+        // Nothing here comes near the end of a write: it is there for the clock.
+        let server = run(Server::tower(router).write_timeout(SHORT));
+        let mut stream = server.say(ask("/deep"));
+        for _ in 0..3 {
+            read_until(&mut stream, "deep");
+            let id = *served.lock().unwrap();
+            let who = green::debug::greenthread(id).unwrap();
+            until(|| has_rested(&who));
+            stream.write_all(ask("/deep").as_bytes()).unwrap();
+        }
+        read_until(&mut stream, "deep");
+        let upgrade = [UPGRADE.as_bytes(), &text_frame("ahead")].concat();
+        stream.write_all(&upgrade).unwrap();
+        assert_eq!(status(&read_until(&mut stream, "\r\n\r\n")), 101);
+        let mut echo = [0; 7];
+        stream.read_exact(&mut echo).unwrap();
+        assert_eq!(&echo[2..], b"ahead");
+        drop(stream);
+        server.until(0, 0);
+        server.end();
+    });
+}
+
 /// A short frame of text as a client sends it (RFC 6455, 5.2), masked with zeros.
 fn text_frame(text: &str) -> Vec<u8> {
     let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
@@ -139,9 +178,7 @@ fn text_frame(text: &str) -> Vec<u8> {
 fn a_web_socket_is_upgraded() {
     bounded(|| {
         let server = run(Server::tower(router()));
-        let upgrade = "GET /socket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        let mut sockets: Vec<_> = (0..5).map(|_| server.say(upgrade)).collect();
+        let mut sockets: Vec<_> = (0..5).map(|_| server.say(UPGRADE)).collect();
         for socket in &mut sockets {
             let answer = read_until(socket, "\r\n\r\n");
             assert_eq!(status(&answer), 101, "{answer}");
@@ -169,7 +206,7 @@ fn a_web_socket_is_upgraded() {
         drop(sockets);
         server.until(0, 0);
         // What is said behind the request belongs to the socket.
-        let mut socket = server.say([upgrade.as_bytes(), &text_frame("ahead")].concat());
+        let mut socket = server.say([UPGRADE.as_bytes(), &text_frame("ahead")].concat());
         read_until(&mut socket, "\r\n\r\n");
         let mut echo = [0; 7];
         socket.read_exact(&mut echo).unwrap();

@@ -17,7 +17,7 @@ extern "C" fn forked() {
 /// in the child of a fork it gives one more than in the parent. Only threads and memory know of it that come from
 /// `fork` itself; a process made by other system calls, or by exec, does not count.
 ///
-/// Whoever keeps the number that it has seen can tell by comparing, for the price of one load, that the process has
+/// Code that keeps the number it has seen can tell by comparing, for the price of one load, that the process has
 /// been forked since: its other threads are gone, and what it shares with the system is shared with the parent.
 ///
 /// ```

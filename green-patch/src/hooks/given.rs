@@ -12,7 +12,7 @@ use super::fifo;
 use super::poll::SIGSET;
 use crate::sys::{int, sys};
 
-/// What is remembered of this number is of a file that was closed unseen.
+/// Forgets what is remembered of this number: it is about a file that was closed unseen.
 fn given(said: isize) -> c_int {
     if said >= 0 {
         ends(said as c_int);

@@ -10,8 +10,8 @@ use crate::active::is_armed;
 use crate::known;
 use crate::sys::{int, sys};
 
-/// Whether the calls of this descriptor wait is another matter now. One whose calls do not is somebody's who waits for it by
-/// other means, and may want to have the hub watch it.
+/// Notes that the mode of a descriptor has changed, and with it if its calls wait. One whose calls do not belongs to
+/// code that waits for it by other means, which may want to have the hub watch it.
 fn changes(fd: c_int, nonblocking: bool) {
     known::mode_changed(fd);
     if nonblocking {

@@ -80,8 +80,7 @@ fn wait_for(
     got.unwrap_or(libc::ETIMEDOUT)
 }
 
-/// After something was given back: wakes who waits for it. A greenthread that always finds somebody lets the others run
-/// from time to time.
+/// Wakes waiters of what was given back. A greenthread that always finds one lets the others run from time to time.
 #[inline]
 fn given_back(object: usize, most: usize) {
     if is_armed() && wake(Address::Object(object), most, u32::MAX) > 0 && may_wait() {

@@ -166,7 +166,7 @@ impl Runtime {
                 Alarm::Deadline(task, deadline) => {
                     self.elapse(&task, deadline);
                 }
-                Alarm::Start(_, call) => contain("a delayed start", call),
+                Alarm::Start(start) => contain("a delayed start", start.call),
                 waker @ Alarm::Waker(_) => waker.wake(),
             }
         }

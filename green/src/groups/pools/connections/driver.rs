@@ -40,6 +40,18 @@ use std::error::Error;
 ///         ask(stream, b"PING\n", b"PONG\n")
 ///     }
 /// }
+///
+/// // The pool calls these. A test of a driver may do it as well:
+/// let listener = green::net::TcpListener::bind("127.0.0.1:0")?;
+/// let driver = Lines(listener.local_addr()?);
+/// let mut connection = driver.connect()?;
+/// let (mut server, _) = listener.accept()?;
+/// server.write_all(b"RESETPONG\n")?; // The answers to come.
+/// driver.reset(&mut connection)?;
+/// driver.check(&mut connection)?;
+/// driver.close(connection);
+/// assert_eq!(server.bytes().count(), 10);
+/// # Ok::<(), io::Error>(())
 /// ```
 pub trait Driver: 'static {
     /// What is kept.

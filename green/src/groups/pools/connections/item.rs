@@ -42,6 +42,9 @@ use crate::runtime::{Runtime, Task};
 /// assert!(cut.is_err());
 /// drop(connection);
 /// assert_eq!(*pool.get()?, 1, "nobody gets the one whose answer may still come");
+///
+/// let broken = pool.get()?.discard(); // It does not go back,
+/// assert_eq!((broken, *pool.get()?), (1, 2)); // and the next is a new one.
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct PooledConnection<D: Driver> {
@@ -53,7 +56,7 @@ pub struct PooledConnection<D: Driver> {
     suspect: Cell<bool>,
 }
 
-/// Who used a connection, and what had been thrown at that greenthread before.
+/// The greenthread that used a connection, and how often it had been interrupted before.
 struct Use {
     by: Rc<Task>,
     interrupts: u64,
