@@ -58,7 +58,7 @@ enum Pipe {
     Unmade,
     Far(DuplexStream),
     Near(DuplexStream),
-    /// Nobody comes for the other end any more, or it was taken.
+    /// The other end was taken, or nothing will ask for it any more.
     Gone,
 }
 
@@ -67,7 +67,7 @@ impl Shared {
         self.pipe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who leaves takes what would be left for nobody.
+    /// Takes out what an end that leaves would leave behind for nobody.
     fn give_up(&self, is_left: impl Fn(&Pipe) -> bool) {
         let mut pipe = self.pipe();
         let left = is_left(&pipe).then(|| std::mem::replace(&mut *pipe, Pipe::Gone));

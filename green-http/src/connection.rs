@@ -322,7 +322,7 @@ fn poll_leftover(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<usize
     })
 }
 
-/// Says the last that there is to say, and ends the connection so that the client can hear it.
+/// Sends the answer to what was refused, if there is one, and ends the connection so that the client can read it.
 #[inline(never)]
 fn end<T: Transport>(wire: &Wire<T>, connection: &server::Connection) -> io::Result<()> {
     let refused = wire.notes.refused.get();

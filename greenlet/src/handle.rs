@@ -87,6 +87,15 @@ impl AnyGreenlet {
     ///
     /// # Safety
     /// The pointer came from [`into_raw`](Self::into_raw) on this thread, and no other handle is made of it.
+    ///
+    /// ```
+    /// use greenlet::{AnyGreenlet, Greenlet};
+    ///
+    /// let raw = AnyGreenlet::from(Greenlet::new(|n: u32| n + 1)).into_raw();
+    /// // SAFETY: it came from `into_raw`, on this thread, and is used once.
+    /// let g = unsafe { AnyGreenlet::from_raw(raw) };
+    /// assert_eq!(g.switch(1u32), Ok(2u32));
+    /// ```
     pub unsafe fn from_raw(raw: *const ()) -> AnyGreenlet {
         // SAFETY: promised by the caller: it is the address of a block, which lives while the handle is counted.
         AnyGreenlet::adopt(unsafe { Ptr::new(NonNull::new_unchecked(raw.cast_mut().cast())) })

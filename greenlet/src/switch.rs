@@ -34,7 +34,8 @@ pub(crate) fn switch<V: 'static, R: 'static>(target: &Handle, value: V) -> Resul
 }
 
 /// Switches and drops the handle before that.
-#[inline]
+// A part of its caller in any case: what it would save and give back lies on every stack that is suspended.
+#[inline(always)]
 #[track_caller]
 pub(crate) fn switch_into<V: 'static, R: 'static>(
     target: Handle,
@@ -121,7 +122,7 @@ fn wrong_type(to: Ptr, expected: &Type, found: &Type) -> ! {
     }
 }
 
-/// Whoever switches to itself has its value back at once.
+/// A switch of the running greenlet to itself, which gives its value back at once.
 #[track_caller]
 fn to_oneself<V: 'static, R: 'static>(me: Ptr, value: V) -> R {
     let mut value = Some(value);

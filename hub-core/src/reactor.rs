@@ -83,6 +83,34 @@ use crate::{Clock, Direction, Event, Hub, Interest, Timers, Token, Trigger};
 /// assert_eq!(reactor.take_if(|waiter| *waiter == "first"), ["first"]);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// Inside of another event loop, by a clock that a test moves, and in the child of a fork:
+///
+/// ```
+/// use hub_core::{Clock, Direction, Reactor, VirtualClock};
+/// use std::{os::unix::net::UnixStream, rc::Rc, time::Duration};
+///
+/// let mut reactor = Reactor::new(Box::new(hub_epoll::Epoll::new()?));
+/// let clock = VirtualClock::new();
+/// reactor.set_clock(Clock::Virtual(clock.clone()));
+/// reactor.add_timer(reactor.now() + Duration::from_secs(5), "a timer");
+/// assert_eq!(reactor.next_deadline(), Some(clock.now() + Duration::from_secs(5)));
+/// assert!(reactor.as_fd().is_some()); // The other loop waits for it, until that deadline.
+///
+/// let token = reactor.add(Rc::new(UnixStream::pair()?.0))?;
+/// assert!(!reactor.take_woken(token, Direction::Read)); // Nobody has waited.
+/// reactor.waker()?.wake();
+/// let mut woken = Vec::new();
+/// reactor.turn(Some(Duration::ZERO), &mut woken)?;
+/// assert!(woken.is_empty()); // It has ended a wait, and is nobody's.
+/// assert!(reactor.remove(token).is_some_and(|removed| removed.waiters.is_empty()));
+///
+/// let kept_by_the_parent = reactor.add(Rc::new(UnixStream::pair()?.0))?;
+/// reactor.abandon(kept_by_the_parent);
+/// let fresh = reactor.renew_hub()?;
+/// reactor.restart(fresh)?.abandon();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Reactor<W> {
     hub: Box<dyn Hub>,
     sources: Sources<W>,
@@ -312,6 +340,44 @@ impl<W> Reactor<W> {
         }
         self.sources.park(token, direction, waiter);
         Ok(())
+    }
+
+    /// As [`park`](Reactor::park), for the usual case: nobody else waits, the direction is not ready, its last reports
+    /// were not in vain, and the hub need not be told. False if it is none: `park` sees to those, and `waiter` was not
+    /// called.
+    ///
+    /// It is short enough to be a part of its caller, so that the stack of one that waits is not touched further down.
+    ///
+    /// ```
+    /// use hub_core::{Direction, NotReady, Reactor};
+    /// use std::{os::unix::net::UnixStream, rc::Rc};
+    ///
+    /// let mut reactor = Reactor::new(Box::new(hub_poll::Poll::new()?));
+    /// let token = reactor.add(Rc::new(UnixStream::pair()?.0))?;
+    /// reactor.clear_ready(token, Direction::Read, NotReady::WouldBlock);
+    /// if !reactor.park_at_once(token, Direction::Read, || "a reader") {
+    ///     reactor.park(token, Direction::Read, "a reader").expect("nobody else waits");
+    /// }
+    /// assert_eq!(reactor.waiter(token, Direction::Read), Some(&"a reader"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[inline(always)]
+    pub fn park_at_once(
+        &mut self,
+        token: Token,
+        direction: Direction,
+        waiter: impl FnOnce() -> W,
+    ) -> bool {
+        match self
+            .sources
+            .free_place(token, direction, self.reads_need_no_arm)
+        {
+            Some(place) => {
+                *place = Some(waiter());
+                true
+            }
+            None => false,
+        }
     }
 
     /// Parks one who waits for what is ready already.

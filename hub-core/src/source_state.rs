@@ -9,12 +9,18 @@ use crate::{Direction, NotReady, Ready};
 #[derive(Clone, Copy)]
 pub(crate) struct State(u8);
 
+/// The lower two bits are the directions' first flags; those of every further pair stand above them.
+#[inline(always)]
+fn first_flag(direction: Direction) -> u8 {
+    direction as u8 + 1
+}
+
 impl State {
     pub(crate) const FRESH: State = State(0b0011);
 
     #[inline]
     pub(crate) fn is_ready(self, direction: Direction) -> bool {
-        self.0 >> direction as u8 & 1 != 0
+        self.0 & first_flag(direction) != 0
     }
 
     #[inline]
@@ -29,14 +35,14 @@ impl State {
 
     #[inline]
     pub(crate) fn clear(&mut self, direction: Direction, why: NotReady) {
-        let flag = 0b0001 << direction as u8;
-        let sticky = 0b0100 << direction as u8;
+        let flag = first_flag(direction);
+        let sticky = flag << 2;
         self.take_woken(direction);
         match why {
             NotReady::WouldBlock => self.0 &= !(flag | sticky),
             NotReady::InVain => {
                 self.0 &= !(flag | sticky);
-                self.0 |= 0b1_0000 << direction as u8;
+                self.0 |= first_flag(direction) << 4;
             }
             NotReady::ShortTransfer if self.0 & sticky == 0 => self.0 &= !flag,
             NotReady::ShortTransfer => {}
@@ -46,19 +52,19 @@ impl State {
     /// True, once, if the direction's last report was in vain.
     #[inline]
     pub(crate) fn take_vain(&mut self, direction: Direction) -> bool {
-        self.take(0b1_0000 << direction as u8)
+        self.take(first_flag(direction) << 4)
     }
 
     /// The waiter of the direction comes back.
     #[inline]
     pub(crate) fn wake(&mut self, direction: Direction) {
-        self.0 |= 0b100_0000 << direction as u8;
+        self.0 |= first_flag(direction) << 6;
     }
 
     /// True, once, if a waiter of the direction has come back.
     #[inline]
     pub(crate) fn take_woken(&mut self, direction: Direction) -> bool {
-        self.take(0b100_0000 << direction as u8)
+        self.take(first_flag(direction) << 6)
     }
 
     #[inline]

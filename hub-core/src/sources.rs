@@ -19,16 +19,18 @@ pub(crate) struct Sources<W> {
     unsettled: Vec<(Token, Direction)>,
 }
 
+/// What a report looks at is one cache line, with waiters of 24 bytes.
+#[repr(C, align(64))]
 pub(crate) struct Source<W> {
+    waiter: [Option<W>; 2],
     generation: u32,
     pub(crate) state: State,
     pub(crate) trigger: Trigger,
     /// For each direction, how often in a row a report was in vain.
     vain: [u8; 2],
-    source: Rc<dyn AsFd>,
-    waiter: [Option<W>; 2],
     /// Those behind the waiter of each direction, if more than one is allowed.
     queue: Option<Box<[VecDeque<W>; 2]>>,
+    source: Rc<dyn AsFd>,
 }
 
 /// What a registration leaves behind. The reactor drops nothing of it.
@@ -127,6 +129,28 @@ impl<W> Sources<W> {
             source.waiter[direction as usize] = Some(waiter);
             self.parked[direction as usize] += 1;
         }
+    }
+
+    /// The place of the first waiter of a direction, to be taken, if nothing else is to be done.
+    #[inline(always)]
+    pub(crate) fn free_place(
+        &mut self,
+        token: Token,
+        direction: Direction,
+        reads_need_no_arm: bool,
+    ) -> Option<&mut Option<W>> {
+        let source = self.slab.get_mut(token.index() as usize)?;
+        let is_free = source.generation == token.generation()
+            && source.waiter(direction).is_none()
+            && !source.is_due(direction)
+            && source.vain[direction as usize] < PATIENCE
+            && !source.is_to_be_armed(direction, reads_need_no_arm);
+        if !is_free {
+            return None;
+        }
+        source.state.take_vain(direction);
+        self.parked[direction as usize] += 1;
+        Some(&mut source.waiter[direction as usize])
     }
 
     /// Parks the first waiter of a direction that is ready.

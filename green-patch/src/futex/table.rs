@@ -1,4 +1,4 @@
-//! Who waits for a word of memory: greenthreads of any thread.
+//! The waiters for a word of memory: greenthreads of any thread.
 //!
 //! A waiter counts itself, enters the list, and then looks at the word; who changes the word looks at the count then. So
 //! one of the two sees the other, and where nobody is counted, a wake-up costs a load.

@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 
 use super::{
-    accept, checked, close, connect, epoll, file, given, many, mode, names, poll, process, receive,
-    select, send, sleep, socket, splice,
+    accept, checked, close, connect, epoll, file, given, lock, many, mode, names, poll, process,
+    receive, select, send, sleep, socket, splice,
 };
 use crate::active::Part;
 use crate::{futex, keys, pthread};
@@ -46,7 +46,8 @@ pub(crate) fn hooks() -> Vec<Hook> {
     use Part::{Os, Select, Socket, Thread, Time};
     table! {
         Some(Os) => file::read file::readv file::write file::writev checked::__read_chk
-            process::wait process::waitpid process::wait3 process::wait4 process::waitid splice::splice;
+            process::wait process::waitpid process::wait3 process::wait4 process::waitid process::system
+            process::pclose splice::splice lock::flock lock::lockf lock::lockf64;
         Some(Select) => poll::poll poll::ppoll select::select select::pselect epoll::epoll_wait
             epoll::epoll_pwait epoll::epoll_pwait2 checked::__poll_chk checked::__ppoll_chk
             checked::__poll checked::__select;
@@ -72,6 +73,7 @@ pub(crate) fn hooks() -> Vec<Hook> {
             socket::socketpair socket::pipe socket::pipe2 given::open given::open64 given::openat
             given::openat64 given::creat given::creat64 given::epoll_create given::epoll_create1
             given::eventfd given::timerfd_create given::signalfd given::inotify_init
-            given::inotify_init1 given::memfd_create;
+            given::inotify_init1 given::memfd_create close::fclose checked::__open_2 checked::__open64_2
+            checked::__openat_2 checked::__openat64_2;
     }
 }

@@ -11,6 +11,7 @@ mod rwlock;
 mod semaphore;
 mod shared;
 mod thread;
+mod user;
 
 pub(crate) use barrier::{pthread_barrier_destroy, pthread_barrier_init, pthread_barrier_wait};
 pub(crate) use condition::{
@@ -28,6 +29,7 @@ pub(crate) use rwlock::{
 };
 pub(crate) use semaphore::{sem_clockwait, sem_post, sem_timedwait, sem_wait};
 pub(crate) use thread::{fork, pthread_create, pthread_join, sched_yield};
+pub(crate) use user::answer_as_threads;
 
 use std::ffi::c_int;
 use std::time::Instant;
@@ -72,8 +74,7 @@ fn wait_for(
     got.unwrap_or(libc::ETIMEDOUT)
 }
 
-/// After something was given back: wakes who waits for it. A greenthread that always finds somebody lets the others run
-/// from time to time.
+/// Wakes waiters of what was given back. A greenthread that always finds one lets the others run from time to time.
 #[inline]
 fn given_back(object: usize, most: usize) {
     if is_armed() && wake(Address::Object(object), most, u32::MAX) > 0 && may_wait() {

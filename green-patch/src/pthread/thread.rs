@@ -7,7 +7,8 @@ use green::layer;
 use greenlet::thread_locals::on_host;
 use libc::{pid_t, pthread_attr_t, pthread_t};
 
-use crate::active::{Part, is_green, is_on};
+use super::user::answer_as_threads;
+use crate::active::{Part, is_green, is_on, threads_are_allowed};
 use crate::futex::{Address, Woken, across_fork, may_wait, wait_until, wake};
 use crate::sys::{int, next, sys};
 
@@ -50,11 +51,15 @@ pub(crate) unsafe extern "C" fn pthread_create(
     if !is_on(Part::Thread) {
         // SAFETY: as the caller vouches for.
         on_host(&mut || said = unsafe { create(thread, attributes, f, argument) });
+        if threads_are_allowed() {
+            answer_as_threads();
+        }
         return said;
     }
     let start = Box::into_raw(Box::new(Start { f, argument }));
     // SAFETY: as the caller vouches for.
     on_host(&mut || said = unsafe { create(thread, attributes, begin, start.cast()) });
+    answer_as_threads();
     if said != 0 {
         // SAFETY: no thread has got it.
         drop(unsafe { Box::from_raw(start) });

@@ -5,6 +5,7 @@ mod barrier;
 mod c;
 mod reports;
 mod std_types;
+mod user;
 
 use std::sync::Once;
 use std::time::Duration;

@@ -32,7 +32,7 @@ pub struct ListenerInfo {
     pub writable: bool,
     /// The id of the greenthread that waits; `None` for a future.
     pub greenthread: Option<u64>,
-    /// Who waits, in words.
+    /// The greenthread or future that waits, in words.
     pub who: String,
 }
 
@@ -53,7 +53,7 @@ pub struct TimerInfo {
     pub due_in: Duration,
     /// The id of the greenthread that it wakes, starts or interrupts; `None` for a future.
     pub greenthread: Option<u64>,
-    /// What it does, in words.
+    /// What the timer does when it is due, in words.
     pub what: String,
 }
 
@@ -198,7 +198,8 @@ impl Alarm {
     fn task(&self) -> Option<&Rc<Task>> {
         match self {
             Alarm::Park(waiter) => Some(waiter.task()),
-            Alarm::Deadline(task, _) | Alarm::Start(task, _) => Some(task),
+            Alarm::Deadline(task, _) => Some(task),
+            Alarm::Start(start) => Some(&start.task),
             Alarm::Waker(_) => None,
         }
     }
@@ -220,9 +221,9 @@ impl fmt::Display for Alarm {
                     None => Ok(()),
                 }
             }
-            Alarm::Start(task, _) => {
+            Alarm::Start(start) => {
                 f.write_str("the start of ")?;
-                who(f, task)
+                who(f, &start.task)
             }
             Alarm::Waker(_) => f.write_str("a future"),
         }

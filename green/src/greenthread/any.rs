@@ -19,6 +19,25 @@ use crate::runtime::{Ended, Here, Place, Reason, Runtime, State, Task, Wait, Wai
 /// assert_eq!(green::joinall(&both).len(), 2);
 /// assert!(both.iter().all(|gt| gt.is_dead()));
 /// ```
+///
+/// What can be asked of each:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let gt = green::spawn(|| green::sleep(Duration::from_secs(60)));
+/// let any = gt.as_any();
+/// assert!(!any.is_active() && !any.is_ready()); // It has not started.
+/// green::yield_now();
+/// assert!(any.is_active());
+/// assert!(!any.cancel()); // Now it is too late for that.
+/// assert_eq!((any.id(), any.name()), (gt.id(), None));
+/// assert_eq!(any.spawned_by(), Some(green::current_id()));
+/// println!("it was spawned at {}, and has {} bytes of stack", any.spawned_at(), any.stack_in_memory());
+///
+/// any.kill_with("no longer wanted");
+/// assert_eq!(any.exit().unwrap().reason(), Some(&"no longer wanted"));
+/// ```
 #[derive(Clone)]
 pub struct AnyGreenThread {
     task: Rc<Task>,
@@ -167,6 +186,12 @@ impl AnyGreenThread {
     /// it was [trimmed](AnyGreenThread::trim_stack). A stack that is used again remembers how deep those before went.
     ///
     /// 0 for the one that runs, for one that has ended, and for the thread's own.
+    ///
+    /// ```
+    /// let waits = green::spawn(|| green::yield_now());
+    /// green::yield_now();
+    /// assert!(waits.as_any().stack_in_memory() > 0);
+    /// ```
     pub fn stack_in_memory(&self) -> usize {
         self.task.stack_in_memory()
     }
@@ -181,7 +206,7 @@ impl AnyGreenThread {
         self.task.has_extra()?.name.borrow().clone()
     }
 
-    /// How it ended, if without a value, and for as long as nobody has taken that.
+    /// Why it ended without a value. `None` if it has a value or runs on, and when somebody has taken the result.
     ///
     /// Always `None` for what [`spawn_n`](crate::spawn_n) has made.
     pub fn exit(&self) -> Option<Exit> {
@@ -191,7 +216,7 @@ impl AnyGreenThread {
         }
     }
 
-    /// True if its result is there, whatever it is.
+    /// True once it has a result: a value, or an [`Exit`] that says why there is none.
     pub fn is_ready(&self) -> bool {
         self.task.is_complete()
     }

@@ -149,7 +149,7 @@ impl Runtime {
             wakeups: self.counters.wakeups.get(),
             greenthreads: self.tasks.borrow().len(),
             runnable: self.run_queue.borrow().len(),
-            remote_waiters: self.remote_parks.borrow().len(),
+            remote_waiters: self.remote_waiters(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hub_core::TimerKey;
 
-use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Waiter};
+use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Waiting};
 
 /// How a park ended, as the waker left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,40 @@ pub(crate) enum Wake {
     Unwinding,
 }
 
+/// One park of one greenthread, for the waker: it ends that park, once, and no later one.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiter {
+    pub(super) task: Rc<Task>,
+    pub(super) ticket: u32,
+}
+
+impl Waiter {
+    /// Makes the greenthread runnable. False if that park is over already.
+    pub(crate) fn wake(&self) -> bool {
+        Runtime::with(|runtime| runtime.unpark(&self.task, self.ticket, WokenBy::Event))
+    }
+
+    pub(crate) fn is_same(&self, other: &Waiter) -> bool {
+        self.ticket == other.ticket && Rc::ptr_eq(&self.task, &other.task)
+    }
+
+    pub(crate) fn task(&self) -> &Rc<Task> {
+        &self.task
+    }
+}
+
+impl Waiting for Waiter {
+    #[inline]
+    fn is_parked(&self) -> bool {
+        self.task.ticket.get() == self.ticket && self.task.state.get() == State::Parked
+    }
+
+    #[inline]
+    fn wake(&self) {
+        Waiter::wake(self);
+    }
+}
+
 impl Runtime {
     /// Parks the current greenthread until its present ticket is woken, or `deadline` passes.
     ///
@@ -41,19 +75,32 @@ impl Runtime {
         if self.cannot_switch() {
             return Wake::Unwinding;
         }
-        let begun = self.with_current(|task| task.begin_park(reason, deadline.is_some()));
-        let timer = match begun {
-            true => None,
-            false => match self.begin_with_care(deadline) {
-                Ok(timer) => timer,
-                Err(interrupt) => return Wake::Interrupted(interrupt),
-            },
+        if !self.with_current(|task| task.begin_park(reason, deadline.is_some())) {
+            return self.park_with_care(deadline);
+        }
+        self.switch(self.next());
+        self.woken()
+    }
+
+    /// As `park`, for a park that may have a deadline or may not be allowed. What it keeps during the switch would be kept
+    /// on the stack of every other one as well.
+    #[inline(never)]
+    fn park_with_care(&self, deadline: Option<Instant>) -> Wake {
+        let timer = match self.begin_with_care(deadline) {
+            Ok(timer) => timer,
+            Err(interrupt) => return Wake::Interrupted(interrupt),
         };
         self.switch(self.next());
-        let cause = self.cause.get();
-        if let Some(timer) = timer.filter(|_| cause != WokenBy::Expired) {
+        if let Some(timer) = timer.filter(|_| self.cause.get() != WokenBy::Expired) {
             self.cancel_timer(timer);
         }
+        self.woken()
+    }
+
+    /// How the park of the current greenthread has ended.
+    #[inline(always)]
+    fn woken(&self) -> Wake {
+        let cause = self.cause.get();
         // A kill beats the event that came with it, an event beats a deadline. A mask holds back both.
         if self.interrupted.get() {
             let task = self.current();
@@ -70,7 +117,7 @@ impl Runtime {
     }
 
     /// Begins a park that may have a deadline or may not be allowed. Gives the timer of the deadline.
-    #[inline(never)]
+    #[inline(always)]
     fn begin_with_care(&self, deadline: Option<Instant>) -> Result<Option<TimerKey>, Interrupt> {
         let task = self.current();
         if task.is_interrupted() {

@@ -1,5 +1,6 @@
 //! How a greenthread waits for a future: it parks, and a [`std::task::Waker`] ends that from any thread.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{self, Waker};
@@ -15,9 +16,12 @@ const WOKEN: u64 = 1;
 /// Added to the ticket of a park, it says that the greenthread waits there.
 const PARKED: u64 = 1 << 32;
 
-/// How many of the references to an `Unparker` are the greenthread's own while it is parked: the parker's, its
+/// How many of the references to an `Unparker` are the greenthread's own once it has parked: the parker's, its
 /// waker's, and that in `Runtime::remote_parks`. A further one is somebody's who may wake it.
 const OWN: usize = 3;
+
+/// No place of a parker among `Runtime::remote_parks`: it has not parked yet.
+const NO_PLACE: usize = usize::MAX;
 
 /// The other end of a [`Parker`]: what wakers are made of.
 pub(super) struct Unparker {
@@ -47,9 +51,18 @@ impl task::Wake for Unparker {
 }
 
 impl Unparker {
-    /// True if somebody has it who may still wake the greenthread.
-    pub(super) fn is_held(unparker: &Arc<Unparker>) -> bool {
-        Arc::strong_count(unparker) > OWN
+    /// True if its greenthread is parked, and somebody has it who may still wake that.
+    pub(super) fn is_awaited(unparker: &Arc<Unparker>) -> bool {
+        unparker.park().is_some() && Arc::strong_count(unparker) > OWN
+    }
+
+    /// The park in which its greenthread is.
+    pub(super) fn park(&self) -> Option<ParkName> {
+        let state = self.state.load(Ordering::Relaxed);
+        (state >= PARKED).then_some(ParkName {
+            ticket: state as u32,
+            ..self.greenthread
+        })
     }
 }
 
@@ -58,6 +71,8 @@ pub(crate) struct Parker {
     unparker: Arc<Unparker>,
     waker: Waker,
     forks: usize,
+    /// Where the runtime knows it, from the first park to the end: to enter and leave at each would cost more.
+    place: Cell<usize>,
 }
 
 impl Parker {
@@ -72,6 +87,7 @@ impl Parker {
             waker: Waker::from(Arc::clone(&unparker)),
             unparker,
             forks: runtime.forks.get(),
+            place: Cell::new(NO_PLACE),
         }
     }
 
@@ -87,17 +103,17 @@ impl Parker {
 
     /// Waits until the waker is used. If it has been used since it was asked for, the others get a turn instead. The
     /// result is never `Expired`.
+    #[inline]
     pub(crate) fn park(&self, runtime: &Runtime) -> Wake {
         if runtime.cannot_switch() {
             return Wake::Unwinding;
         }
         let state = &self.unparker.state;
-        if state.load(Ordering::Relaxed) == WOKEN {
-            runtime.yield_now();
-            return Wake::Event;
-        }
         let reachable = self.is_reachable(runtime);
-        let parked = PARKED | u64::from(runtime.next_park().ticket);
+        if self.place.get() == NO_PLACE {
+            self.enter(runtime);
+        }
+        let parked = PARKED | u64::from(runtime.next_ticket());
         if state
             .compare_exchange(POLLING, parked, Ordering::AcqRel, Ordering::Relaxed)
             .is_err()
@@ -105,8 +121,18 @@ impl Parker {
             runtime.yield_now();
             return Wake::Event;
         }
-        let unparker = Some(Arc::clone(&self.unparker));
-        runtime.park_for_others(reachable, unparker, Reason::Outside("a future"), None)
+        let wake = runtime.park_for_others(reachable, Reason::Outside("a future"), None);
+        if !matches!(wake, Wake::Event) {
+            // The park is over, whoever wakes it from now on.
+            state.store(WOKEN, Ordering::Release);
+        }
+        wake
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter(&self, runtime: &Runtime) {
+        self.place.set(runtime.enter_awaited(&self.unparker));
     }
 
     /// Lets other threads end the next park. False if they cannot.
@@ -131,5 +157,9 @@ impl Drop for Parker {
     fn drop(&mut self) {
         // Whoever wakes it from now on finds nothing to do.
         self.unparker.state.store(WOKEN, Ordering::Release);
+        let place = self.place.get();
+        if place != NO_PLACE {
+            let _ = Runtime::existing(|runtime| runtime.leave_awaited(place, &self.unparker));
+        }
     }
 }

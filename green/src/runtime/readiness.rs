@@ -90,7 +90,7 @@ pub(crate) fn reason(number: RawFd, direction: Direction) -> Reason {
 /// Waits for a descriptor that is registered as `token`, of which the last call in this direction has said that it
 /// would block.
 ///
-/// In three parts, of which one is left on the stack during the switch.
+/// In parts, of which one is left on the stack during the switch.
 #[inline(never)]
 pub(crate) fn registered(
     runtime: &Runtime,
@@ -108,8 +108,24 @@ pub(crate) fn registered(
     }
 }
 
-#[inline(never)]
+/// Leaves a waiter at the descriptor: in most cases without a call.
+#[inline(always)]
 fn enrol(runtime: &Runtime, token: Token, number: RawFd, direction: Direction) -> io::Result<()> {
+    let waiter = || Alarm::Park(runtime.waiter());
+    let park = |reactor: &mut Reactor<Alarm>| reactor.park_at_once(token, direction, waiter);
+    match runtime.reactor(park) {
+        true => Ok(()),
+        false => enrol_with_care(runtime, token, number, direction),
+    }
+}
+
+#[inline(never)]
+fn enrol_with_care(
+    runtime: &Runtime,
+    token: Token,
+    number: RawFd,
+    direction: Direction,
+) -> io::Result<()> {
     let waiter = runtime.waiter();
     let park = |reactor: &mut Reactor<Alarm>| reactor.park(token, direction, Alarm::Park(waiter));
     match runtime.reactor(park) {

@@ -63,12 +63,12 @@ impl Waiting for RemoteWaiter {
     }
 }
 
-/// A greenthread that is parked so.
-pub(super) struct RemotePark {
-    waiter: Waiter,
-    /// What wakers of the future are made of that it waits for. `None` is a primitive of all threads, which anybody may
-    /// have.
-    awaited: Option<Arc<Unparker>>,
+/// A greenthread that other threads may wake.
+pub(super) enum RemotePark {
+    /// It is parked for a primitive of all threads, which anybody may have.
+    Primitive(Waiter),
+    /// It waits for a future, and is parked at times: what wakers of that are made of.
+    Future(Arc<Unparker>),
 }
 
 impl Runtime {
@@ -95,6 +95,12 @@ impl Runtime {
         );
     }
 
+    /// The ticket of the next park of the current greenthread.
+    #[inline]
+    pub(super) fn next_ticket(&self) -> u32 {
+        self.with_current(|task| task.ticket.get())
+    }
+
     /// What the next park of the current greenthread is called.
     pub(super) fn next_park(&self) -> ParkName {
         self.with_current(|task| ParkName {
@@ -105,26 +111,59 @@ impl Runtime {
         })
     }
 
-    /// Parks for something that other threads may bring. If they cannot reach this one, it ends with `Event` after a while.
-    pub(super) fn park_for_others(
+    /// As `park_for_others`, for a primitive of all threads.
+    pub(super) fn park_for_primitive(
         &self,
         reachable: bool,
-        awaited: Option<Arc<Unparker>>,
         reason: Reason,
         deadline: Option<Instant>,
     ) -> Wake {
-        let waiter = self.waiter();
-        let place = self
-            .remote_parks
-            .borrow_mut()
-            .insert(RemotePark { waiter, awaited });
-        let wake = match reachable {
-            true => self.park(reason, deadline),
-            false => self.park_and_look(reason, deadline),
-        };
+        let park = RemotePark::Primitive(self.waiter());
+        let place = self.remote_parks.borrow_mut().insert(park);
+        let wake = self.park_for_others(reachable, reason, deadline);
         let left = self.remote_parks.borrow_mut().try_remove(place);
         drop(left);
         wake
+    }
+
+    /// Takes note of who waits for a future, until [`leave_awaited`](Runtime::leave_awaited).
+    pub(super) fn enter_awaited(&self, unparker: &Arc<Unparker>) -> usize {
+        let park = RemotePark::Future(Arc::clone(unparker));
+        self.remote_parks.borrow_mut().insert(park)
+    }
+
+    /// Does nothing if the places are others' by now: after a fork they begin anew.
+    pub(super) fn leave_awaited(&self, place: usize, unparker: &Arc<Unparker>) {
+        let mut parks = self.remote_parks.borrow_mut();
+        if matches!(parks.get(place), Some(RemotePark::Future(known)) if Arc::ptr_eq(known, unparker))
+        {
+            parks.remove(place);
+        }
+    }
+
+    /// How many are parked that other threads may wake.
+    pub(super) fn remote_waiters(&self) -> usize {
+        let parks = self.remote_parks.borrow();
+        let parked = parks.iter().filter(|(_, park)| match park {
+            RemotePark::Primitive(_) => true,
+            RemotePark::Future(unparker) => unparker.park().is_some(),
+        });
+        parked.count()
+    }
+
+    /// Parks for something that other threads may bring, as `remote_parks` says. If they cannot reach this one, it ends
+    /// with `Event` after a while.
+    #[inline]
+    pub(super) fn park_for_others(
+        &self,
+        reachable: bool,
+        reason: Reason,
+        deadline: Option<Instant>,
+    ) -> Wake {
+        match reachable {
+            true => self.park(reason, deadline),
+            false => self.park_and_look(reason, deadline),
+        }
     }
 
     #[cold]
@@ -151,16 +190,23 @@ impl Runtime {
     /// True if a greenthread is parked whom another thread may still wake.
     pub(super) fn is_awaited_elsewhere(&self) -> bool {
         let parks = self.remote_parks.borrow();
-        parks.iter().any(|(_, park)| match &park.awaited {
-            Some(unparker) => Unparker::is_held(unparker),
-            None => true,
+        parks.iter().any(|(_, park)| match park {
+            RemotePark::Primitive(_) => true,
+            RemotePark::Future(unparker) => Unparker::is_awaited(unparker),
         })
     }
 
     /// After a fork: those who waited for other threads look again, and find that these are gone.
     pub(super) fn wake_remote_parks(&self) {
         for (_, park) in &*self.remote_parks.borrow() {
-            park.waiter.wake();
+            match park {
+                RemotePark::Primitive(waiter) => drop(waiter.wake()),
+                RemotePark::Future(unparker) => {
+                    if let Some(park) = unparker.park() {
+                        self.unpark_named(park, Runtime::unpark);
+                    }
+                }
+            }
         }
     }
 }

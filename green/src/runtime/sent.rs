@@ -130,13 +130,13 @@ impl Runtime {
         sent.stalled = true;
         drop(sent);
         std::mem::forget(counted);
-        let again = Box::new(|| {
+        let again = || {
             Runtime::with(|runtime| {
                 runtime.sent.borrow_mut().stalled = false;
                 runtime.spawn_sent();
             });
-        });
-        self.add_timer(self.now() + RETRY, Alarm::Start(self.root(), again));
+        };
+        self.add_timer(self.now() + RETRY, Alarm::start(self.root(), again));
     }
 
     /// Bounds how many run at a time. `None` is no bound.

@@ -114,16 +114,16 @@ impl Origin for Anywhere {
     }
 
     fn park(runtime: &Runtime, reachable: bool, reason: Reason, deadline: Option<Instant>) -> Wake {
-        runtime.park_for_others(reachable, None, reason, deadline)
+        runtime.park_for_primitive(reachable, reason, deadline)
     }
 }
 
 impl Runtime {
     /// Waits, and raises what interrupts that.
     ///
-    /// Who is served and killed in the same turn passes on what it got. A deadline that passes in the same turn has come
-    /// too late; that of a `Timeout` comes again at the next wait. A deadline that has passed before lets the others run
-    /// once.
+    /// A greenthread that is served and killed in the same turn passes on what it got. A deadline that passes in the
+    /// same turn has come too late; that of a `Timeout` comes again at the next wait. A deadline that has passed
+    /// before lets the others run once.
     #[inline]
     pub(crate) fn wait<O: Origin, K, T>(
         &self,

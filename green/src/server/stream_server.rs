@@ -34,6 +34,24 @@ use crate::{AnyGreenThread, GreenPool};
 /// assert_eq!(killed, 0);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// In a pool of the program's, until a handler ends it:
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use green::{GreenPool, StopServe, server::StreamServer};
+///
+/// let listener = green::listen("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// let handlers = GreenPool::new(100);
+/// let server = StreamServer::new(listener, |_stream, _peer| ControlFlow::Break(StopServe))
+///     .pool(&handlers)
+///     .max_accept(1);
+/// green::spawn_n(move || drop(green::connect(address)));
+/// server.serve_forever()?;
+/// assert!(server.is_closed());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct StreamServer<L: Listener> {
     shared: Rc<Shared<L>>,
     life: Lifecycle,
@@ -48,7 +66,7 @@ type Handler<L> =
 struct Shared<L: Listener> {
     listener: L,
     handler: Handler<L>,
-    /// Who accepts, once started.
+    /// The greenthread that accepts, once started.
     acceptor: OnceCell<AnyGreenThread>,
     closed: Cell<bool>,
     /// What ended the accept loop, if not a close.

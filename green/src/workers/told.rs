@@ -1,4 +1,4 @@
-//! What a worker was told, and what it has to be drained then.
+//! What a worker was told: to stop, and by when; and the servers that it drains then.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -68,8 +68,8 @@ impl Told {
         Runtime::with(|runtime| match last <= runtime.now() {
             true => kill_root(runtime),
             false => {
-                let kill = Box::new(|| Runtime::with(kill_root));
-                runtime.add_timer(last, Alarm::Start(runtime.root(), kill));
+                let kill = Alarm::start(runtime.root(), || Runtime::with(kill_root));
+                runtime.add_timer(last, kill);
             }
         });
     }

@@ -1,11 +1,12 @@
 //! The report when nothing can ever run again.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::again::{again, is_again};
-use crate::common::bounded;
+use crate::common::{bounded, until};
 
 /// What a wait that can never end panics with, without the stacks that the environment may ask for.
 #[track_caller]
@@ -170,20 +171,18 @@ fn a_killed_waiter_is_not_in_the_report() {
     });
 }
 
-/// Runs `f` when the others have come as far as they can, and waits for them.
-fn crossed(locks: [impl Fn() + Clone + 'static; 2]) -> String {
-    let [a, b] = locks;
-    let (first_a, first_b) = (a.clone(), b.clone());
-    let one = green::spawn(move || {
-        first_a();
-        green::yield_now();
-        first_b();
-    });
-    let other = green::spawn(move || {
-        b();
-        green::yield_now();
-        a();
-    });
+/// Two greenthreads take a lock each, and when both have theirs that of the other.
+fn crossed([a, b]: [impl Fn() + Clone + 'static; 2]) -> String {
+    let held = Rc::new(Cell::new(0));
+    let cross = |own: &dyn Fn(), others: &dyn Fn(), held: &Cell<u32>| {
+        own();
+        held.set(held.get() + 1);
+        until(|| held.get() == 2);
+        others();
+    };
+    let (first_a, first_b, first_held) = (a.clone(), b.clone(), Rc::clone(&held));
+    let one = green::spawn(move || cross(&first_a, &first_b, &first_held));
+    let other = green::spawn(move || cross(&b, &a, &held));
     let ids = [one.id(), other.id()];
     let report = report(|| green::joinall([&one, &other]));
     for (waits, holds) in [(ids[0], ids[1]), (ids[1], ids[0])] {

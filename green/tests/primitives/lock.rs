@@ -5,18 +5,18 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::common::primitive::{
-    Log, MS, assert_idle, bounded, settle, while_two_unwind, while_unwinding,
+    Log, MS, assert_idle, bounded, settle, spawn_settled, while_two_unwind, while_unwinding,
 };
 use green::lock::{Condition, Lock, Mutex, RLock, RwLock};
 use green::{Barrier, Timeout, Unwinding, WaitGroup};
 
-/// A greenthread that runs `f` on something shared.
+/// A greenthread that runs `f` on something shared, and goes as far as it gets.
 fn with<S: 'static, R: 'static>(
     shared: &Rc<S>,
     f: impl FnOnce(&S) -> R + 'static,
 ) -> green::GreenThread<R> {
     let shared = Rc::clone(shared);
-    green::spawn(move || f(&shared))
+    spawn_settled(move || f(&shared))
 }
 
 #[test]
@@ -101,6 +101,7 @@ fn an_rlock_passes_over_the_killed() {
 fn a_mutex_keeps_others_out_over_waits() {
     bounded(|| {
         let mutex = Rc::new(Mutex::new(0));
+        let held = mutex.lock().unwrap();
         let workers: Vec<_> = (0..10)
             .map(|_| {
                 with(&mutex, |mutex| {
@@ -120,6 +121,7 @@ fn a_mutex_keeps_others_out_over_waits() {
                 .is_err()
         );
         assert!(format!("{mutex:?}").contains("locked"));
+        drop(held);
         workers
             .into_iter()
             .for_each(|worker| worker.join().unwrap());
@@ -267,7 +269,7 @@ fn a_condition_wakes_in_order_and_locks_again() {
             })
             .collect();
         settle();
-        let guard = shared.0.lock().unwrap();
+        let guard = shared.0.try_lock().unwrap();
         shared.1.notify_one();
         settle();
         assert_eq!(log.take(), [], "it has not locked again");
@@ -275,9 +277,13 @@ fn a_condition_wakes_in_order_and_locks_again() {
         settle();
         assert_eq!(log.take(), [(0, 0)]);
         *shared.0.lock().unwrap() = 1;
+        shared.1.notify_one();
+        settle();
+        assert_eq!(log.take(), [(1, 1)]);
         shared.1.notify_all();
         settle();
-        assert_eq!(log.take(), [(1, 1), (2, 1), (3, 1)]);
+        // Which of them is the first to have the lock again is not said.
+        assert_eq!(log.take().len(), 2);
         shared.1.notify_one(); // nobody waits: it is not kept
         let (guard, notified) = shared.1.wait_timeout(shared.0.lock().unwrap(), MS).unwrap();
         assert!(!notified);
@@ -292,7 +298,9 @@ fn a_condition_wakes_in_order_and_locks_again() {
 fn a_condition_is_waited_for_until_it_holds() {
     bounded(|| {
         let shared = Rc::new((Mutex::new(3), Condition::new()));
-        let counter = with(&shared, |(value, changed)| {
+        let counts = Rc::clone(&shared);
+        let counter = green::spawn(move || {
+            let (value, changed) = &*counts;
             for _ in 0..3 {
                 green::yield_now();
                 *value.lock().unwrap() -= 1;
@@ -333,7 +341,7 @@ fn a_notification_is_not_lost_with_the_killed() {
         settle();
         shared.1.notify_one();
         waiters[0].kill(); // notified, and has not run
-        let guard = shared.0.lock().unwrap();
+        let guard = shared.0.try_lock().unwrap();
         settle();
         waiters[1].kill(); // notified, and waits for the lock
         drop(guard);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::common::again::alone;
-use crate::common::{SHORT, bounded, settle, sleep_idle};
+use crate::common::{SHORT, bounded, settle, sleep_idle, until};
 use crate::logged::{keep_log, logged};
 use green::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use green::server::{Lifecycle, Listener, ServerState, StreamServer};
@@ -75,17 +75,6 @@ fn client(address: SocketAddr, word: &str) -> TcpStream {
     let mut client = green::connect(address).unwrap();
     client.write_all(word.as_bytes()).unwrap();
     client
-}
-
-/// Waits until the server has seen what its clients have said.
-fn until(condition: impl Fn() -> bool) {
-    for _ in 0..2000 {
-        if condition() {
-            return;
-        }
-        green::sleep(Duration::from_millis(1));
-    }
-    panic!("it does not come to pass");
 }
 
 #[test]
@@ -273,11 +262,12 @@ fn an_accepted_connection_that_has_not_started_is_waited_for() {
         let from = Rc::clone(&listener);
         let server =
             green::spawn(move || serving.serve(&*from, 10, move |_, _| count.set(count.get() + 1)));
-        // The acceptor has run once, and what it has accepted not yet.
-        green::yield_now();
-        green::yield_now();
-        let open = life.counters().open;
-        assert!(open > 0, "{:?}", life.counters());
+        // The acceptor has run, and what it has accepted last not yet.
+        let is_seen = (0..1000).any(|_| {
+            green::yield_now();
+            life.counters().open > 0
+        });
+        assert!(is_seen, "{:?}", life.counters());
         assert_eq!(life.drain(LONG).killed, 0);
         assert_eq!(served.get(), life.counters().accepted);
         server.join().unwrap().unwrap();
@@ -356,6 +346,42 @@ fn a_server_for_ever_outlives_errors_and_panics_until_it_is_told() {
         (&waiting).write_all(b"last").unwrap();
         assert_eq!(read_all(waiting), "last");
         server.join().unwrap().unwrap();
+    });
+}
+
+/// Gives connections for ever, and never waits.
+struct Eager(Cell<usize>);
+
+impl Listener for Eager {
+    type Stream = usize;
+    type Addr = &'static str;
+
+    fn accept(&self) -> io::Result<(usize, &'static str)> {
+        self.0.set(self.0.get() + 1);
+        Ok((self.0.get(), "nowhere"))
+    }
+
+    fn close(&self) {}
+}
+
+#[test]
+fn a_drain_that_comes_when_the_acceptor_lets_others_run_loses_no_connection() {
+    bounded(|| {
+        for rounds in 1..10 {
+            let life = Lifecycle::new();
+            let listener = Rc::new(Eager(Cell::new(0)));
+            let (serving, from, served) = (life.clone(), Rc::clone(&listener), Rc::default());
+            let count: Rc<Cell<usize>> = Rc::clone(&served);
+            let server = green::spawn(move || {
+                serving.serve(&*from, 1000, move |_, _| count.set(count.get() + 1))
+            });
+            // The acceptor goes on until it has used up its share.
+            (0..rounds).for_each(|_| green::yield_now());
+            assert_eq!(life.drain(LONG).killed, 0);
+            server.join().unwrap().unwrap();
+            assert!(served.get() > 0);
+            assert_eq!(served.get(), listener.0.get());
+        }
     });
 }
 

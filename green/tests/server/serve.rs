@@ -755,16 +755,17 @@ fn options_of_a_listener() {
         green::listen(address).unwrap_err().kind(),
         ErrorKind::AddrInUse
     );
-    // An address with connections that are not forgotten yet.
+    // An address with connections that outlive their listener.
     bounded(|| {
         for reuse in [true, false] {
             let listener = green::listen("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
             let stream = green::connect(address).unwrap();
-            drop(listener.accept().unwrap());
-            drop((listener, stream));
+            let accepted = listener.accept().unwrap();
+            drop(listener);
             let again = ListenBuilder::new().reuse_addr(reuse).listen(address);
             assert_eq!(again.is_ok(), reuse);
+            drop((stream, accepted));
         }
     });
 }

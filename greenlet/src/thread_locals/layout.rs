@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use super::destructors::{self, Own};
 use super::reuse::Reuse;
 use super::segment::{errno, segment};
-use super::storage::{at, birth, call_with, on_host};
+use super::storage::{at, birth, call_with, free, on_host};
 use crate::arch;
 use crate::thread::{Thread, thread, word};
 
@@ -177,7 +177,7 @@ impl Layout {
         };
         for list in 1..lists {
             // SAFETY: inside the description, and allocated by the C library if it is there.
-            unsafe { libc::free(at::<*mut c_void>(pointer, place).add(list).read()) };
+            unsafe { free(at::<*mut c_void>(pointer, place).add(list).read()) };
         }
     }
 

@@ -141,6 +141,18 @@ pub(super) unsafe fn at<T>(pointer: *mut u8, offset: isize) -> *mut T {
     unsafe { pointer.offset(offset).cast() }
 }
 
+/// Frees what is there. Mostly nothing is: then there is no call, of which a storage would make dozens.
+///
+/// # Safety
+/// As for `libc::free`.
+#[inline(always)]
+pub(super) unsafe fn free(place: *mut c_void) {
+    if !place.is_null() {
+        // SAFETY: promised by the caller.
+        unsafe { libc::free(place) };
+    }
+}
+
 /// What the C library takes for the system's number of the thread. It wraps around after a billion: then two greenlets
 /// could have one number, and lock one recursive mutex of C together.
 fn next_id() -> u32 {

@@ -43,7 +43,7 @@ macro_rules! options {
 }
 
 impl OpenOptions {
-    /// Nothing is chosen.
+    /// Options of which none is set.
     #[expect(
         clippy::new_without_default,
         reason = "std has none: what opens nothing is no default"
@@ -56,14 +56,14 @@ impl OpenOptions {
         }
     }
 
-    /// For reading.
+    /// With `true`, opens the file for reading.
     pub fn read(&mut self, read: bool) -> &mut OpenOptions {
         self.options.read(read);
         self.read = read;
         self
     }
 
-    /// For writing.
+    /// With `true`, opens the file for writing.
     pub fn write(&mut self, write: bool) -> &mut OpenOptions {
         self.options.write(write);
         self.write = write;
@@ -71,17 +71,17 @@ impl OpenOptions {
     }
 
     options! {
-        /// For writing at the end.
+        /// With `true`, opens the file for writing at its end.
         append: bool;
-        /// Emptied.
+        /// With `true`, empties the file.
         truncate: bool;
-        /// Made if it does not exist.
+        /// With `true`, makes the file if it does not exist.
         create: bool;
-        /// Made; an error if it exists.
+        /// With `true`, makes the file, and fails if it exists.
         create_new: bool;
-        /// The permissions of a file that is made. As std's `OpenOptionsExt`.
+        /// Sets the permissions of a file that is made, as std's `OpenOptionsExt` does.
         mode: u32;
-        /// Further flags of the system. As std's `OpenOptionsExt`.
+        /// Sets further flags of the system, as std's `OpenOptionsExt` does.
         custom_flags: i32;
     }
 

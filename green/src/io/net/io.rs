@@ -163,15 +163,25 @@ impl<T: AsFd + 'static> Io<T> {
         }
     }
 
-    /// What a `WouldBlock` of the next call says of the direction, if it is made by a poll: whether that is one for which
-    /// the task was woken, the reactor knows.
+    /// As `is_ready`, for a call that is made by a poll: if it is worth its price, what a `WouldBlock` says of the
+    /// direction. Whether it is one for which the task was woken, the reactor knows.
     #[inline]
-    pub(super) fn if_it_would_block(&self, runtime: &Runtime, direction: Direction) -> NotReady {
-        let woken = |token| runtime.reactor(|reactor| reactor.take_woken(token, direction));
-        match self.token.get().is_some_and(woken) {
+    pub(super) fn if_it_would_block(
+        &self,
+        runtime: &Runtime,
+        direction: Direction,
+    ) -> Option<NotReady> {
+        let (ready, woken) = match self.token.get() {
+            Some(token) => runtime.reactor(|reactor| {
+                let ready = reactor.is_ready(token, direction);
+                (ready, ready && reactor.take_woken(token, direction))
+            }),
+            None => (!self.used_up[direction as usize].get(), false),
+        };
+        ready.then_some(match woken {
             true => NotReady::InVain,
             false => NotReady::WouldBlock,
-        }
+        })
     }
 
     /// Takes note that the next call would find nothing.

@@ -15,7 +15,7 @@ use hub_core::{Direction, NotReady};
 use super::io::Io;
 use crate::runtime::Runtime;
 use crate::runtime::backoff::Backoff;
-use crate::runtime::readiness::{self, leave_waker, reason, registered, timed_out};
+use crate::runtime::readiness::{self, Waited, leave_waker, reason, registered, timed_out};
 
 /// A transfer of this size or more may have been cut off by the system's own limit, which lies above it.
 const ALWAYS_WHOLE: usize = 1 << 30;
@@ -113,7 +113,7 @@ impl<T: AsFd + 'static> Io<T> {
     fn run<R>(
         &self,
         direction: Direction,
-        deadline: impl FnOnce(&Runtime) -> Option<Instant>,
+        deadline: impl Fn(&Runtime) -> Option<Instant>,
         mut op: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
         if self.is_nonblocking() {
@@ -122,21 +122,23 @@ impl<T: AsFd + 'static> Io<T> {
         Runtime::with(|runtime| {
             // Before anything was transferred: what a kill or a deadline cuts short here is nothing.
             runtime.spend();
-            if self.is_ready(runtime, direction) {
-                match self.once(direction, NotReady::WouldBlock, &mut op) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => return result,
-                }
-            }
-            let deadline = deadline(runtime);
+            let mut until = None;
+            let mut why = NotReady::WouldBlock;
+            let mut is_ready = self.is_ready(runtime, direction);
             loop {
-                self.wait(runtime, direction, deadline)?;
-                match self.once(direction, NotReady::InVain, &mut op) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.in_vain(runtime, direction, deadline)?;
+                if is_ready {
+                    match self.once(direction, why, &mut op) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        result => return result,
                     }
-                    result => return result,
                 }
+                match why {
+                    NotReady::InVain => self.in_vain(runtime, direction, until)?,
+                    _ => until = deadline(runtime),
+                }
+                self.wait(runtime, direction, until)?;
+                why = NotReady::InVain;
+                is_ready = true;
             }
         })
     }
@@ -152,8 +154,7 @@ impl<T: AsFd + 'static> Io<T> {
             if !runtime.spend_or_wake(cx.waker()) {
                 return Poll::Pending;
             }
-            if self.is_ready(runtime, direction) {
-                let why = self.if_it_would_block(runtime, direction);
+            if let Some(why) = self.if_it_would_block(runtime, direction) {
                 match self.once(direction, why, op) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     result => return Poll::Ready(result),
@@ -176,8 +177,11 @@ impl<T: AsFd + 'static> Io<T> {
         deadline: Option<Instant>,
     ) -> io::Result<()> {
         let token = self.token(runtime)?;
-        let number = self.number();
-        registered(runtime, token, number, direction, deadline).or_raise(reason(number, direction))
+        match registered(runtime, token, self.number(), direction, deadline) {
+            Waited::Ready => Ok(()),
+            // The number is looked up again, so that it is not kept during the wait.
+            ended => ended.or_raise(reason(self.number(), direction)),
+        }
     }
 
     /// What was reported as ready was not. A report beats the deadline that is over in the same turn, so that one is
