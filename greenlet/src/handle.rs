@@ -234,19 +234,11 @@ impl AnyGreenlet {
     /// use greenlet::{AnyGreenlet, Greenlet, main_greenlet};
     ///
     /// #[inline(never)]
-<<<<<<< HEAD
-    /// fn deep() {
-    ///     std::hint::black_box([1u8; 64 * 1024]);
-    /// }
-    /// let g = AnyGreenlet::from(Greenlet::new(|()| {
-    ///     deep(); // In the closure itself the array would lie above where that is left.
-=======
     /// fn touch() {
     ///     std::hint::black_box([1u8; 64 * 1024]);
     /// }
     /// let g = AnyGreenlet::from(Greenlet::new(|()| {
     ///     touch();
->>>>>>> main
     ///     main_greenlet().switch::<(), ()>(()).unwrap();
     ///     "it goes on"
     /// }));
