@@ -47,5 +47,6 @@ pub fn thread_locals() -> Result<(), PatchError> {
     }
     active::allow_threads();
     pthread::answer_as_threads();
+    pthread::real_post();
     Ok(())
 }

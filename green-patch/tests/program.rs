@@ -18,7 +18,9 @@ const NAMES: &str = "recv recvfrom recvmsg recvmmsg send sendto sendmsg sendmmsg
 
 /// Those for threads.
 const THREADS: &str = "syscall sched_yield fork pthread_create pthread_join pthread_mutex_lock pthread_cond_wait \
-    pthread_rwlock_rdlock sem_wait pthread_barrier_init pthread_barrier_destroy pthread_barrier_wait pthread_key_create __cxa_thread_atexit_impl";
+    pthread_rwlock_rdlock sem_wait pthread_barrier_init pthread_barrier_destroy pthread_barrier_wait pthread_key_create __cxa_thread_atexit_impl \
+    mtx_lock mtx_timedlock mtx_unlock cnd_wait cnd_timedwait cnd_signal cnd_broadcast call_once thrd_create thrd_join thrd_sleep \
+    thrd_yield tss_create tss_delete tss_set";
 
 /// A number of so many bytes at this place, lowest first.
 fn number(bytes: &[u8], at: usize, len: usize) -> usize {

@@ -8,7 +8,7 @@ use crate::sys::{self, int, next, sys};
 
 /// The number is about to become another file's, or nobody's: those who wait for it are to hear of that, and nothing that
 /// is remembered of it is good any more.
-pub(super) fn ends(fd: c_int) {
+pub(crate) fn ends(fd: c_int) {
     if is_armed() {
         // First, so that those who are woken see it.
         known::closed(fd);

@@ -26,5 +26,7 @@ mod socket;
 mod splice;
 mod table;
 
+pub(crate) use close::ends;
 pub(crate) use given::{after, before};
+pub(crate) use sleep::nanosleep;
 pub(crate) use table::{Hook, hooks};

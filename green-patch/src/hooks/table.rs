@@ -66,6 +66,10 @@ pub(crate) fn hooks() -> Vec<Hook> {
             pthread::sem_timedwait pthread::sem_clockwait pthread::sem_post pthread::pthread_barrier_init
             pthread::pthread_barrier_destroy pthread::pthread_barrier_wait pthread::pthread_once
             pthread::pthread_join pthread::pthread_create pthread::fork pthread::sched_yield
+            pthread::mtx_lock pthread::mtx_timedlock pthread::mtx_unlock pthread::cnd_wait
+            pthread::cnd_timedwait pthread::cnd_signal pthread::cnd_broadcast pthread::call_once
+            pthread::thrd_create pthread::thrd_join pthread::thrd_sleep pthread::thrd_yield
+            pthread::tss_create pthread::tss_delete pthread::tss_set
             keys::pthread_key_create keys::pthread_key_delete keys::pthread_setspecific;
         Some(Time) => sleep::nanosleep sleep::clock_nanosleep sleep::usleep sleep::sleep;
         None => close::close close::close_range close::closefrom close::dup close::dup2 close::dup3

@@ -3,6 +3,8 @@
 
 mod barrier;
 mod c;
+mod c11;
+mod handlers;
 mod reports;
 mod std_types;
 mod user;

@@ -75,7 +75,7 @@ pub(crate) use reuse::Spare;
 #[cfg(own_thread_locals)]
 use storage as found;
 #[cfg(own_thread_locals)]
-pub(crate) use storage::{Storage, close};
+pub(crate) use storage::{Storage, close, of_host};
 
 /// Says whether greenlets can have thread-locals of their own here: looked at once, thoroughly.
 ///

@@ -187,10 +187,14 @@ impl<T: AsFd + 'static> Io<T> {
     /// Takes note that the next call would find nothing.
     #[inline(never)]
     pub(super) fn note(&self, direction: Direction, why: NotReady) {
+        Runtime::with(|runtime| self.note_here(runtime, direction, why));
+    }
+
+    /// As `note`, as a part of its caller.
+    #[inline(always)]
+    pub(super) fn note_here(&self, runtime: &Runtime, direction: Direction, why: NotReady) {
         match self.token.get() {
-            Some(token) => Runtime::with(|runtime| {
-                runtime.reactor(|reactor| reactor.clear_ready(token, direction, why));
-            }),
+            Some(token) => runtime.reactor(|reactor| reactor.clear_ready(token, direction, why)),
             None => self.used_up[direction as usize].set(true),
         }
     }
@@ -313,6 +317,8 @@ impl Runtime {
 }
 
 impl<T: AsFd + 'static> Drop for Io<T> {
+    // Not inline: the frame of everybody who has a socket would have room for its end.
+    #[inline(never)]
     fn drop(&mut self) {
         self.end_loan();
         self.close();
