@@ -40,12 +40,13 @@ frames: tools    ## the stack frames that every wait goes through are small (x86
 	cargo build --release -p examples --example echo_server
 	cargo run -p tidy --bin frames -- $(TARGET)/release/examples/echo_server
 
-sanitize: tools  ## greenlet and the C interface under AddressSanitizer, ThreadSanitizer and valgrind; greening under valgrind
+sanitize: tools  ## greenlet and the C interface under AddressSanitizer, ThreadSanitizer and valgrind; greening under two of them
 	greenlet/sanitize.sh address $(TARGET)
 	greenlet/sanitize.sh thread $(TARGET)
 	hub-c/sanitize.sh address $(TARGET)
 	hub-c/sanitize.sh thread $(TARGET)
 	hub-c/valgrind.sh $(TARGET)
+	green-patch/sanitize.sh $(TARGET)
 	green-patch/valgrind.sh $(TARGET)
 
 check: tools     ## rustfmt, clippy and rustdoc, warnings denied; the rules of the tree

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use green::pools::Driver;
@@ -86,18 +87,38 @@ impl Driver for Redis {
         self.0.get_connection()
     }
 
-    /// Forgets a transaction that was begun, and what it watches.
+    /// Forgets a transaction that was begun, and what it watches. Answers have no names: that the last one is none of
+    /// somebody else's is found out.
     fn reset(&self, connection: &mut redis::Connection) -> redis::RedisResult<()> {
         match redis::cmd("DISCARD").exec(connection) {
             // There was none.
             Err(error) if !error.is_io_error() && connection.is_open() => {}
             other => other?,
         }
-        redis::cmd("UNWATCH").exec(connection)
+        redis::cmd("UNWATCH").exec(connection)?;
+        in_step(connection)
     }
 
     fn check(&self, connection: &mut redis::Connection) -> redis::RedisResult<()> {
-        redis::cmd("PING").exec(connection)
+        in_step(connection)
+    }
+}
+
+/// Asks what nobody has asked before.
+fn in_step(connection: &mut redis::Connection) -> redis::RedisResult<()> {
+    static ASKED: AtomicU64 = AtomicU64::new(0);
+    let question = format!(
+        "{}-{}",
+        std::process::id(),
+        ASKED.fetch_add(1, Ordering::Relaxed)
+    );
+    let answer: redis::Value = redis::cmd("PING").arg(&question).query(connection)?;
+    match redis::from_redis_value::<String>(answer) {
+        Ok(answer) if answer == question => Ok(()),
+        _ => Err(redis::RedisError::from((
+            redis::ErrorKind::Client,
+            "the answer is to another question",
+        ))),
     }
 }
 

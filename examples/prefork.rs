@@ -1,6 +1,6 @@
 //! cargo run --release -p examples --features servers --example prefork -- 127.0.0.1:8000 [N] [HUB]
 //!
-//! Pre-forked workers: N processes, one for each core unless it is told, that accept from one listener. `/` says
+//! Pre-forked workers: N processes, by default one for each core, that accept from one listener. `/` says
 //! which one answers. One that dies is replaced; SIGTERM has all of them drained.
 
 use std::cell::{Cell, RefCell};

@@ -1,6 +1,6 @@
 //! cargo run --release -p examples --features servers --example workers_http -- 127.0.0.1:8000 [N] [HUB]
 //!
-//! A server of HTTP/1.1 on N workers, one for each core unless it is told: `/` says hello, `/worker` names the worker
+//! A server of HTTP/1.1 on N workers, by default one for each core: `/` says hello, `/worker` names the worker
 //! and counts its requests. SIGTERM drains all of them.
 
 use std::cell::Cell;

@@ -176,7 +176,7 @@ fn plan(options: &Options) -> Plan {
         plan.timers.clone_from(&options.timers);
     }
     plan.rounds = options.rounds.unwrap_or(plan.rounds);
-    // Who says how long it is to take is not cut short.
+    // A run whose length was asked for is not cut short.
     if options.rounds.is_some() || options.window.is_some() {
         plan.limit = None;
     }

@@ -15,6 +15,9 @@
 //! [`run`] starts the calling program again for each sample, so it is to be called early in `main`; and [`main()`] is the
 //! whole command line for a list of hubs. What is measured is in [`Workload`], how in [`Plan`], and what was found in
 //! [`Report`].
+//!
+//! There are no features and no environment variables to set. A [`Plan`] and a [`Report`] are `Send`. It runs on
+//! Unix; it counts system calls where the kernel's tracepoints may be read, on Linux.
 #![forbid(unsafe_code)]
 
 mod cli;

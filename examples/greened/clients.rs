@@ -21,6 +21,7 @@ type Made = Result<Operation, Box<dyn Error>>;
 pub(crate) fn operation(name: &str) -> Made {
     match name {
         "tcp" => tcp(),
+        "curl" => curl(),
         "ureq" => ureq("127.0.0.1"),
         "localhost" => ureq("localhost"),
         "redis" => redis(),
@@ -60,6 +61,25 @@ fn ureq(host: &str) -> Made {
     Ok(Rc::new(move || {
         let text = ureq::get(&url).call()?.body_mut().read_to_string()?;
         assert_eq!(text, "hello");
+        Ok(())
+    }))
+}
+
+/// In C.
+fn curl() -> Made {
+    let url = format!("http://{}/", local::http()?);
+    Ok(Rc::new(move || {
+        let mut text = Vec::new();
+        let mut easy = curl::easy::Easy::new();
+        easy.url(&url)?;
+        let mut transfer = easy.transfer();
+        transfer.write_function(|data| {
+            text.extend_from_slice(data);
+            Ok(data.len())
+        })?;
+        transfer.perform()?;
+        drop(transfer);
+        assert_eq!(text, b"hello");
         Ok(())
     }))
 }

@@ -1,4 +1,5 @@
-//! Servers that answer after a while: plain std::net, but for `green::spawn`.
+//! Servers that answer after a while: plain std::net, but for `green::spawn`, and plain threads in a program that is not
+//! patched.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,18 +12,26 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::OPERATION;
 
 /// Serves each connection by `answer` in a greenthread of its own.
-fn serve(answer: impl Fn(TcpStream) -> io::Result<()> + Clone + 'static) -> io::Result<SocketAddr> {
+fn serve(
+    answer: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
+) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
-    green::spawn(move || {
-        for stream in listener.incoming() {
-            let (answer, stream) = (answer.clone(), stream?);
+    spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answer = answer.clone();
             // A client that breaks off is its own affair.
-            green::spawn(move || drop(answer(stream)));
+            spawn(move || drop(answer(stream)));
         }
-        io::Result::Ok(())
     });
     Ok(address)
+}
+
+fn spawn(f: impl FnOnce() + Send + 'static) {
+    match green_patch::is_monkey_patched("socket") {
+        true => drop(green::spawn(f)),
+        false => drop(std::thread::spawn(f)),
+    }
 }
 
 /// Gives back four bytes.

@@ -5,10 +5,13 @@
 //! ```
 //!
 //! does one operation of 100 ms in each of so many greenthreads and prints how long all of them took. The first argument
-//! is one of sleep, tcp, ureq, localhost (ureq, and a name to look up), redis, postgres, mysql, reqwest, reqwest-each (a
+//! is one of sleep, tcp, curl, ureq, localhost (ureq, and a name to look up), redis, postgres, mysql, reqwest, reqwest-each (a
 //! client for each), rustls, tungstenite, command; channels, channels-threads, crossbeam, mutex, parking_lot, condvar, park.
 //! The servers of redis, postgres and mysql are those that `services/up` has started; the others run in this program, on
 //! the same thread, and are written for std::net.
+//!
+//! With `unpatched` as a third word nothing is patched, and the servers have threads of their own: the operations then go
+//! one after the other, or hang.
 
 mod clients;
 mod local;
@@ -26,25 +29,46 @@ pub(crate) const OPERATION: Duration = Duration::from_millis(100);
 pub(crate) type Operation = Rc<dyn Fn() -> Result<(), Box<dyn std::error::Error>>>;
 
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
-    let (Some(name), Some(Ok(count))) = (words.next(), words.next().map(|word| word.parse()))
-    else {
-        eprintln!("usage: greened ureq|redis|postgres|mysql|... NUMBER");
-        return ExitCode::FAILURE;
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let (name, count, patched) = match words[..] {
+        [name, count] => (name, count.parse(), true),
+        [name, count, "unpatched"] => (name, count.parse(), false),
+        _ => return usage(),
     };
-    if let Err(error) = green_patch::monkey_patch() {
+    let Ok(count) = count else {
+        return usage();
+    };
+    if patched && let Err(error) = green_patch::monkey_patch() {
         eprintln!("{error}");
         return ExitCode::FAILURE;
     }
-    let operation = match clients::operation(&name) {
+    if !patched {
+        end_if_it_hangs(name.to_owned(), OPERATION * count);
+    }
+    let operation = match clients::operation(name) {
         Ok(operation) => operation,
         Err(error) => {
             eprintln!("{name}: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let failed = run(&name, count, &operation);
+    let failed = run(name, count, &operation);
     ExitCode::from(u8::from(failed > 0))
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: greened ureq|redis|postgres|mysql|... NUMBER [unpatched]");
+    ExitCode::FAILURE
+}
+
+/// Ends the process when it has taken far longer than all operations one after the other.
+fn end_if_it_hangs(name: String, sum: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(sum * 4 + Duration::from_secs(2));
+        println!("{name}: hangs");
+        std::process::exit(2);
+    });
 }
 
 /// Prints what came of so many operations at the same time; gives how many failed.

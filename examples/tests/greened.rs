@@ -137,6 +137,29 @@ fn commands_run() {
     all_at_once("command", 1);
 }
 
+/// What the patch changes: without it the operations go one after the other.
+#[test]
+fn unpatched_they_go_one_after_the_other() {
+    for name in ["sleep", "tcp", "ureq", "command", "mutex"] {
+        let output = run("greened", &[name, "3", "unpatched"]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{name}: {output:?}");
+        assert!(
+            text.contains(": 3 of 3 operations, 1 at a time, "),
+            "{text}"
+        );
+    }
+}
+
+/// Without the patch nobody runs who could end the wait.
+#[test]
+fn unpatched_greenthreads_wait_for_each_other_for_ever() {
+    let output = run("greened", &["channels", "1", "unpatched"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text, "channels: hangs\n");
+    assert_eq!(output.status.code(), Some(2));
+}
+
 #[test]
 fn curl_fetches() {
     let output = run("greened_curl", &[&COUNT.to_string()]);

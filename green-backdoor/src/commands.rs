@@ -23,6 +23,9 @@ type Run = dyn Fn(&[&str], &mut dyn Write) -> io::Result<Option<String>>;
 ///     .add("quit", "does nothing: the program is not ended from here", |_args, _out| Ok(None));
 /// assert!(commands.names().any(|name| name == "funca"));
 /// assert!(commands.names().any(|name| name == "greenthreads"));
+///
+/// let commands = commands.remove("greenthreads"); // Not everybody need know of them.
+/// assert!(!commands.names().any(|name| name == "greenthreads"));
 /// ```
 #[derive(Clone)]
 pub struct Commands {

@@ -18,6 +18,19 @@ const BACKLOG: i32 = 16;
 const OWNER: u32 = 0o600;
 
 /// A listener that consoles can be served on: green's TCP and Unix listeners.
+///
+/// ```
+/// use green_backdoor::{Commands, Endpoint, Server};
+///
+/// fn serve_beside<L: Endpoint>(server: &Server, listener: L) {
+///     let server = server.clone();
+///     green::spawn_n(move || drop(server.serve(listener)));
+/// }
+/// let server = Server::new(Commands::new());
+/// serve_beside(&server, green::listen("127.0.0.1:0")?);
+/// server.lifecycle().drain(None);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait Endpoint: Listener + private::Sealed + 'static {}
 
 impl Endpoint for TcpListener {}

@@ -19,6 +19,15 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # Parts
+//!
+//! | part | is |
+//! |---|---|
+//! | [`serve`] | consoles for the clients of a listener, in one line |
+//! | [`Server`] | the same with a banner, limits, scripts and a drain; [`Server::console`] on any pair of streams |
+//! | [`Commands`] | the commands that a client can call |
+//! | [`listen_unix`], [`Endpoint`] | a Unix socket for this user alone; the listeners that can be served |
+//!
 //! # Who can connect
 //!
 //! There is no password: **whoever connects can do everything that the commands can**, as this user. So [`serve`]

@@ -77,6 +77,17 @@ pub fn serve<L: Endpoint>(listener: L, commands: Commands) -> io::Result<Drained
 /// served.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// For others than the users of this machine, and on streams of the program's own:
+///
+/// ```
+/// use green_backdoor::{Commands, Server};
+///
+/// let server = Server::new(Commands::new()).clients(10).open_to_others();
+/// server.console(&b"help\nquit\n"[..], std::io::sink())?;
+/// assert_eq!(server.lifecycle().counters().served, 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Server {
     settings: Settings,
@@ -165,6 +176,14 @@ impl Server {
 
     /// Ends a script that has taken this many operations, at first ten million, with an error. While one runs the other
     /// greenthreads run too.
+    ///
+    /// ```
+    /// use green_backdoor::{Commands, Server};
+    ///
+    /// let server = Server::new(Commands::new()).operations(1_000);
+    /// server.console(&b"loop {}\n"[..], std::io::sink())?; // It ends, with an error that is shown.
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(feature = "rhai")]
     #[must_use]
     pub fn operations(mut self, most: u64) -> Server {

@@ -26,7 +26,7 @@ pub(crate) struct Session<R> {
     peer: String,
 }
 
-/// Whether a session goes on.
+/// What becomes of a session after a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// With a prompt.

@@ -66,6 +66,21 @@ pub fn serve(listener: TcpListener) -> io::Result<Drained> {
 /// served.join().unwrap()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// For a network that is trusted, behind a proxy:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let console = green_console::Console::new()
+///     .with_token("sixteen-bytes-or-more")
+///     .open_to_others()
+///     .host("console.example")
+///     .read_only()
+///     .blocked_after(Duration::from_millis(20))
+///     .always();
+/// assert_eq!(console.token(), "sixteen-bytes-or-more");
+/// ```
 #[derive(Clone)]
 pub struct Console {
     settings: Settings,
@@ -145,7 +160,7 @@ impl Console {
         self
     }
 
-    /// Warns of greenthreads that keep the others from running for at least so long: 100 ms unless it is told.
+    /// Warns of greenthreads that keep the others from running for at least so long, by default 100 ms.
     #[must_use]
     pub fn blocked_after(mut self, time: Duration) -> Console {
         self.settings.blocked = time;

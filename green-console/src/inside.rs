@@ -48,7 +48,7 @@ pub(crate) struct Warning {
     pub(crate) at: u64,
     /// For how long the others were kept waiting.
     pub(crate) seconds: f64,
-    /// Who did so, if that is known.
+    /// The greenthread that did so, if it is known.
     pub(crate) greenthread: Option<u64>,
     pub(crate) name: Option<String>,
     pub(crate) spawned_at: Option<String>,
@@ -126,7 +126,7 @@ impl Inside {
     }
 }
 
-/// Somebody records.
+/// While it lives, a recording is made.
 pub(crate) struct RecordingTurn(Rc<Inside>);
 
 impl Drop for RecordingTurn {

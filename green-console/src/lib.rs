@@ -11,6 +11,14 @@
 //! each waits, run time, age, name, place of spawn), by place of spawn, as a tree, who waits for whom, waits for
 //! descriptors, timers, and who has kept the others from running. A click shows a stack.
 //!
+//! # Parts
+//!
+//! | part | is |
+//! |---|---|
+//! | [`serve`] | a console in one line |
+//! | [`Console`] | a console with settings: its token, who may look, what it warns of |
+//! | `spans` | spans of the crate tracing that belong to greenthreads, with the feature `tracing` |
+//!
 //! # What is served
 //!
 //! | path | is |
@@ -44,7 +52,13 @@
 //! # Spans
 //!
 //! With the feature `tracing` a greenthread has its own spans of the crate of that name, and log lines name it:
-//! `spans`.
+//! `spans`. This is the only feature, and it is off by default.
+//!
+//! # Threads, panics, platforms
+//!
+//! A [`Console`] stays on its OS thread. [`Console::new`] panics if the system has no random numbers. There are no
+//! environment variables. Platforms are those of green; the memory and the descriptors of the process are known on
+//! Linux alone.
 #![forbid(unsafe_code)]
 
 mod access;

@@ -126,6 +126,25 @@ impl SwitchObserver for Mover {
 ///
 /// It works in every thread. One that enters spans gets an [observer of its switches](observe_switches), which costs each
 /// of them some tens of nanoseconds, and a little more for each span that is moved.
+///
+/// ```
+/// use green_console::spans::GreenthreadSpans;
+/// use tracing_subscriber::layer::SubscriberExt;
+///
+/// let subscriber = tracing_subscriber::registry().with(GreenthreadSpans);
+/// tracing::subscriber::set_global_default(subscriber)?;
+///
+/// let request = tracing::info_span!("request");
+/// let handler = green::spawn(move || {
+///     let _entered = request.entered();
+///     green::yield_now(); // The others are not in this span meanwhile.
+///     tracing::Span::current().metadata().map(|span| span.name())
+/// });
+/// green::yield_now();
+/// assert!(tracing::Span::current().is_none());
+/// assert_eq!(handler.join().unwrap(), Some("request"));
+/// # Ok::<(), tracing::subscriber::SetGlobalDefaultError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GreenthreadSpans;
 

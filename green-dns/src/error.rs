@@ -65,9 +65,14 @@ impl ErrorKind {
 ///
 /// let error = Error::new(ErrorKind::NotFound, "no.example", "there is no such name");
 /// assert_eq!(error.to_string(), "cannot resolve \"no.example\": there is no such name");
+/// assert_eq!(error.asked(), "no.example");
 /// let error = std::io::Error::from(error);
 /// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
 /// assert!(error.get_ref().is_some_and(|inner| inner.is::<Error>()));
+///
+/// let error = Error::timed_out("www.example", "no answer within 10 s");
+/// assert_eq!(error.kind(), ErrorKind::TryAgain);
+/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::TimedOut);
 /// ```
 #[derive(Debug)]
 pub struct Error {
@@ -115,7 +120,7 @@ impl Error {
         self
     }
 
-    /// The kind.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

@@ -62,6 +62,7 @@ pub enum SockType {
 ///
 /// let hints = Hints::new().family(Family::V6).v4mapped(true);
 /// assert!(hints.v4mapped && !hints.all);
+/// assert!(hints.all(true).all);
 /// let hints = Hints::new().passive(true).addrconfig(true).canonical_name(true);
 /// assert!(hints.passive && hints.addrconfig && hints.canonical_name);
 /// let hints = Hints::new().numeric_host(true).numeric_service(true);
@@ -204,7 +205,7 @@ pub struct HostEntry {
 }
 
 impl HostEntry {
-    /// An entry of these.
+    /// An entry with this canonical name, these other names and these addresses.
     pub fn new(
         name: impl Into<String>,
         aliases: Vec<String>,
@@ -221,8 +222,10 @@ impl HostEntry {
 /// What `getnameinfo` is to do: the flags of the C function.
 ///
 /// ```
-/// let flags = green_dns::NameFlags::new().numeric_host(true);
-/// assert!(flags.numeric_host && !flags.datagram);
+/// let flags = green_dns::NameFlags::new().numeric_host(true).numeric_service(true);
+/// assert!(flags.numeric_host && flags.numeric_service);
+/// let flags = green_dns::NameFlags::new().name_required(true).datagram(true);
+/// assert!(flags.name_required && flags.datagram);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -59,6 +59,12 @@
 //! let found = table.getaddrinfo(Some("127.1"), Some("http"), Hints::new().socktype(SockType::Stream))?;
 //! assert_eq!(found[0].address, ([127, 0, 0, 1], 80).into());
 //! assert_eq!(table.lookup("www2", 80).unwrap_err().kind(), ErrorKind::NotFound);
+//!
+//! assert_eq!(table.find("printer", None)?.name, "printer");
+//! assert_eq!(table.gethostbyname_ex("www")?.addresses.len(), 1);
+//! let printer = ([192, 0, 2, 1], 80).into();
+//! let (host, service) = table.getnameinfo(&printer, NameFlags::new())?;
+//! assert_eq!((&*host, &*service), ("printer", "http"));
 //! # Ok::<(), Error>(())
 //! ```
 //!

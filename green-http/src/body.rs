@@ -67,6 +67,40 @@ impl Facts {
 /// can serve another request.
 ///
 /// A client that asks with `Expect: 100-continue` is told to go on at the first read.
+///
+/// ```
+/// use std::io::{self, Read};
+/// use green_http::{Body, Request, Response, Server};
+///
+/// let server = Server::new(|mut request: Request<Body>| -> io::Result<Response> {
+///     if request.uri().path() == "/text" {
+///         return Ok(request.into_body().into_string()?.to_uppercase().into());
+///     } else if request.uri().path() == "/bytes" {
+///         return Ok(request.into_body().into_bytes()?.into());
+///     }
+///     let body = request.body_mut();
+///     body.continue_with([]); // No fields beside the 100 Continue, if the client waits for one.
+///     if body.is_empty() || body.remaining() != Some(12) {
+///         return Ok("there are twelve bytes at other times".into());
+///     }
+///     body.read_exact(&mut [0; 7])?;
+///     let mut rest = Vec::new();
+///     while let Some(piece) = body.next_piece()? {
+///         rest.extend_from_slice(&piece);
+///     }
+///     assert!(body.trailers().is_none());
+///     Ok(rest.into())
+/// });
+/// # use std::io::Write;
+/// # let listener = green::listen("127.0.0.1:0")?;
+/// # let mut client = green::connect(listener.local_addr()?)?;
+/// # green::spawn_n(move || drop(server.serve(listener)));
+/// # client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 12\r\n\r\nhello, world")?;
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer)?;
+/// # assert!(answer.ends_with("\r\n\r\nworld"), "{answer}");
+/// # Ok::<(), io::Error>(())
+/// ```
 pub struct Body {
     /// `None` if there never was one: most requests have none, and are moved about.
     content: Option<Box<Reading>>,
@@ -158,10 +192,19 @@ impl Body {
         Ok(bytes)
     }
 
-    /// What JSON says.
+    /// Parses what of the body has not been read as JSON.
     ///
     /// # Errors
     /// As a read; `InvalidData` if it is no JSON or not that of a `T`.
+    ///
+    /// ```
+    /// use green_http::{Body, Request, Response, Server};
+    ///
+    /// let _server = Server::new(|request: Request<Body>| -> std::io::Result<Response> {
+    ///     let numbers: Vec<u32> = request.into_body().into_json()?;
+    ///     Ok(format!("the sum is {}\n", numbers.iter().sum::<u32>()).into())
+    /// });
+    /// ```
     #[cfg(feature = "json")]
     pub fn into_json<T: serde::de::DeserializeOwned>(self) -> io::Result<T> {
         let bytes = self.into_bytes()?;
@@ -307,7 +350,7 @@ impl Drop for Body {
             return;
         };
         self.facts.body_in_use.set(false);
-        // Who waits for leave to send it is not given any: the connection is closed instead. A stream of HTTP/2 is
+        // A client that waits for a 100 Continue gets none: the connection is closed instead. A stream of HTTP/2 is
         // reset, which costs the others nothing.
         if !reading.expects && !self.facts.http2 {
             let former = self.facts.leftover.replace(Some(source));

@@ -1,17 +1,22 @@
-//! One coarse clock for all deadlines of a server: a look at a cell instead of a timer for each request.
+//! One coarse clock for all deadlines of a server: a look at a cell instead of a timer for each request. It also sees
+//! which connections are idle.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use green::AnyGreenThread;
 use slab::Slab;
 
 use crate::limits::Timeouts;
+use crate::rest::{Due, Held, Rest};
 
 /// Between two ticks, at least and at most.
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_millis(500);
+/// So many stacks are trimmed before the others run.
+const TRIMMED: usize = 64;
 
 /// Its time stands still between two ticks. What is due is due up to two ticks late and never early.
 #[derive(Debug)]
@@ -20,18 +25,30 @@ pub(crate) struct CoarseClock {
     now: Cell<Instant>,
     watched: RefCell<Slab<Rc<Deadlines>>>,
     ticks: Cell<bool>,
+    pub(crate) held: Held,
 }
 
-/// The deadlines of one connection, and whom to wake when one has passed.
+/// The deadlines of one connection, and whom to wake when one has passed or it has been idle for long.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     pub(crate) read: Cell<Option<Instant>>,
     pub(crate) write: Cell<Option<Instant>>,
     pub(crate) request: Cell<Option<Instant>>,
+    pub(crate) rest: Cell<Rest>,
     waker: RefCell<Option<Waker>>,
+    /// The greenthread that has the connection.
+    greenthread: Option<AnyGreenThread>,
 }
 
 impl Deadlines {
+    /// Those of the connection that the calling greenthread has.
+    pub(crate) fn of_connection() -> Rc<Deadlines> {
+        Rc::new(Deadlines {
+            greenthread: Some(green::current()),
+            ..Deadlines::default()
+        })
+    }
+
     /// Has the task woken when a deadline has passed.
     pub(crate) fn wake_by(&self, waker: &Waker) {
         let known = matches!(&*self.waker.borrow(), Some(known) if known.will_wake(waker));
@@ -62,7 +79,13 @@ impl CoarseClock {
             now: Cell::new(green::time::now()),
             watched: RefCell::default(),
             ticks: Cell::new(false),
+            held: Held::default(),
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_unused(&self) -> bool {
+        self.watched.borrow().is_empty()
     }
 
     /// The time of the last tick.
@@ -112,27 +135,35 @@ impl CoarseClock {
                 if clock.watched.borrow().is_empty() {
                     break;
                 }
-                clock.tick();
+                for (at, greenthread) in clock.tick().iter().enumerate() {
+                    greenthread.trim_stack();
+                    if (at + 1).is_multiple_of(TRIMMED) {
+                        green::yield_now();
+                    }
+                }
             }
         });
     }
 
-    fn tick(&self) {
+    /// Wakes whom there is something for, and gives those whose stacks can be trimmed.
+    fn tick(&self) -> Vec<AnyGreenThread> {
         let now = green::time::now();
         self.now.set(now);
-        // A waker is woken outside the borrow: it may be code of others.
-        let passed: Vec<Waker> = {
-            let watched = self.watched.borrow();
-            let passed = watched
-                .iter()
-                .filter(|(_, deadlines)| deadlines.has_passed(now));
-            passed
-                .filter_map(|(_, deadlines)| deadlines.waker.borrow().clone())
-                .collect()
-        };
-        for waker in passed {
+        let (mut wake, mut trim) = (Vec::new(), Vec::new());
+        for (_, deadlines) in &*self.watched.borrow() {
+            let (rest, due) = deadlines.rest.get().after_tick();
+            deadlines.rest.set(rest);
+            if due == Due::Wake || deadlines.has_passed(now) {
+                wake.extend(deadlines.waker.borrow().clone());
+            } else if due == Due::Trim {
+                trim.extend(deadlines.greenthread.clone());
+            }
+        }
+        // Outside the borrow: a waker may be code of others.
+        for waker in wake {
             waker.wake();
         }
+        trim
     }
 }
 

@@ -1,11 +1,12 @@
 //! One connection from its first byte to its last.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use green::future::block_on;
@@ -17,11 +18,13 @@ use hyper::server::conn::http1;
 
 use crate::body::Facts;
 use crate::clock::{CoarseClock, Deadlines};
+use crate::holder::{Holder, Http1};
 use crate::hyper_io::HyperIo;
+use crate::rest::Rest;
 use crate::server::Config;
 use crate::service::{Answering, Service};
 use crate::transport::{Peer, Transport};
-use crate::upgrade::Upgraded;
+use crate::upgrade::{TakeOver, Upgraded};
 use crate::wire::Wire;
 
 /// A client that was refused may still be sending. So long, and so much of it, is read, for else the system would take
@@ -41,53 +44,22 @@ impl Drop for Workers {
 }
 
 /// Serves a connection to its end.
+///
+/// Its frame is there for as long as the connection is, and so are those of what waits in it: what makes and ends the
+/// connection has frames of its own.
 pub(crate) fn serve<T: Transport>(
-    mut transport: T,
+    transport: T,
     peer: Peer,
     config: &Rc<Config>,
     clock: &Rc<CoarseClock>,
     connection: Rc<server::Connection>,
 ) -> io::Result<()> {
-    transport.prepare();
-    let timeout = Timeout::new(config.rules.timeouts.head);
-    match timeout.run(|| transport.handshake()) {
-        Ok(shaken) => shaken?,
-        Err(elapsed) => return Err(io::Error::new(ErrorKind::TimedOut, elapsed)),
-    }
-    let http2 = transport.protocol().as_deref() == Some(b"h2");
-    let security = transport.security();
-    let watched = clock.watch(Rc::new(Deadlines::default()));
-    let wire = Wire::new(transport, Rc::clone(&config.rules), watched);
-    let http2 = http2
-        || (cfg!(feature = "http2")
-            && config.http2
-            && block_on(poll_fn(|cx| {
-                watch(&wire, &connection, cx);
-                let preface = wire.poll_preface(cx);
-                connection.set_idle(wire.is_idle());
-                preface
-            }))?);
-    let facts = Rc::new(Facts {
-        peer,
-        security,
-        notes: Rc::clone(&wire.notes),
-        deadlines: Rc::clone(&wire.watched.deadlines),
-        leftover: RefCell::default(),
-        body_in_use: Cell::new(false),
-        take_over: RefCell::default(),
-        workers: GreenPool::new(usize::MAX),
-        http2,
-        requests: Cell::new(0),
-    });
+    let (wire, security) = open(transport, config, clock)?;
+    let http2 = wire.transport().protocol().as_deref() == Some(b"h2")
+        || (cfg!(feature = "http2") && config.http2 && has_preface(&wire, &connection)?);
+    let service = answering(&wire, peer, security, http2, config, &connection);
+    let facts = Rc::clone(&service.0.facts);
     let workers = Workers(facts.workers.clone());
-    let service = Service(Rc::new(Answering {
-        config: Rc::clone(config),
-        facts: Rc::clone(&facts),
-        connection: Rc::clone(&connection),
-        clock: Rc::clone(clock),
-        #[cfg(feature = "http2")]
-        stream: RefCell::default(),
-    }));
     let served = match http2 {
         false => serve_http1(&wire, service, &facts, &connection),
         #[cfg(feature = "http2")]
@@ -102,17 +74,89 @@ pub(crate) fn serve<T: Transport>(
     let _ = workers.0.waitall();
     served?;
     match facts.take_over.take() {
-        Some(take) => {
-            block_on(poll_fn(|cx| wire.poll_write_held(cx)))?;
-            let ahead = wire.take_input();
-            if let Some(transport) = wire.into_transport() {
-                connection.set_idle(false);
-                take(Upgraded::new(transport, ahead));
-            }
-            Ok(())
-        }
+        Some(take) => take_over(wire, &connection, take),
         None => end(&wire, &connection),
     }
+}
+
+type Security = Option<Rc<dyn Any>>;
+
+/// What comes before HTTP.
+#[inline(never)]
+fn open<T: Transport>(
+    mut transport: T,
+    config: &Rc<Config>,
+    clock: &Rc<CoarseClock>,
+) -> io::Result<(Rc<Wire<T>>, Security)> {
+    transport.prepare();
+    let timeout = Timeout::new(config.rules.timeouts.head);
+    match timeout.run(|| transport.handshake()) {
+        Ok(shaken) => shaken?,
+        Err(elapsed) => return Err(io::Error::new(ErrorKind::TimedOut, elapsed)),
+    }
+    let security = transport.security();
+    let watched = clock.watch(Deadlines::of_connection());
+    let wire = Wire::new(transport, Rc::clone(&config.rules), watched);
+    Ok((wire, security))
+}
+
+/// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.
+#[inline(never)]
+fn has_preface<T: Transport>(wire: &Wire<T>, connection: &server::Connection) -> io::Result<bool> {
+    block_on(poll_fn(|cx| {
+        watch(wire, connection, cx);
+        let preface = wire.poll_preface(cx);
+        connection.set_idle(wire.is_idle());
+        wire.watched.deadlines.rest.set(Rest::Light(0));
+        preface
+    }))
+}
+
+#[inline(never)]
+fn answering<T: Transport>(
+    wire: &Wire<T>,
+    peer: Peer,
+    security: Security,
+    http2: bool,
+    config: &Rc<Config>,
+    connection: &Rc<server::Connection>,
+) -> Service {
+    let facts = Rc::new(Facts {
+        peer,
+        security,
+        notes: Rc::clone(&wire.notes),
+        deadlines: Rc::clone(&wire.watched.deadlines),
+        leftover: RefCell::default(),
+        body_in_use: Cell::new(false),
+        take_over: RefCell::default(),
+        workers: GreenPool::new(usize::MAX),
+        http2,
+        requests: Cell::new(0),
+    });
+    Service(Rc::new(Answering {
+        config: Rc::clone(config),
+        facts,
+        connection: Rc::clone(connection),
+        clock: Rc::clone(&wire.watched.clock),
+        #[cfg(feature = "http2")]
+        stream: RefCell::default(),
+    }))
+}
+
+/// Gives the connection to what its handler has left for it.
+#[inline(never)]
+fn take_over<T: Transport>(
+    wire: Rc<Wire<T>>,
+    connection: &server::Connection,
+    take: TakeOver,
+) -> io::Result<()> {
+    block_on(poll_fn(|cx| wire.poll_write_held(cx)))?;
+    let ahead = wire.take_input();
+    if let Some(transport) = wire.into_transport() {
+        connection.set_idle(false);
+        take(Upgraded::new(transport, ahead));
+    }
+    Ok(())
 }
 
 /// Has the connection's task woken for what comes from elsewhere, and takes note of a drain.
@@ -134,20 +178,16 @@ fn serve_http1<T: Transport>(
     facts: &Facts,
     connection: &server::Connection,
 ) -> io::Result<()> {
-    let config = Rc::clone(&service.0.config);
     #[cfg(feature = "tower")]
-    if config.tower.is_some() {
+    if service.0.config.tower.is_some() {
         return serve_tower(wire, service, facts, connection);
     }
-    let io = HyperIo(Rc::clone(wire));
-    let http = apart(|| config.http1.serve_connection(io, service));
-    drive(
-        http,
-        |http| http.graceful_shutdown(),
-        wire,
-        facts,
-        connection,
-    )
+    let make = || {
+        let io = HyperIo(Rc::clone(wire));
+        let http = service.0.config.http1.serve_connection(io, service.clone());
+        Box::new(http)
+    };
+    drive(make, wire, facts, connection)
 }
 
 /// The same for a service that may take the connection over.
@@ -159,52 +199,63 @@ fn serve_tower<T: Transport>(
     facts: &Facts,
     connection: &server::Connection,
 ) -> io::Result<()> {
-    let config = Rc::clone(&service.0.config);
-    let (io, bridge) = crate::bridge::bridge(wire);
-    let http = apart(|| config.http1.serve_connection(io, service).with_upgrades());
-    drive(
-        http,
-        |http| http.graceful_shutdown(),
-        wire,
-        facts,
-        connection,
-    )?;
+    let bridge = RefCell::new(None);
+    let make = || {
+        let (io, new) = crate::bridge::bridge(wire);
+        let former = bridge.replace(Some(new));
+        drop(former);
+        let http = service.0.config.http1.serve_connection(io, service.clone());
+        Box::new(http.with_upgrades())
+    };
+    drive(make, wire, facts, connection)?;
+    let Some(bridge) = bridge.into_inner() else {
+        return Ok(());
+    };
     // Of what was not taken over, this end of the pipe has ended as well.
     bridge.end_of_http();
     connection.set_idle(false);
     match wire.notes.refused.get() {
-        None => bridge.carry(),
+        None => bridge.carry(connection),
         Some(_) => Ok(()),
     }
 }
 
-/// Puts what `make` makes apart from this stack, where it would push what each request needs to further pages.
-#[inline(never)]
-fn apart<R>(make: impl FnOnce() -> R) -> Pin<Box<R>> {
-    Box::pin(make())
-}
-
-/// Drives hyper to its end.
-fn drive<T: Transport, C: Future<Output = hyper::Result<()>>>(
-    mut http: Pin<Box<C>>,
-    shut_down: impl Fn(Pin<&mut C>),
+/// Drives hyper to its end, one after another: each is let go while the connection is idle.
+fn drive<T: Transport, C: Http1>(
+    make: impl Fn() -> Box<C>,
     wire: &Wire<T>,
     facts: &Facts,
     connection: &server::Connection,
 ) -> io::Result<()> {
     let mut told = false;
+    let mut holder = Holder::new(wire);
     let served = block_on(poll_fn(|cx| {
         watch(wire, connection, cx);
         loop {
-            let polled = http.as_mut().poll(cx);
-            connection.set_idle(wire.is_idle());
+            let http = match &mut holder.http {
+                Some(http) => http,
+                None => {
+                    let passed = wire.poll_passed(cx, |_| ());
+                    if passed.is_pending() {
+                        connection.set_idle(wire.is_idle());
+                        wire.watched.deadlines.rest.set(Rest::Light(0));
+                    }
+                    match ready!(passed)? {
+                        true => holder.hold(&make),
+                        false => return Poll::Ready(Ok(())),
+                    }
+                }
+            };
+            let polled = Pin::new(&mut *http).poll(cx);
+            let is_idle = wire.is_idle();
+            connection.set_idle(is_idle);
             if let Poll::Ready(served) = polled {
                 return Poll::Ready(served.map_err(io::Error::other));
             }
             // Told before, it would look at no request that has come already. If there is none, the wire ends it.
             if !told && connection.is_draining() && wire.notes.under_way.get() > 0 {
                 told = true;
-                shut_down(http.as_mut());
+                http.shut_down();
                 continue;
             }
             if wire.is_late() {
@@ -214,9 +265,18 @@ fn drive<T: Transport, C: Future<Output = hyper::Result<()>>>(
                     "the request took too long",
                 )));
             }
-            if !drain_leftover(facts, wire.rules.limits.drain, cx) {
-                return Poll::Pending;
+            if drain_leftover(facts, wire.rules.limits.drain, cx) {
+                continue;
             }
+            if is_idle && wire.lets_hyper_go() {
+                holder.let_go()?;
+                continue;
+            }
+            wire.watched.deadlines.rest.set(match is_idle {
+                true => Rest::Idle(0),
+                false => Rest::Busy,
+            });
+            return Poll::Pending;
         }
     }));
     match served {
@@ -262,7 +322,8 @@ fn poll_leftover(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<usize
     })
 }
 
-/// Says the last that there is to say, and ends the connection so that the client can hear it.
+/// Sends the answer to what was refused, if there is one, and ends the connection so that the client can read it.
+#[inline(never)]
 fn end<T: Transport>(wire: &Wire<T>, connection: &server::Connection) -> io::Result<()> {
     let refused = wire.notes.refused.get();
     if let Some(refusal) = refused.filter(|_| !wire.notes.told.get()) {

@@ -15,26 +15,45 @@ use crate::transport::Peer;
 pub(crate) type Hook = Rc<dyn Fn(&Record)>;
 
 /// What a log says of one request and its answer.
+///
+/// ```
+/// use green_http::{Response, Server};
+///
+/// let server = Server::new(|_| Response::new("hello\n")).after(|record| {
+///     // 127.0.0.1 - - [27/Nov/2026:07:40:27 +0000] "GET / HTTP/1.1" 200 6 "-" "-"
+///     println!("{}", record.common_log(false));
+///     if let Some(client) = record.forwarded_for() {
+///         println!("{client} was served in {:?}", record.duration);
+///     }
+/// });
+/// # use std::io::{Read, Write};
+/// # let listener = green::listen("127.0.0.1:0")?;
+/// # let mut client = green::connect(listener.local_addr()?)?;
+/// # green::spawn_n(move || drop(server.serve(listener)));
+/// # client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")?;
+/// # client.read_to_end(&mut Vec::new())?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Record {
-    /// Who has asked.
+    /// The address of the client.
     pub peer: Peer,
-    /// The request.
+    /// The method of the request.
     pub method: Method,
-    /// Its target, as it came.
+    /// The target of the request, as it came.
     pub uri: Uri,
-    /// Its version.
+    /// The version of HTTP that the request was sent in.
     pub version: Version,
-    /// Its header fields.
+    /// The header fields of the request.
     pub headers: HeaderMap,
-    /// When its head had come.
+    /// When the head of the request had come.
     pub time: SystemTime,
-    /// The answer.
+    /// The status of the answer.
     pub status: StatusCode,
-    /// Bytes of its content that were sent.
+    /// Bytes of the answer's content that were sent.
     pub bytes: u64,
-    /// How long all of it took.
+    /// How long request and answer took together.
     pub duration: Duration,
     /// False if the answer was cut off.
     pub complete: bool,

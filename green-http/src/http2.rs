@@ -13,6 +13,7 @@ use hyper::server::conn::http2;
 
 use crate::connection::watch;
 use crate::hyper_io::HyperIo;
+use crate::rest::Rest;
 use crate::service::{Answering, Service};
 use crate::transport::Transport;
 use crate::wire::Wire;
@@ -68,7 +69,13 @@ pub(crate) fn serve<T: Transport>(
             Pin::new(&mut http).graceful_shutdown();
         }
         let polled = Pin::new(&mut http).poll(cx);
-        connection.set_idle(wire.is_idle());
+        let is_idle = wire.is_idle();
+        connection.set_idle(is_idle);
+        // hyper remembers too much of such a connection to be let go.
+        wire.watched.deadlines.rest.set(match is_idle {
+            true => Rest::Light(0),
+            false => Rest::Busy,
+        });
         polled.map_err(io::Error::other)
     }))
 }

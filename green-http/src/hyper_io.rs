@@ -30,6 +30,7 @@ impl<T: Transport> Write for HyperIo<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.0.notes.asked.set(false);
         self.0.poll_write(cx, buf)
     }
 
@@ -38,7 +39,11 @@ impl<T: Transport> Write for HyperIo<T> {
             return Poll::Ready(Ok(()));
         }
         ready!(self.0.poll_write_held(cx))?;
-        Pin::new(&mut *self.0.transport.borrow_mut()).poll_flush(cx)
+        let flushed = Pin::new(&mut *self.0.transport.borrow_mut()).poll_flush(cx);
+        if flushed.is_pending() {
+            self.0.notes.asked.set(false);
+        }
+        flushed
     }
 
     /// hyper is done. The connection is ended by those who own it.

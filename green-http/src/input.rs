@@ -57,16 +57,8 @@ impl Input {
             && (self.opaque || self.guard.is_between())
     }
 
-    /// Hands on what the guard has let through. False if that is nothing.
-    pub(crate) fn hand_on(
-        &mut self,
-        buf: &mut ReadBufCursor<'_>,
-        rules: &Rules,
-        notes: &Notes,
-    ) -> bool {
-        if self.passed == 0 {
-            return false;
-        }
+    /// Hands on what the guard has let through.
+    pub(crate) fn hand_on(&mut self, buf: &mut ReadBufCursor<'_>, rules: &Rules, notes: &Notes) {
         let bytes = &self.bytes[self.start..self.start + self.passed];
         self.begun = true;
         if std::mem::take(&mut self.head) {
@@ -80,7 +72,6 @@ impl Input {
         buf.put_slice(&bytes[..len]);
         self.start += len;
         self.passed -= len;
-        true
     }
 
     /// Asks the guard how much of what has come may go on, if nothing may as yet.

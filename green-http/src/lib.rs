@@ -1,9 +1,21 @@
 //! An HTTP server of blocking handlers, as simple as `eventlet.wsgi.server`, on green threads.
 //!
-//! ```no_run
-//! use green_http::Response;
+//! ```
+//! use std::io::{Read, Write};
+//! use green_http::{Body, Request, Response};
 //!
-//! green_http::serve(green::listen("127.0.0.1:8000")?, |request| Response::new("Hello, World!\n"))?;
+//! let listener = green::listen("127.0.0.1:0")?;
+//! let mut client = green::connect(listener.local_addr()?)?;
+//! green::spawn_n(move || {
+//!     let answer = |request: Request<Body>| Response::new(format!("you ask for {}\n", request.uri()));
+//!     let served = green_http::serve(listener, answer);
+//!     println!("the server has ended: {served:?}");
+//! });
+//!
+//! client.write_all(b"GET /hello HTTP/1.0\r\n\r\n")?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//! assert!(answer.ends_with("\r\n\r\nyou ask for /hello\n"));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -11,13 +23,45 @@
 //! JSON (feature `json`), a reader, an iterator, a callback that writes, or a `Result` of any of them. It may wait for
 //! whatever a greenthread may wait for; the other connections go on meanwhile. [`Body`] is read as a file is.
 //!
-//! [`Server`] has the rest: limits, deadlines, hooks, an access log, and a [life](green::server::Lifecycle) that ends
-//! with a drain. [`Server::factory`] serves on all cores.
+//! HTTP/1.0 and 1.1 are served, by [hyper]. What hyper would let through and another server might understand
+//! otherwise is refused before hyper sees it: several Host fields, lines without CR, contradicting lengths and their
+//! like.
 //!
-//! HTTP/1.0 and 1.1 are served, HTTP/2 with the feature `http2`, and with the feature `tower` the services of that
-//! name, such as axum's Router, on any hub. The protocol itself is [hyper]'s. What it would let through and
-//! another server might understand otherwise is refused before it sees it: several Host fields, lines without CR,
-//! contradicting lengths and their like.
+//! A connection that is idle gives up what it does not need: after a tick of the coarse clock that also looks at the
+//! deadlines it keeps some 9 KiB, its stack included.
+//!
+//! # Parts
+//!
+//! | part | is |
+//! |---|---|
+//! | [`serve`] | a server in one line |
+//! | [`Server`] | a server with limits, deadlines, hooks, an access log and a [life cycle](green::server::Lifecycle) |
+//! | [`Server::factory`] | the same on all cores, with a handler for each |
+//! | [`Request`], [`Body`], [`RequestExt`] | what a handler gets: request, body, what is known of the connection |
+//! | [`Response`], [`Content`], [`Writer`] | what a handler gives: an answer, and the kinds of bodies |
+//! | [`Upgraded`] | a connection that another protocol has taken over |
+//! | [`Record`] | what a log says of a request and its answer |
+//! | [`Transport`], [`Peer`] | streams that HTTP is spoken over, and where they come from |
+//! | [`format_date_time`] | a date as HTTP writes it |
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `http2` | HTTP/2, with prior knowledge and as ALPN says; each stream is a greenthread |
+//! | `json` | answers and bodies of JSON |
+//! | `tls` | HTTPS: the streams of green-tls are transports |
+//! | `tower` | `Server::tower`: tower's services, such as axum's Router, on any hub |
+//!
+//! There are no environment variables but `GREEN_WORKERS`, the number of threads of a server on all cores.
+//!
+//! # Threads, panics, platforms
+//!
+//! A server stays on the OS thread that serves, and so do its handlers and their requests, which need not be `Send`.
+//! A [`Record`] is `Send`. A handler that panics is answered for with 500, or as `Server::on_panic` says, and its
+//! connection goes on; an answer that has begun is cut off. Platforms are those of green.
 #![forbid(unsafe_code)]
 
 mod body;
@@ -26,7 +70,10 @@ mod bridge;
 mod clock;
 mod connection;
 mod exchange;
+#[cfg(feature = "tower")]
+mod goodbye;
 mod guard;
+mod holder;
 #[cfg(feature = "http2")]
 mod http2;
 mod hyper_io;
@@ -36,6 +83,7 @@ mod outgoing;
 mod output;
 mod request;
 mod response;
+mod rest;
 mod server;
 mod service;
 mod settings;

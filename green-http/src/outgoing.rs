@@ -40,12 +40,12 @@ pub(crate) struct Moves {
 }
 
 impl Moves {
-    /// The next move is the client's.
+    /// Notes that a piece was given to hyper: now the client has to take it, within the timeout for writes.
     fn given(&self) {
         self.deadlines.write.set(self.clock.after(self.timeout));
     }
 
-    /// The next move is ours.
+    /// Notes that hyper wants a piece: the client waits for the handler, and no timeout runs.
     fn wanted(&self) {
         self.deadlines.write.set(None);
     }

@@ -10,8 +10,28 @@ use crate::body::Body;
 use crate::transport::Peer;
 
 /// What is known of a request from its connection.
+///
+/// ```
+/// use green_http::{Body, Request, RequestExt, Response, Server};
+///
+/// let server = Server::new(|request: Request<Body>| {
+///     let scheme = if request.is_secure() { "https" } else { "http" };
+///     println!("{} asks over {scheme}, {:?}", request.peer(), request.security().is_some());
+///     Response::new(request.raw_head().to_vec())
+/// });
+/// let server = server.keep_raw_head(true);
+/// # use std::io::{Read, Write};
+/// # let listener = green::listen("127.0.0.1:0")?;
+/// # let mut client = green::connect(listener.local_addr()?)?;
+/// # green::spawn_n(move || drop(server.serve(listener)));
+/// # client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nOdD: x\r\n\r\n")?;
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer)?;
+/// # assert!(answer.contains("OdD: x"), "{answer}");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait RequestExt {
-    /// Who asks.
+    /// The address of the client.
     fn peer(&self) -> &Peer;
 
     /// What the connection's encryption tells of itself, as the peer's certificates. `None` without encryption.

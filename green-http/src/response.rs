@@ -25,6 +25,13 @@ use crate::writer::Writer;
 /// assert_eq!(missing.status(), 404);
 /// let made = Response::new(Content::reader(std::io::empty())).with_header("content-type", "image/png");
 /// assert_eq!(made.status(), 200);
+///
+/// let mut response = Response::new("made\n").with_status(StatusCode::CREATED);
+/// response.headers_mut().insert("location", "/made/1".parse()?);
+/// assert_eq!((response.status(), response.headers().len()), (StatusCode::CREATED, 2));
+/// let summed = Response::new(()).with_trailers(&["x-sum".parse()?]); // See `Writer`.
+/// assert_eq!(summed.headers()["trailer"], "x-sum");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Response {
     head: http::Response<()>,
@@ -32,6 +39,18 @@ pub struct Response {
 }
 
 /// The body of an answer.
+///
+/// ```
+/// use std::io::{self, Read};
+/// use green_http::{Bytes, Content, Response};
+///
+/// let text = Response::new(Content::from("hello\n"));
+/// let endless = Content::reader(io::repeat(b'x'));
+/// let exact = Content::sized_reader(io::repeat(b'x').take(1024), 1024);
+/// let pieces = Content::pieces(["one ", "after ", "the other"]);
+/// let fallible = Content::try_pieces([Ok(Bytes::from("one ")), Err(io::ErrorKind::Other.into())]);
+/// # drop((text, endless, exact, pieces, fallible));
+/// ```
 pub struct Content(pub(crate) Kind);
 
 pub(crate) enum Kind {
@@ -48,8 +67,8 @@ pub(crate) enum Kind {
 type Callback = Box<dyn FnOnce(&mut Writer) -> io::Result<()>>;
 
 impl Content {
-    /// What a reader gives to its end. Its length is not known: it is sent in chunks, to a client of HTTP/1.0 up to
-    /// the end of the connection.
+    /// All that a reader gives, up to its end. Its length is not known: it is sent in chunks, to a client of HTTP/1.0
+    /// up to the end of the connection.
     pub fn reader(reader: impl Read + 'static) -> Content {
         Content(Kind::Reader(Box::new(reader), None))
     }
@@ -95,10 +114,19 @@ impl Content {
         Content(Kind::Callback(Box::new(write)))
     }
 
-    /// What `value` is in JSON.
+    /// `value`, written as JSON.
     ///
     /// # Errors
-    /// If it cannot be that.
+    /// If it cannot be written as JSON.
+    ///
+    /// ```
+    /// use green_http::{Content, Response};
+    ///
+    /// let content = Content::json(&["one", "two"])?;
+    /// let answer = Response::new(content).with_header("content-type", "application/vnd.api+json");
+    /// assert_eq!(answer.status(), 200);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(feature = "json")]
     pub fn json(value: &impl serde::Serialize) -> io::Result<Content> {
         Ok(Content::from(serde_json::to_vec(value)?))
@@ -106,12 +134,17 @@ impl Content {
 }
 
 impl Response {
-    /// An answer of 200. Text is `text/plain` unless it is said to be something else.
+    /// An answer of 200. Text is sent as `text/plain`, unless a header field says otherwise.
     pub fn new(content: impl Into<Response>) -> Response {
         content.into()
     }
 
-    /// An answer of 200 with what `value` is in JSON, and 500 if it cannot be that.
+    /// An answer of 200 with `value` as JSON, or of 500 if it cannot be written as JSON.
+    ///
+    /// ```
+    /// let answer = green_http::Response::json(&["one", "two"]);
+    /// assert_eq!(answer.headers()["content-type"], "application/json");
+    /// ```
     #[cfg(feature = "json")]
     pub fn json(value: &impl serde::Serialize) -> Response {
         let json = HeaderValue::from_static("application/json");
@@ -120,6 +153,24 @@ impl Response {
 
     /// An answer of 101: `take` gets the connection when that is out, in place of HTTP. Only for a request that asks for
     /// it in an `Upgrade` field; say there which protocol it is now.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use green_http::{Response, Server};
+    ///
+    /// let server = Server::new(|_| {
+    ///     Response::upgrade("greeting", |mut connection| drop(connection.write_all(b"hello\n")))
+    /// });
+    /// # use std::io::Read;
+    /// # let listener = green::listen("127.0.0.1:0")?;
+    /// # let mut client = green::connect(listener.local_addr()?)?;
+    /// # green::spawn_n(move || drop(server.serve(listener)));
+    /// # client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: greeting\r\n\r\n")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// # assert!(answer.ends_with("\r\n\r\nhello\n"), "{answer}");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn upgrade(protocol: &str, take: impl FnOnce(Upgraded) + 'static) -> Response {
         Response::from(Content(Kind::TakeOver(Box::new(take))))
             .with_status(StatusCode::SWITCHING_PROTOCOLS)
@@ -127,14 +178,14 @@ impl Response {
             .with_header("upgrade", protocol)
     }
 
-    /// The same with another status.
+    /// The same answer with another status.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Response {
         *self.head.status_mut() = status;
         self
     }
 
-    /// The same with a header field, in the place of others of its name.
+    /// The same answer with a header field, which replaces others of its name.
     ///
     /// # Panics
     /// If `name` or `value` is none: for what comes from elsewhere there is [`Response::headers_mut`].
@@ -161,12 +212,12 @@ impl Response {
         self
     }
 
-    /// The status.
+    /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.head.status()
     }
 
-    /// The header fields.
+    /// The header fields of the answer.
     pub fn headers(&self) -> &HeaderMap {
         self.head.headers()
     }

@@ -62,6 +62,41 @@ pub(crate) struct Config {
 /// println!("{} connections were killed", drained.killed);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// Everything else that can be set:
+///
+/// ```
+/// use std::time::Duration;
+/// use green::{GreenPool, server::Lifecycle};
+/// use green_http::{Response, Server, StatusCode};
+///
+/// let server = Server::new(|_| Response::new("hello\n"))
+///     .with_lifecycle(&Lifecycle::new())
+///     .pool(&GreenPool::new(5_000))
+///     .head_timeout(Duration::from_secs(10))
+///     .body_timeout(Duration::from_secs(10))
+///     .write_timeout(Duration::from_secs(10))
+///     .keep_alive(true)
+///     .keep_alive_timeout(Duration::from_secs(30))
+///     .announce_keep_alive(true)
+///     .requests_per_connection(1_000)
+///     .head_limit(16 << 10)
+///     .field_limit(4 << 10)
+///     .fields_limit(50)
+///     .target_limit(2 << 10)
+///     .drain_limit(64 << 10)
+///     .http2(false)
+///     .server_name("shop")
+///     .allow_underscores(false)
+///     .keep_raw_head(false)
+///     .title_case(true)
+///     .minimum_chunk_size(1024)
+///     .debug(true)
+///     .before(|response| drop(response.headers_mut().remove("x-internal")))
+///     .after(|record| println!("{} took {:?}", record.uri, record.duration))
+///     .on_panic(|_| (StatusCode::INTERNAL_SERVER_ERROR, "sorry\n"));
+/// # drop(server);
+/// ```
 #[derive(Clone)]
 pub struct Server {
     handler: Handler,
@@ -174,7 +209,7 @@ impl Server {
             })
     }
 
-    fn config(&self) -> Rc<Config> {
+    pub(crate) fn config(&self) -> Rc<Config> {
         let announced = self
             .timeouts
             .keep_alive

@@ -13,15 +13,14 @@ use crate::response::Response;
 use crate::server::Server;
 
 impl Server {
-    /// Makes it share the life of another server: one drain for both.
+    /// Makes this server share the life cycle of another one: one drain ends both.
     #[must_use]
     pub fn with_lifecycle(mut self, life: &Lifecycle) -> Server {
         self.life = life.clone();
         self
     }
 
-    /// How many connections it has at a time: 1024 unless it is told. What comes beyond that waits in the listener's
-    /// queue.
+    /// Sets how many connections it serves at a time, by default 1024. Further ones wait in the listener's queue.
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Server {
         self.connections = connections;
@@ -35,36 +34,36 @@ impl Server {
         self
     }
 
-    /// How long the whole head of a request may take from its first byte on, and a TLS handshake: 30 seconds unless it
-    /// is told, `None` for ever. The client is answered with 408.
+    /// Sets how long the whole head of a request may take from its first byte on, and a TLS handshake: by default 30
+    /// seconds, `None` for ever. Beyond that the client is answered with 408.
     #[must_use]
     pub fn head_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
         self.timeouts.head = timeout.into();
         self
     }
 
-    /// How long each wait for more of a body may take: a minute unless it is told, `None` for ever.
+    /// Sets how long each wait for more of a body may take: by default a minute, `None` for ever.
     #[must_use]
     pub fn body_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
         self.timeouts.body = timeout.into();
         self
     }
 
-    /// How long a connection may be silent between two requests: 75 seconds unless it is told, `None` for ever.
+    /// Sets how long a connection may be silent between two requests: by default 75 seconds, `None` for ever.
     #[must_use]
     pub fn keep_alive_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
         self.timeouts.keep_alive = timeout.into();
         self
     }
 
-    /// How long a client may take nothing of an answer: a minute unless it is told, `None` for ever.
+    /// Sets how long a client may take nothing of an answer: by default a minute, `None` for ever.
     #[must_use]
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
         self.timeouts.write = timeout.into();
         self
     }
 
-    /// How long a request may take with its answer: for ever unless it is told. A handler that takes longer is left
+    /// Sets how long a request may take with its answer, by default for ever. A handler that takes longer is left
     /// where it waits, and the client answered with 503; an answer that takes longer is cut off.
     #[must_use]
     pub fn request_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
@@ -72,78 +71,78 @@ impl Server {
         self
     }
 
-    /// Whether a connection serves more than one request: it does unless it is told.
+    /// With `true`, as by default, a connection serves one request after the other.
     #[must_use]
     pub fn keep_alive(mut self, keep: bool) -> Server {
         self.keep_alive = keep;
         self
     }
 
-    /// Whether each answer says in a `Keep-Alive` field how long the connection is kept.
+    /// With `true`, each answer says in a `Keep-Alive` field how long the connection is kept.
     #[must_use]
     pub fn announce_keep_alive(mut self, announce: bool) -> Server {
         self.announce = announce;
         self
     }
 
-    /// How many requests a connection serves at most.
+    /// Sets how many requests a connection serves at most.
     #[must_use]
     pub fn requests_per_connection(mut self, requests: u64) -> Server {
         self.limits.requests = Some(requests.max(1));
         self
     }
 
-    /// How long a head may be, in bytes: 64 KiB unless it is told. More is answered with 431.
+    /// Sets how long the head of a request may be, in bytes, by default 64 KiB. More is answered with 431.
     #[must_use]
     pub fn head_limit(mut self, bytes: usize) -> Server {
         self.limits.head = bytes;
         self
     }
 
-    /// How long one header field may be, in bytes: 8 KiB unless it is told. More is answered with 431.
+    /// Sets how long one header field may be, in bytes, by default 8 KiB. More is answered with 431.
     #[must_use]
     pub fn field_limit(mut self, bytes: usize) -> Server {
         self.limits.header_line = bytes;
         self
     }
 
-    /// How many header fields there may be: 100 unless it is told. More are answered with 431.
+    /// Sets how many header fields a request may have, by default 100. More are answered with 431.
     #[must_use]
     pub fn fields_limit(mut self, fields: usize) -> Server {
         self.limits.headers = fields;
         self
     }
 
-    /// How long the target of a request may be, in bytes: 8 KiB unless it is told. More is answered with 414.
+    /// Sets how long the target of a request may be, in bytes, by default 8 KiB. More is answered with 414.
     #[must_use]
     pub fn target_limit(mut self, bytes: usize) -> Server {
         self.limits.target = bytes;
         self
     }
 
-    /// How long a body may be, in bytes: any length unless it is told. More is answered with 413.
+    /// Sets how long a body may be, in bytes, by default any length. More is answered with 413.
     #[must_use]
     pub fn body_limit(mut self, bytes: u64) -> Server {
         self.limits.body = Some(bytes);
         self
     }
 
-    /// How much of a body that its handler has left unread is read and thrown away so that the connection can go on:
-    /// 256 KiB unless it is told.
+    /// Sets how much of a body that its handler has left unread is read and thrown away so that the connection can go
+    /// on, in bytes, by default 256 KiB.
     #[must_use]
     pub fn drain_limit(mut self, bytes: usize) -> Server {
         self.limits.drain = bytes;
         self
     }
 
-    /// Whether HTTP/2 is spoken: it is unless it is told, with the feature `http2`.
+    /// With `true`, as by default with the feature `http2`, clients may speak HTTP/2.
     #[must_use]
     pub fn http2(mut self, spoken: bool) -> Server {
         self.http2 = spoken;
         self
     }
 
-    /// What the `Server` field of the answers says. There is none unless it is told.
+    /// Sets the `Server` field of the answers. By default there is none.
     ///
     /// # Panics
     /// If it is no value of a field.
@@ -153,30 +152,31 @@ impl Server {
         self
     }
 
-    /// Whether header fields with a `_` in their names are let through. Some programs cannot tell them from those with a
-    /// `-`, by which a client could speak for a proxy.
+    /// With `true`, header fields with a `_` in their names are let through. Some programs cannot tell them from
+    /// those with a `-`, so that a client could pretend to be a proxy.
     #[must_use]
     pub fn allow_underscores(mut self, allow: bool) -> Server {
         self.allow_underscores = allow;
         self
     }
 
-    /// Whether the head of each request is kept as it came, for [`RequestExt::raw_head`](crate::RequestExt::raw_head).
+    /// With `true`, the head of each request is kept as it came, for
+    /// [`RequestExt::raw_head`](crate::RequestExt::raw_head).
     #[must_use]
     pub fn keep_raw_head(mut self, keep: bool) -> Server {
         self.keep_raw = keep;
         self
     }
 
-    /// Whether the names of fields are written as `Content-Type` instead of `content-type`, for clients that take them
-    /// for different names.
+    /// With `true`, the names of fields are written as `Content-Type` instead of `content-type`, for clients that
+    /// take them for different names.
     #[must_use]
     pub fn title_case(mut self, title_case: bool) -> Server {
         self.title_case = title_case;
         self
     }
 
-    /// Gathers the [pieces](crate::Content::pieces) of an answer until they make as many bytes: 1 unless it is told, so
+    /// Gathers the [pieces](crate::Content::pieces) of an answer until they have this many bytes, by default 1, so
     /// that each goes out as it comes.
     #[must_use]
     pub fn minimum_chunk_size(mut self, bytes: usize) -> Server {
@@ -184,7 +184,8 @@ impl Server {
         self
     }
 
-    /// Whether the client is told what a handler has failed with. Never for the public.
+    /// With `true`, the client is told what a handler has failed with. It is not for servers that the public can
+    /// reach.
     #[must_use]
     pub fn debug(mut self, debug: bool) -> Server {
         self.debug = debug;
@@ -198,20 +199,20 @@ impl Server {
         self
     }
 
-    /// Calls `hook` when an answer is over, whether it has got out or was cut off.
+    /// Calls `hook` when an answer is over, be it complete or cut off.
     #[must_use]
     pub fn after(mut self, hook: impl Fn(&Record) + 'static) -> Server {
         self.after.push(Rc::new(hook));
         self
     }
 
-    /// As [`after`](Server::after), by its other name: what an access log is made of.
+    /// Calls `log` when an answer is over, for an access log: another name of [`after`](Server::after).
     #[must_use]
     pub fn log(self, log: impl Fn(&Record) + 'static) -> Server {
         self.after(log)
     }
 
-    /// What a client is answered whose handler has panicked, instead of a bare 500.
+    /// Sets the answer to a request whose handler has panicked, instead of a bare 500.
     #[must_use]
     pub fn on_panic<R: Into<Response>>(
         mut self,

@@ -14,8 +14,26 @@ use green::net::{TcpStream, UnixStream};
 /// A stream that HTTP is spoken over: green's own, and what other crates put on them, as TLS.
 ///
 /// The methods are for those that have something to say before the first request.
+///
+/// ```
+/// use std::io;
+/// use green_http::Transport;
+///
+/// /// What a server does with each connection before the first request.
+/// fn begin(transport: &mut impl Transport) -> io::Result<()> {
+///     transport.handshake()?;
+///     transport.prepare();
+///     let protocol = transport.protocol().unwrap_or_else(|| b"http/1.1".to_vec());
+///     println!("{protocol:?}, encrypted: {}", transport.security().is_some());
+///     Ok(())
+/// }
+/// let listener = green::listen("127.0.0.1:0")?;
+/// begin(&mut green::connect(listener.local_addr()?)?)?;
+/// # Ok::<(), io::Error>(())
+/// ```
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
-    /// What comes before HTTP, as a TLS handshake: called once, in the connection's own greenthread, and may wait.
+    /// Does what comes before HTTP, such as a TLS handshake: called once, in the connection's own greenthread, and
+    /// may wait.
     ///
     /// # Errors
     /// If nothing can be spoken over it.
@@ -47,6 +65,16 @@ impl Transport for TcpStream {
 impl Transport for UnixStream {}
 
 /// Where a request comes from.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use green_http::Peer;
+///
+/// let address = SocketAddr::from(([192, 0, 2, 1], 4711));
+/// let peer = Peer::from(address);
+/// assert_eq!((peer.to_string(), peer.ip()), (address.to_string(), Some(address)));
+/// assert_eq!(Peer::Unix(None).ip(), None);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// Over TCP.

@@ -19,6 +19,38 @@ pub(crate) type TakeOver = Box<dyn FnOnce(Upgraded)>;
 /// dropped.
 ///
 /// It reads and writes through `&Upgraded` as well, so that one greenthread can read while another writes.
+///
+/// ```
+/// use std::io::{BufRead, BufReader, Write};
+/// use green::net::TcpStream;
+/// use green_http::{Body, Request, Response, Server};
+///
+/// let server = Server::new(|request: Request<Body>| match request.uri().path() {
+///     "/shout" => Response::upgrade("shout", |connection| {
+///         for line in BufReader::new(&connection).lines().map_while(Result::ok).take(1) {
+///             let _ = writeln!(&connection, "{}", line.to_uppercase());
+///         }
+///         let _ = connection.shutdown();
+///     }),
+///     _ => Response::upgrade("raw", |connection| {
+///         if let Ok((stream, ahead)) = connection.downcast::<TcpStream>() {
+///             println!("{stream:?} is this handler's now, and {} bytes have come", ahead.len());
+///         }
+///     }),
+/// });
+/// # use std::io::Read;
+/// # let listener = green::listen("127.0.0.1:0")?;
+/// # let address = listener.local_addr()?;
+/// # green::spawn_n(move || drop(server.serve(listener)));
+/// # for (path, line, end) in [("/shout", "hello\n", "HELLO\n"), ("/raw", "", "\r\n\r\n")] {
+/// #     let mut client = green::connect(address)?;
+/// #     write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n{line}")?;
+/// #     let mut answer = String::new();
+/// #     client.read_to_string(&mut answer)?;
+/// #     assert!(answer.ends_with(end), "{answer}");
+/// # }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Upgraded {
     stream: Box<dyn Stream>,
     /// What the client has sent behind its request.
@@ -82,7 +114,7 @@ impl Upgraded {
         }
     }
 
-    /// Ends what is written: the client reads to the end.
+    /// Ends the writing half: the client reads to the end.
     ///
     /// # Errors
     /// As a write.

@@ -17,6 +17,7 @@ use crate::guard::Refusal;
 use crate::input::Input;
 use crate::limits::{Limits, Timeouts};
 use crate::output::Output;
+use crate::rest::Rest;
 use crate::transport::Transport;
 use http::StatusCode;
 
@@ -64,10 +65,15 @@ pub(crate) struct Notes {
     /// Set once the peer cannot be heard or told anything any more.
     pub(crate) broken: Cell<bool>,
     pub(crate) draining: Cell<bool>,
+    /// hyper has asked for more after all else that it had to do.
+    pub(crate) asked: Cell<bool>,
     /// Since a drain has begun, nothing was there to be read.
     looked: Cell<bool>,
     /// How much was read of a body that nobody reads.
     pub(crate) drained: Cell<usize>,
+    /// The connection has become a WebSocket of somebody else's.
+    #[cfg(feature = "tower")]
+    pub(crate) web_socket: Cell<bool>,
     /// The client was answered what it was refused with.
     pub(crate) told: Cell<bool>,
 }
@@ -96,7 +102,14 @@ impl<T: Transport> Wire<T> {
             && self.input.borrow().is_idle()
     }
 
-    /// Waits until it is known what is spoken: true if it is HTTP/2 with prior knowledge.
+    /// True if hyper has nothing to do and nothing to remember, and is to be let go.
+    pub(crate) fn lets_hyper_go(&self) -> bool {
+        let clock = &self.watched.clock;
+        let wanted = self.watched.deadlines.rest.get() == Rest::Told || clock.held.are_many();
+        wanted && self.notes.asked.get() && self.is_idle()
+    }
+
+    /// Ready once it is known what is spoken: true if it is HTTP/2 with prior knowledge.
     pub(crate) fn poll_preface(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
             let cut = {
@@ -144,11 +157,12 @@ impl<T: Transport> Wire<T> {
         Rc::into_inner(self).map(|wire| wire.transport.into_inner())
     }
 
-    pub(crate) fn poll_read_into(
+    /// Ready once the guard lets something through, with true and after `take`; or once nothing more is to be read.
+    pub(crate) fn poll_passed(
         &self,
         cx: &mut Context<'_>,
-        buf: &mut ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
+        take: impl FnOnce(&mut Input),
+    ) -> Poll<io::Result<bool>> {
         loop {
             let cut = {
                 let input = &mut *self.input.borrow_mut();
@@ -159,9 +173,9 @@ impl<T: Transport> Wire<T> {
                     log::debug!("refused a request: {refusal}");
                     self.notes.refused.set(Some(refusal));
                 }
-                if input.hand_on(buf, &self.rules, &self.notes) {
-                    self.watched.deadlines.read.set(None);
-                    return Poll::Ready(Ok(()));
+                if input.passed > 0 {
+                    take(input);
+                    return Poll::Ready(Ok(true));
                 }
                 if input.ended || self.notes.refused.get().is_some() {
                     let in_body = input.guard.is_in_body();
@@ -169,17 +183,30 @@ impl<T: Transport> Wire<T> {
                         Some(refusal) if in_body => {
                             Err(io::Error::new(ErrorKind::InvalidData, refusal))
                         }
-                        _ => Ok(()),
+                        _ => Ok(false),
                     });
                 }
                 self.notes.draining.get() && input.is_idle() && !input.opaque
             };
             match self.poll_fill(cx)? {
                 // A request that had come before the drain is served.
-                Poll::Pending if cut && self.has_looked_twice(cx) => return Poll::Ready(Ok(())),
+                Poll::Pending if cut && self.has_looked_twice(cx) => return Poll::Ready(Ok(false)),
                 filled => ready!(filled),
             }
         }
+    }
+
+    pub(crate) fn poll_read_into(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let passed = self.poll_passed(cx, |input| {
+            input.hand_on(buf, &self.rules, &self.notes);
+            self.watched.deadlines.read.set(None);
+        });
+        self.notes.asked.set(passed.is_pending());
+        passed.map_ok(|_| ())
     }
 
     /// True if nothing has come. The first time may only say that others have to run: then this looks again.

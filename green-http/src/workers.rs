@@ -8,7 +8,7 @@ use crate::response::Response;
 use crate::server::Server;
 
 impl Server {
-    /// A server on several [workers](green::workers()), one for each core unless it is told: on each of them `make`
+    /// A server on several [workers](green::workers()), by default one for each core: on each of them `make`
     /// makes a handler, which need not be `Send`.
     ///
     /// What it gives is started and drained as a whole: see [`WorkersServer`]. The limits and deadlines are those of

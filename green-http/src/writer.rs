@@ -21,6 +21,33 @@ const GATHER: usize = 8 * 1024;
 
 /// Where a [`Content::written`](crate::Content::written) writes to. What is written is gathered until it is [flushed](Write::flush) or makes a
 /// piece of 8 KiB.
+///
+/// ```
+/// use std::io::Write;
+/// use green_http::{Content, HeaderMap, Response, Server, header::HeaderName};
+///
+/// const SUM: HeaderName = HeaderName::from_static("x-sum");
+///
+/// let server = Server::new(|_| {
+///     let content = Content::written(|out| {
+///         write!(out, "hello, ")?;
+///         out.flush()?;
+///         out.send("world\n")?;
+///         out.trailers(HeaderMap::from_iter([(SUM, 13.into())]));
+///         Ok(())
+///     });
+///     Response::new(content).with_trailers(&[SUM])
+/// });
+/// # use std::io::Read;
+/// # let listener = green::listen("127.0.0.1:0")?;
+/// # let mut client = green::connect(listener.local_addr()?)?;
+/// # green::spawn_n(move || drop(server.serve(listener)));
+/// # client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close, TE\r\nTE: trailers\r\n\r\n")?;
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer)?;
+/// # assert!(answer.contains("world\n") && answer.ends_with("x-sum: 13\r\n\r\n"), "{answer}");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Writer {
     giver: Giver<Piece>,
     gathered: BytesMut,

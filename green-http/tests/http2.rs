@@ -72,6 +72,26 @@ fn request(address: SocketAddr, path: &str, body: &'static [u8]) -> Request<Full
         .unwrap()
 }
 
+/// The clock has seen it idle, and has trimmed the stack of its greenthread.
+#[test]
+fn a_rested_connection_is_served_on() {
+    bounded(|| {
+        // Nothing here comes near the end of a write: it is there for the clock.
+        let server = run(Server::new(pages).write_timeout(SHORT));
+        let address = server.address;
+        let mut sender = block_on(client(address));
+        for _ in 0..3 {
+            let answer = block_on(sender.send_request(request(address, "/echo", b"content")));
+            let body = block_on(answer.unwrap().into_body().collect()).unwrap();
+            assert_eq!(body.to_bytes(), "content");
+            server.until(1, 1);
+            green::sleep(SHORT);
+        }
+        drop(sender);
+        server.end();
+    });
+}
+
 #[test]
 fn streams_are_served_beside_each_other() {
     bounded(|| {

@@ -2,9 +2,11 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
+use std::rc::Rc;
 
-use common::{LONG, bounded};
+use common::{LONG, SHORT, bounded, go_deep, has_rested, read_until, until};
 use green::net::{Shutdown, TcpStream};
 use green::server::Lifecycle;
 use green_http::{Body, Request, RequestExt, Response, Server, TlsFacts};
@@ -23,6 +25,14 @@ fn with_server(protocols: &[&str], test: impl FnOnce(TcpStream, &Connector)) {
 }
 
 fn with_life(protocols: &[&str], test: impl FnOnce(TcpStream, &Connector, &Lifecycle)) {
+    serving(Server::new(secret), protocols, test);
+}
+
+fn serving(
+    server: Server,
+    protocols: &[&str],
+    test: impl FnOnce(TcpStream, &Connector, &Lifecycle),
+) {
     bounded(|| {
         let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
         let text = made.cert.pem();
@@ -33,7 +43,6 @@ fn with_life(protocols: &[&str], test: impl FnOnce(TcpStream, &Connector, &Lifec
             .unwrap();
         let listener = green::listen("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Server::new(secret);
         let life = server.lifecycle().clone();
         let serving = green::spawn(move || server.serve(TlsListener::new(listener, acceptor)));
         let connector = Connector::builder()
@@ -65,6 +74,35 @@ fn pages_are_served_over_tls() {
         // The end comes with a close_notify, or this is an error.
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with("HTTP/1.1 for localhost"), "{answer}");
+    });
+}
+
+#[test]
+fn a_rested_connection_is_served_on() {
+    let served = Rc::new(RefCell::new(None));
+    let seen = Rc::clone(&served);
+    let server = Server::new(move |request| {
+        go_deep();
+        *seen.borrow_mut() = Some(green::current());
+        secret(request)
+    });
+    // Nothing here comes near the end of a write: it is there for the clock.
+    let server = server.write_timeout(SHORT);
+    serving(server, &["http/1.1"], |stream, connector, _| {
+        let mut stream = open(stream, connector);
+        for _ in 0..3 {
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                .unwrap();
+            read_until(&mut stream, "HTTP/1.1 for localhost");
+            until(|| served.borrow().as_ref().is_some_and(has_rested));
+        }
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
         assert!(answer.ends_with("HTTP/1.1 for localhost"), "{answer}");
     });
 }

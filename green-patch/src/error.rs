@@ -3,6 +3,16 @@ use std::fmt;
 use std::io;
 
 /// Why a program was not patched, and what to do about that.
+///
+/// ```
+/// use std::io::ErrorKind;
+///
+/// match green_patch::monkey_patch() {
+///     Ok(()) => println!("calls of libc let other greenthreads run from now on"),
+///     Err(error) if error.kind() == ErrorKind::Unsupported => println!("not here: {error}"),
+///     Err(error) => println!("{error}"), // It says what was asked for wrongly.
+/// }
+/// ```
 #[derive(Debug)]
 pub struct PatchError {
     kind: io::ErrorKind,

@@ -28,8 +28,8 @@
 //! | what is patched | [`is_monkey_patched`] |
 //! | an allocator with a heap for each thread | [`HostAlloc`] |
 //!
-//! The guide `docs/greening.md` says what it does call by call, what cannot work and who says so, what it costs, and how a
-//! library is written that runs on threads and on greenthreads.
+//! The guide `docs/greening.md` describes what each call does, what cannot work and how that shows, what it costs,
+//! and how to write a library that runs on threads and on greenthreads.
 //!
 //! # How
 //!
@@ -41,7 +41,10 @@
 //! Nothing unwinds in them: a call that a kill or a deadline cuts short returns `ECANCELED`, and the greenthread or the scope
 //! of the deadline says what has come of it.
 //!
-//! # Platforms
+//! # Features, threads, panics, platforms
+//!
+//! There are no features and no environment variables. What is patched is patched for all threads of the process;
+//! each OS thread has a hub of its own, as in green. Nothing panics: what cannot be patched is a [`PatchError`].
 //!
 //! Linux with glibc on x86-64 is tested. On aarch64 with glibc it compiles. Everywhere else it compiles, and
 //! [`monkey_patch`] says that it cannot.

@@ -1,4 +1,4 @@
-//! Whether this program can be patched: looked for before, so that it is said rather than felt.
+//! Checks if this program can be patched, so that an error says so before anything goes wrong.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{PatchError, active, allocator, host_alloc, probe};
+use crate::{PatchError, active, allocator, host_alloc, probe, pthread};
 
 /// Gives each greenthread that is spawned from now on all thread-locals for itself: those of Rust, C and C++, and the values
 /// of `pthread_setspecific`. Destructors run at its end, and may wait.
@@ -46,5 +46,7 @@ pub fn thread_locals() -> Result<(), PatchError> {
         );
     }
     active::allow_threads();
+    pthread::answer_as_threads();
+    pthread::real_post();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What there is where nothing can be patched.
+//! The functions of this crate on systems where nothing can be patched.
 
 use std::io;
 

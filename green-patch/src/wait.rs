@@ -200,6 +200,13 @@ impl Pause {
         Pause(SHORTEST)
     }
 
+    /// The end of the next pause, which is not waited for here.
+    pub(crate) fn next(&mut self) -> Option<Instant> {
+        let next = layer::deadline(self.0);
+        self.0 = (self.0 * 2).min(LONGEST);
+        next
+    }
+
     /// Sleeps, until `deadline` at most. `Expired` says that it is time for another look, and `Ready` that the deadline is
     /// over.
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> WaitEnd {

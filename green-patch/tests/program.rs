@@ -4,6 +4,8 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 /// What programs and C libraries call.
 const NAMES: &str = "recv recvfrom recvmsg recvmmsg send sendto sendmsg sendmmsg read write readv writev close close_range \
@@ -11,11 +13,14 @@ const NAMES: &str = "recv recvfrom recvmsg recvmmsg send sendto sendmsg sendmmsg
     ppoll select pselect epoll_wait epoll_pwait epoll_pwait2 nanosleep clock_nanosleep usleep sleep sendfile sendfile64 \
     splice getaddrinfo getnameinfo gethostbyname gethostbyname2 gethostbyaddr wait wait3 wait4 waitpid waitid __read_chk \
     __recv_chk __recvfrom_chk __poll_chk __ppoll_chk __poll __select open open64 openat openat64 creat creat64 epoll_create \
-    epoll_create1 eventfd timerfd_create signalfd inotify_init inotify_init1 memfd_create";
+    epoll_create1 eventfd timerfd_create signalfd inotify_init inotify_init1 memfd_create fclose \
+    __open_2 __open64_2 __openat_2 __openat64_2 flock lockf lockf64 system pclose";
 
 /// Those for threads.
 const THREADS: &str = "syscall sched_yield fork pthread_create pthread_join pthread_mutex_lock pthread_cond_wait \
-    pthread_rwlock_rdlock sem_wait pthread_barrier_init pthread_barrier_destroy pthread_barrier_wait pthread_key_create __cxa_thread_atexit_impl";
+    pthread_rwlock_rdlock sem_wait pthread_barrier_init pthread_barrier_destroy pthread_barrier_wait pthread_key_create __cxa_thread_atexit_impl \
+    mtx_lock mtx_timedlock mtx_unlock cnd_wait cnd_timedwait cnd_signal cnd_broadcast call_once thrd_create thrd_join thrd_sleep \
+    thrd_yield tss_create tss_delete tss_set";
 
 /// A number of so many bytes at this place, lowest first.
 fn number(bytes: &[u8], at: usize, len: usize) -> usize {
@@ -52,20 +57,45 @@ fn exported(program: &[u8]) -> HashSet<String> {
     defined.map(name).collect()
 }
 
+/// Those of the names that the program does not export.
+fn lost(program: &Path) -> Vec<&'static str> {
+    let exported = exported(&fs::read(program).unwrap());
+    assert!(!exported.contains("malloc"));
+    let all = NAMES.split_whitespace().chain(THREADS.split_whitespace());
+    all.filter(|name| !exported.contains(*name)).collect()
+}
+
 #[test]
 fn every_name_is_defined_and_exported() {
     green_patch::monkey_patch().unwrap();
-    let program = fs::read(std::env::current_exe().unwrap()).unwrap();
-    let exported = exported(&program);
-    let is_there = |name: &&str| exported.contains(*name);
-    let lost: Vec<_> = NAMES
-        .split_whitespace()
-        .chain(THREADS.split_whitespace())
-        .filter(|name| !is_there(name))
-        .collect();
-    assert_eq!(lost, [""; 0]);
+    assert_eq!(lost(&std::env::current_exe().unwrap()), [""; 0]);
     for name in NAMES.split_whitespace() {
         assert!(green_patch::is_monkey_patched(name), "{name}");
     }
-    assert!(!exported.contains("malloc"));
+}
+
+/// What a program is shipped as: without the symbols that only debuggers want.
+#[test]
+fn a_program_that_was_stripped_has_them_too_and_runs() {
+    let program = std::env::current_exe().unwrap();
+    let stripped = program.with_extension(format!("stripped-{}", std::process::id()));
+    let done = Command::new("strip")
+        .arg("-o")
+        .args([&stripped, &program])
+        .status();
+    if !done.is_ok_and(|status| status.success()) {
+        return eprintln!("left out: there is no strip");
+    }
+    let lost = lost(&stripped);
+    let mut run = Command::new(&stripped);
+    let output = run.args(["--exact", "every_name_is_defined_and_exported"]);
+    let output = output.output();
+    fs::remove_file(&stripped).unwrap();
+    assert_eq!(lost, [""; 0]);
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
 }

@@ -43,8 +43,8 @@ impl Acceptor {
         Acceptor::builder(identity).build()
     }
 
-    /// The same with choices. The first certificate is the one for clients that ask for no name, or for one that no
-    /// certificate is for.
+    /// Choices for a server that has this certificate. The first certificate is the one for clients that ask for no
+    /// name, or for one that no certificate is for.
     pub fn builder(identity: Identity) -> AcceptorBuilder {
         AcceptorBuilder {
             identities: vec![identity],
@@ -98,7 +98,7 @@ impl Acceptor {
 }
 
 impl From<Arc<ServerConfig>> for Acceptor {
-    /// For what the builder does not offer. The handshake may take ten seconds.
+    /// Takes a configuration of rustls, for what the builder does not offer. The handshake may take ten seconds.
     fn from(config: Arc<ServerConfig>) -> Acceptor {
         Acceptor {
             config,
@@ -109,6 +109,27 @@ impl From<Arc<ServerConfig>> for Acceptor {
 }
 
 /// Choices for an [`Acceptor`].
+///
+/// ```
+/// use std::time::Duration;
+/// use green_tls::{Acceptor, Identity};
+/// # let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+/// # let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+/// # let authorities = std::env::temp_dir().join(format!("green-tls-doc-{}", std::process::id()));
+/// # std::fs::write(&authorities, &certificate)?;
+///
+/// let shop = Identity::from_pem(&certificate, &key)?;
+/// # let other = shop.clone();
+/// let acceptor = Acceptor::builder(shop)
+///     .identity(other) // for clients that ask for one of its names
+///     .alpn(["http/1.1"])
+///     .handshake_timeout(Duration::from_secs(5))
+///     .require_client_certificates_of_file(&authorities)?
+///     .client_certificates_are_optional()
+///     .build()?;
+/// # std::fs::remove_file(authorities)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct AcceptorBuilder {
@@ -127,7 +148,8 @@ impl AcceptorBuilder {
         self
     }
 
-    /// The application protocols (ALPN), the favourite first. A client that offers some, but none of these, is refused.
+    /// Sets the application protocols (ALPN), the favourite first. A client that offers some, but none of these, is
+    /// refused.
     pub fn alpn<P: Into<Vec<u8>>>(
         mut self,
         protocols: impl IntoIterator<Item = P>,
@@ -136,7 +158,7 @@ impl AcceptorBuilder {
         self
     }
 
-    /// How long a handshake may take: ten seconds unless this says otherwise.
+    /// Sets how long a handshake may take, by default ten seconds.
     pub fn handshake_timeout(mut self, timeout: Duration) -> AcceptorBuilder {
         self.timeout = timeout;
         self
@@ -197,7 +219,7 @@ impl AcceptorBuilder {
         self
     }
 
-    /// The acceptor.
+    /// Makes the acceptor.
     ///
     /// # Errors
     /// If the system gives no random numbers, or client certificates are optional and no authority was named.

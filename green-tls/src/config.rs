@@ -19,6 +19,24 @@ mod sealed {
 
 /// Which side of the connection [`wrap`](crate::wrap) makes: `&Acceptor` the server's, `(&Connector, name)` the
 /// client's, with the name that the server's certificate must be for.
+///
+/// ```
+/// use std::io;
+/// use green::net::TcpStream;
+/// use green_tls::{Config, Connector, TlsStream, wrap};
+///
+/// /// A connection of either side that is ready for use.
+/// fn ready(stream: TcpStream, side: impl Config) -> io::Result<TlsStream<TcpStream>> {
+///     let stream = wrap(stream, side)?;
+///     stream.handshake()?;
+///     Ok(stream)
+/// }
+/// # let listener = green::listen("127.0.0.1:0")?;
+/// # let plain = green::connect(listener.local_addr()?)?;
+/// # drop(listener);
+/// assert!(ready(plain, (&Connector::new()?, "localhost")).is_err(), "nobody is there");
+/// # Ok::<(), io::Error>(())
+/// ```
 pub trait Config: sealed::Sealed {
     #[doc(hidden)]
     fn connection(&self) -> io::Result<(Connection, Duration)>;

@@ -15,8 +15,8 @@ use crate::{HANDSHAKE_TIMEOUT, Identity};
 /// What a client needs: whom it trusts, and who it is. Cheap to clone; clones share everything, the sessions that can
 /// be resumed too.
 ///
-/// Servers are always verified. There is no switch against that; who must do without makes a
-/// [`rustls::ClientConfig`] with a verifier of its own, which a connector can be made from.
+/// Servers are always verified, and no switch turns that off. A program that must do without makes a
+/// [`rustls::ClientConfig`] with a verifier of its own, from which a connector can be made.
 ///
 /// ```
 /// let connector = green_tls::Connector::new()?;
@@ -37,7 +37,7 @@ impl Connector {
         Connector::builder().build()
     }
 
-    /// The same with choices.
+    /// Choices for a client: whom it trusts, its certificate, its protocols.
     ///
     /// ```
     /// use green_tls::Connector;
@@ -70,7 +70,7 @@ impl Connector {
 }
 
 impl From<Arc<ClientConfig>> for Connector {
-    /// For what the builder does not offer. The handshake may take ten seconds.
+    /// Takes a configuration of rustls, for what the builder does not offer. The handshake may take ten seconds.
     fn from(config: Arc<ClientConfig>) -> Connector {
         Connector {
             config,
@@ -80,6 +80,23 @@ impl From<Arc<ClientConfig>> for Connector {
 }
 
 /// Choices for a [`Connector`].
+///
+/// ```
+/// use std::time::Duration;
+/// use green_tls::{Connector, Identity};
+/// # let certified = rcgen::generate_simple_self_signed(["a client".to_owned()])?;
+/// # let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+/// # let authority = certificate.clone();
+///
+/// let connector = Connector::builder()
+///     .roots_from_pem(&authority)? // Without the next line it trusts this authority alone.
+///     .public_roots()
+///     .identity(Identity::from_pem(&certificate, &key)?) // for servers that ask for one
+///     .alpn(["h2", "http/1.1"])
+///     .handshake_timeout(Duration::from_secs(5))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct ConnectorBuilder {
@@ -115,13 +132,13 @@ impl ConnectorBuilder {
         self
     }
 
-    /// The certificate to show to servers that ask for one.
+    /// Sets the certificate to show to servers that ask for one.
     pub fn identity(mut self, identity: Identity) -> ConnectorBuilder {
         self.identity = Some(identity);
         self
     }
 
-    /// The application protocols to offer (ALPN), the favourite first.
+    /// Sets the application protocols to offer (ALPN), the favourite first.
     pub fn alpn<P: Into<Vec<u8>>>(
         mut self,
         protocols: impl IntoIterator<Item = P>,
@@ -130,13 +147,13 @@ impl ConnectorBuilder {
         self
     }
 
-    /// How long a handshake may take: ten seconds unless this says otherwise.
+    /// Sets how long a handshake may take, by default ten seconds.
     pub fn handshake_timeout(mut self, timeout: Duration) -> ConnectorBuilder {
         self.timeout = timeout;
         self
     }
 
-    /// The connector.
+    /// Makes the connector.
     ///
     /// # Errors
     /// If the roots were given and are empty.

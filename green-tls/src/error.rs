@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
 
-/// Whom a connection is with.
+/// The other side of a connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
     /// A client, of which nothing is known.
@@ -48,6 +48,19 @@ pub struct TlsError {
 }
 
 /// What kind of failure a [`TlsError`] is.
+///
+/// ```
+/// use std::io;
+/// use green_tls::{TlsError, TlsFailure};
+///
+/// /// True if a user may hear of it: the administrator of the server has something to do.
+/// fn is_about_the_certificate(error: &io::Error) -> bool {
+///     TlsError::of(error).is_some_and(|error| {
+///         matches!(error.failure(), TlsFailure::Expired | TlsFailure::WrongName)
+///     })
+/// }
+/// assert!(!is_about_the_certificate(&io::ErrorKind::ConnectionRefused.into()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsFailure {
@@ -91,7 +104,7 @@ impl TlsError {
         self.failure
     }
 
-    /// The one inside an error of a [`TlsStream`](crate::TlsStream), if it is about TLS.
+    /// The `TlsError` inside an error of a [`TlsStream`](crate::TlsStream), if that is about TLS.
     pub fn of(error: &io::Error) -> Option<&TlsError> {
         error.get_ref()?.downcast_ref()
     }

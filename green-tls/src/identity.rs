@@ -58,7 +58,7 @@ impl Identity {
         Identity::new(chain, private, &certificates.display(), &key.display())
     }
 
-    /// The same from PEM texts.
+    /// Reads the certificates and the key from PEM texts.
     ///
     /// # Errors
     /// As [`from_files`](Identity::from_files).
@@ -68,10 +68,21 @@ impl Identity {
         Identity::from_der(chain, private)
     }
 
-    /// The same from certificates and a key in rustls' types.
+    /// Takes certificates and a key in rustls' types.
     ///
     /// # Errors
     /// If there is no certificate, the key cannot be used, or does not belong to the first certificate.
+    ///
+    /// ```
+    /// use green_tls::Identity;
+    /// use green_tls::rustls::pki_types::PrivatePkcs8KeyDer;
+    ///
+    /// let made = rcgen::generate_simple_self_signed(["example.com".to_owned()])?;
+    /// let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    /// let identity = Identity::from_der(vec![made.cert.der().clone()], key.into())?;
+    /// assert_eq!(identity.names(), ["example.com"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_der(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,

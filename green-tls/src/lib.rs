@@ -38,8 +38,8 @@
 //!
 //! # What is checked
 //!
-//! A client verifies the server's certificate and name; there is no switch against that. A handshake has ten seconds
-//! unless its configuration says otherwise. A connection that ends without close_notify is an error for who reads.
+//! A client verifies the server's certificate and name, and no switch turns that off. A handshake has ten seconds
+//! unless its configuration says otherwise. If a connection ends without close_notify, reading fails.
 //! TLS 1.2 and 1.3 are spoken. Sessions are resumed, by tickets that the clients keep.
 //!
 //! # Features
@@ -52,11 +52,11 @@
 //!
 //! There are no environment variables.
 //!
-//! # Threads, panics
+//! # Threads, panics, platforms
 //!
 //! A [`TlsStream`] stays in the OS thread of the stream below it. [`Acceptor`], [`Connector`] and [`Identity`] are
 //! `Send` and `Sync`. Nothing here panics by itself. A stream that a panic or a kill drops is closed without
-//! close_notify, so that the peer sees that it was cut.
+//! close_notify, so that the peer sees that it was cut. Platforms are those of green.
 #![forbid(unsafe_code)]
 
 mod acceptor;
@@ -166,7 +166,7 @@ pub fn connect_tls(host: impl Host, connector: &Connector) -> io::Result<TlsStre
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait Host {
-    /// The two parts.
+    /// The host and the port.
     ///
     /// # Errors
     /// If there is no port.

@@ -30,6 +30,25 @@ use crate::{Acceptor, Stream, TlsStream};
 /// assert_eq!(text, "hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// By hand, and with a certificate that is renewed:
+///
+/// ```
+/// use green_tls::{Acceptor, Connector, Identity, TlsListener, connect_tls};
+/// # let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+/// # let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+///
+/// let acceptor = Acceptor::new(Identity::from_pem(&certificate, &key)?)?;
+/// let listener = TlsListener::new(green::listen("127.0.0.1:0")?, acceptor);
+/// let port = listener.get_ref().local_addr()?.port();
+/// let connector = Connector::builder().roots_from_pem(&certificate)?.build()?;
+/// let client = green::spawn(move || connect_tls(("localhost", port), &connector)?.handshake());
+/// let (stream, _peer) = listener.accept()?;
+/// stream.handshake()?;
+/// client.join().unwrap()?;
+/// listener.acceptor().replace([Identity::from_pem(&certificate, &key)?])?; // for those to come
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct TlsListener<L> {
     listener: L,

@@ -10,12 +10,25 @@ use crate::socket::client;
 use crate::{Error, Options, Stream, WebSocket};
 
 /// The stream of a client that [`connect`] has made.
+///
+/// ```
+/// use green::net::TcpStream;
+/// use green_ws::{ClientStream, WebSocket};
+///
+/// /// The TCP connection below, for its addresses and timeouts.
+/// fn below(socket: &WebSocket<ClientStream>) -> Option<&TcpStream> {
+///     match socket.get_ref() {
+///         ClientStream::Tcp(stream) => Some(stream),
+///         _ => None, // With the feature `tls` it may be below TLS.
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientStream {
-    /// Of a `ws` address.
+    /// The stream of a `ws` address.
     Tcp(TcpStream),
-    /// Of a `wss` address.
+    /// The stream of a `wss` address.
     #[cfg(feature = "tls")]
     Tls(Box<green_tls::TlsStream<TcpStream>>),
 }

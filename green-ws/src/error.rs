@@ -7,6 +7,19 @@ use std::io;
 use crate::protocol::Violation;
 
 /// Why a call on a [`WebSocket`](crate::WebSocket), or the making of one, has failed.
+///
+/// ```
+/// use green_ws::{Error, Options, client};
+///
+/// let (near, mut far) = green::net::UnixStream::pair()?;
+/// std::io::Write::write_all(&mut far, b"HTTP/1.1 404 Not Found\r\n\r\n")?;
+/// match client(near, "ws://localhost/", &Options::new()) {
+///     Err(Error::Refused { status, what }) => println!("{status}: {what}"),
+///     Err(other) => println!("{other}"),
+///     Ok(_) => unreachable!(),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

@@ -29,6 +29,10 @@ use crate::socket::{Opened, WebSocket};
 /// while group.len() < 1 {
 ///     green::yield_now();
 /// }
+/// assert!(!group.is_empty());
+/// for socket in group.members() {
+///     println!("{} is open", socket.request().path());
+/// }
 /// assert_eq!(group.close(1001, "the server goes away"), 1);
 /// assert_eq!(reader.join().unwrap()?, None);
 /// assert_eq!(socket.close_frame().unwrap().code, 1001);
@@ -40,7 +44,7 @@ pub struct Group<S: Stream + 'static> {
 }
 
 impl<S: Stream + 'static> Group<S> {
-    /// A group of none.
+    /// A group without WebSockets.
     pub fn new() -> Group<S> {
         Group {
             members: Rc::default(),
@@ -57,19 +61,19 @@ impl<S: Stream + 'static> Group<S> {
         members.push(socket.downgrade());
     }
 
-    /// The WebSockets that are open.
+    /// The WebSockets of the group that are open.
     pub fn members(&self) -> Vec<WebSocket<S>> {
         let members = self.members.borrow();
         let open = members.iter().filter_map(WebSocket::upgrade);
         open.filter(|socket| !socket.is_closed()).collect()
     }
 
-    /// How many are open.
+    /// How many WebSockets of the group are open.
     pub fn len(&self) -> usize {
         self.members().len()
     }
 
-    /// True if none is open.
+    /// True if no WebSocket of the group is open.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -48,10 +48,11 @@
 //! axum has WebSockets of its own, which run on green's hub with its router; these are for blocking handlers. There are
 //! no environment variables.
 //!
-//! # Threads, panics
+//! # Threads, panics, platforms
 //!
 //! A [`WebSocket`] stays in the OS thread of its stream. Nothing here panics by itself but [`Deflate::window_bits`]. A
 //! WebSocket that a panic or a kill drops is closed without a close frame, so that the peer sees that it was cut.
+//! Platforms are those of green.
 #![forbid(unsafe_code)]
 
 mod connect;

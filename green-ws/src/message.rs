@@ -8,6 +8,7 @@
 /// assert_eq!(Message::from("hello"), Message::Text("hello".to_owned()));
 /// assert_eq!(Message::from(&b"\x00\x01"[..]).as_bytes(), [0, 1]);
 /// assert_eq!(Message::from("hello").as_text(), Some("hello"));
+/// assert_eq!(Message::from("hello").into_bytes(), b"hello");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -71,10 +72,19 @@ impl From<&[u8]> for Message {
 ///
 /// The codes are those of RFC 6455, 7.4: 1000 is a normal end, 1001 that an end goes away, 1011 an error of the server;
 /// 4000 to 4999 are free for programs.
+///
+/// ```
+/// use green_ws::Close;
+///
+/// fn is_normal(close: &Close) -> bool {
+///     matches!(close.code, 1000 | 1001)
+/// }
+/// assert!(is_normal(&Close { code: 1001, reason: "the server goes away".to_owned() }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// The code.
+    /// The code of the close frame.
     pub code: u16,
-    /// At most 123 bytes of text, often empty.
+    /// The text of the close frame: at most 123 bytes, often empty.
     pub reason: String,
 }

@@ -17,7 +17,9 @@ type Allows = Rc<dyn Fn(Option<&str>) -> bool>;
 ///     .origins(|origin| origin == Some("https://example.com"))
 ///     .deflate(Deflate::new())
 ///     .max_message(1 << 20)
+///     .handshake_timeout(Duration::from_secs(5))
 ///     .close_timeout(Duration::from_secs(2));
+/// let client = Options::new().header("Authorization", "Bearer secret");
 /// ```
 #[derive(Clone)]
 pub struct Options {
@@ -31,8 +33,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// No subprotocols, no compression, messages of up to 8 MiB, ten seconds for the handshake, five for the closing
-    /// one.
+    /// Options with no subprotocols, no compression, messages of up to 8 MiB, ten seconds for the handshake, five for
+    /// the closing one.
     pub fn new() -> Options {
         Options {
             protocols: Vec::new(),
@@ -45,16 +47,16 @@ impl Options {
         }
     }
 
-    /// The subprotocols that are spoken, the favourite first. A server takes the first that the client offers too; if
-    /// there is none, the connection has none.
+    /// Sets the subprotocols that are spoken, the favourite first. A server takes the first that the client offers
+    /// too; if there is none, the connection has none.
     #[must_use]
     pub fn protocols<P: Into<String>>(mut self, protocols: impl IntoIterator<Item = P>) -> Options {
         self.protocols = protocols.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Which pages may connect to this server, by what the browser says of their origin; others get a 403. Without this
-    /// all may. A client that is no browser need not tell the truth, or anything: then it is `None`.
+    /// Sets which pages may connect to this server, by what the browser says of their origin; others get a 403. By
+    /// default all may. A client that is no browser may say anything, or nothing, which is `None`.
     #[must_use]
     pub fn origins(mut self, allows: impl Fn(Option<&str>) -> bool + 'static) -> Options {
         self.origins = Some(Rc::new(allows));
@@ -68,28 +70,29 @@ impl Options {
         self
     }
 
-    /// How long a message from the peer may be, in bytes after inflation. A longer one closes the connection with 1009.
+    /// Sets how long a message from the peer may be, in bytes after inflation. A longer one closes the connection
+    /// with 1009.
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Options {
         self.max_message = bytes;
         self
     }
 
-    /// How long the handshake may take.
+    /// Sets how long the handshake may take.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Options {
         self.handshake_timeout = timeout;
         self
     }
 
-    /// How long the closing handshake may take: after that the connection is closed without the peer's answer.
+    /// Sets how long the closing handshake may take: after that the connection is closed without the peer's answer.
     #[must_use]
     pub fn close_timeout(mut self, timeout: Duration) -> Options {
         self.close_timeout = timeout;
         self
     }
 
-    /// A header field for a client's request, as `Origin` or `Authorization`.
+    /// Adds a header field to a client's request, as `Origin` or `Authorization`.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Options {
         self.fields.push((name.into(), value.into()));
@@ -143,14 +146,14 @@ impl Deflate {
         }
     }
 
-    /// Whether a message may refer to those before it, in both directions.
+    /// With `true`, as by default, a message may refer to those before it, in both directions.
     #[must_use]
     pub fn context_takeover(mut self, kept: bool) -> Deflate {
         self.context_takeover = kept;
         self
     }
 
-    /// The size of the window, as a power of two: 9 to 15, in both directions as far as the peer can.
+    /// Sets the size of the window, as a power of two: 9 to 15, in both directions as far as the peer can.
     ///
     /// # Panics
     /// If it is out of range.

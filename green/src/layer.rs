@@ -7,7 +7,8 @@
 //!
 //! Such a layer is called at any time: on threads that know nothing of green, by green's own system calls, in the middle
 //! of a switch, in destructors of thread-locals, in handlers of signals. It asks [`may_park`] first, and unless that
-//! says so does whatever it would do without green. All other functions of this module are for who was told that it may.
+//! says so does whatever it would do without green. All other functions of this module are for calls that
+//! it has allowed to wait.
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -57,7 +58,7 @@ use crate::threads::tpool::{Lane, submit_in};
 #[must_use]
 #[derive(Debug)]
 pub enum WaitEnd {
-    /// What was waited for is there, or may be: look.
+    /// The wait was ended by an event: what it was for is there, or may be, so try again.
     Ready,
     /// The deadline has passed.
     Expired,
@@ -306,12 +307,12 @@ pub fn park(
 /// let word = std::sync::atomic::AtomicU32::new(0);
 /// let address = std::ptr::from_ref(&word).addr();
 /// let gt = green::spawn(move || {
-///     let soon = layer::deadline(std::time::Duration::from_millis(2));
-///     layer::park_at("a word", address, soon, |_unpark| true)
+///     let late = layer::deadline(std::time::Duration::from_secs(60));
+///     layer::park_at("a word", address, late, |_unpark| true)
 /// });
 /// green::yield_now();
 /// assert!(green::debug::format_greenthreads(false).contains(&format!("a word at {address:#x}")));
-/// # gt.join().unwrap();
+/// # gt.kill();
 /// ```
 pub fn park_at(
     what: &'static str,

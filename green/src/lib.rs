@@ -1,4 +1,4 @@
-//! Green threads, cooperative sockets and time, on hubs you can choose.
+//! Green threads, cooperative sockets and time, on an event loop that you choose.
 //!
 //! A program is written in plain blocking style. Every call that would wait parks one greenthread and lets another
 //! run; the event loop underneath, the hub, is chosen at run time. There is no `async` and no `run()`: `fn main` is
@@ -44,9 +44,9 @@
 //! | `futures-io` (on) | the I/O traits of the crate futures-io on sockets |
 //! | `hyper`, `tokio` | those of hyper (with its timer and executor) and of tokio |
 //! | `thread-locals` | `own_thread_locals`: every `thread_local!` for each greenthread alone |
-//! | `dns` | a resolver of our own beside the system's: [`dns::use_resolver`] |
+//! | `dns` | a resolver of green's own beside the system's: [`dns::use_resolver`] |
 //! | `ureq`, `ureq-tls` | an HTTP client: `green::ureq` |
-//! | `layer` | `green::layer`: waits that unwind nothing, for who has the calls of others wait here |
+//! | `layer` | `green::layer`: waits that unwind nothing, for crates that have the calls of others wait here |
 //!
 //! # Environment variables
 //!
@@ -54,10 +54,12 @@
 //! |---|---|
 //! | `GREEN_HUB` | the hub of threads that have not chosen one: see [`hubs`] |
 //! | `GREEN_DNS` | the resolver of threads that have not chosen one: see [`dns`] |
-//! | `GREEN_THREADPOOL_SIZE` | the number of threads of [`tpool`] |
+//! | `GREEN_THREADPOOL_SIZE` (or eventlet's `EVENTLET_THREADPOOL_SIZE`) | the number of threads of [`tpool`] |
 //! | `GREEN_WORKERS` | the number of [`workers()`] where the program does not say it |
 //! | `GREEN_SEED` | the one run that [`sim::check`] replays |
 //! | `GREENLET_STACK_SIZE` | the size of stacks in bytes, of which only touched pages cost memory |
+//! | `RUST_BACKTRACE` | has the report of a deadlock show stacks |
+//! | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxies of `green::ureq` |
 //!
 //! # Threads
 //!

@@ -30,9 +30,10 @@
 //! |---|---|
 //! | [`greenlet_create`], [`greenlet_drop`] | a greenlet, and the end of a handle |
 //! | [`greenlet_switch`], [`greenlet_throw`], [`greenlet_exit`] | control to another, with a value or something else |
-//! | [`greenlet_current`], [`greenlet_parent`], [`greenlet_is_dead`] | who runs, who gets the result, who is over |
+//! | [`greenlet_current`], [`greenlet_parent`], [`greenlet_is_dead`] | the running one, the one that gets its result, whether one is over |
 //!
-//! The environment variable `GREENLET_STACK_SIZE` sets the size of stacks that do not ask for another. Nothing is `Send`:
+//! There are no features. The environment variable `GREENLET_STACK_SIZE` sets the size of stacks that do not ask for
+//! another. Nothing is `Send`:
 //! a greenlet stays on its thread. A Rust panic that comes out of a greenlet is the error `-EPROTO`. Platforms are those
 //! of `greenlet`. When a thread ends, what is suspended is told to exit where the system allows it, as there.
 

@@ -42,8 +42,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The default: the stack size of [`default_stack_size`](crate::default_stack_size), the label `greenlet`, the next
-    /// free id, and the place of this call.
+    /// A greenlet as it is by default: the stack size of [`default_stack_size`](crate::default_stack_size), the label
+    /// `greenlet`, the next free id, and the place of this call.
     #[inline]
     #[track_caller]
     #[allow(
@@ -60,7 +60,8 @@ impl Builder {
         }
     }
 
-    /// The bytes of the stack, rounded up to whole pages. A guard of at least 64 KiB of address space comes below.
+    /// Sets the size of the stack in bytes, rounded up to whole pages. A guard of at least 64 KiB of address space
+    /// comes below.
     ///
     /// A panic that prints a backtrace takes 24 KiB in a build without optimisation: see
     /// [`MIN_STACK_SIZE`](crate::MIN_STACK_SIZE).
@@ -70,21 +71,21 @@ impl Builder {
         self
     }
 
-    /// What reports call the greenlet.
+    /// Sets what reports call the greenlet.
     #[inline]
     pub fn label(mut self, label: &'static str) -> Builder {
         self.label = label;
         self
     }
 
-    /// The number by which reports call the greenlet, in place of the thread's next one.
+    /// Sets the number by which reports call the greenlet, in place of the thread's next one.
     #[inline]
     pub fn id(mut self, id: u64) -> Builder {
         self.id = Some(id);
         self
     }
 
-    /// The place that reports name as the greenlet's origin.
+    /// Sets the place that reports name as the greenlet's origin.
     #[inline]
     pub fn location(mut self, location: &'static Location<'static>) -> Builder {
         self.location = location;

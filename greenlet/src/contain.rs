@@ -1,4 +1,4 @@
-//! Code of the user whose panic concerns nobody.
+//! Runs code of the user whose panic must go no further.
 
 use std::any::Any;
 use std::mem;

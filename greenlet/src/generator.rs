@@ -48,6 +48,16 @@ pub struct Generator<T: 'static> {
 /// });
 /// outer.for_each(drop);
 /// ```
+///
+/// ```
+/// use greenlet::{Generator, Yielder};
+///
+/// fn count_down(y: &Yielder<u32>, from: u32) {
+///     (1..=from).rev().for_each(|n| y.give(n)); // From within another call.
+/// }
+/// let numbers = Generator::new(|y| count_down(y, 3));
+/// assert_eq!(numbers.collect::<Vec<_>>(), [3, 2, 1]);
+/// ```
 pub struct Yielder<T: 'static> {
     greenlet: Ptr,
     values: PhantomData<Cell<T>>,

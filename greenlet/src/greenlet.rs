@@ -41,7 +41,8 @@ use crate::handle::AnyGreenlet;
 /// // What reports say of it.
 /// println!("{} {} of {}, on {} bytes", g.label(), g.id(), g.spawned_at(), g.stack_size());
 /// assert!(g.stack_high_water() > 0 && g.backtrace().is_none(), "it is dead");
-/// g.as_any().prefetch(); // Of use before a switch to one that has waited for long.
+/// g.as_any().prefetch(); // Of use before a switch to one that has waited for long,
+/// g.trim_stack(); // as this is when the wait begins.
 ///
 /// let once = Greenlet::new(|n: u32| n + 1);
 /// assert_eq!(once.switch_into::<u32>(1), Ok(2)); // That was its last handle.
@@ -199,6 +200,11 @@ impl<In, Out> Greenlet<In, Out> {
     /// See [`AnyGreenlet::stack_size`].
     pub fn stack_size(&self) -> usize {
         self.any.stack_size()
+    }
+
+    /// See [`AnyGreenlet::trim_stack`].
+    pub fn trim_stack(&self) {
+        self.any.trim_stack();
     }
 
     /// See [`AnyGreenlet::stack_high_water`].

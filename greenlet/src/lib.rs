@@ -30,11 +30,11 @@
 //! | [`current`], [`main_greenlet`] | the greenlet that runs, and the one that the thread began with |
 //! | [`Generator`], [`Yielder`] | an iterator whose function gives its values from any depth |
 //! | [`GreenletExit`], [`SwitchError`], [`ParentError`] | what ends a greenlet without an error, and what can go wrong |
-//! | [`suspend`] | how one that was told to exit waits a little longer |
+//! | [`suspend`] | lets a greenlet that was told to exit wait a little longer |
 //! | [`Local`], [`PerThread`] | data of each greenlet's own, and data of a thread for all its greenlets |
-//! | [`lend`], [`Lender`], [`Loan`] | closures that borrow, for greenlets, which take only what is `'static` |
+//! | [`lend`], [`Lender`], [`Loan`] | closures that borrow, lent to greenlets, which take only what is `'static` |
 //! | [`thread_locals`] | all thread-locals of a program for each greenlet alone |
-//! | [`mask_exit`] | for code that cannot be unwound |
+//! | [`mask_exit`] | runs code that cannot be unwound |
 //! | [`at_thread_end`], [`ThreadEnd`] | what happens when a thread ends |
 //! | [`set_trace`], [`stats`] | a hook that sees every switch, and how many greenlets and stacks there are |
 //! | [`default_stack_size`], [`set_default_stack_size`], [`MIN_STACK_SIZE`] | how large stacks are |

@@ -17,7 +17,7 @@ extern "C" fn forked() {
 /// in the child of a fork it gives one more than in the parent. Only threads and memory know of it that come from
 /// `fork` itself; a process made by other system calls, or by exec, does not count.
 ///
-/// Whoever keeps the number that it has seen can tell by comparing, for the price of one load, that the process has
+/// Code that keeps the number it has seen can tell by comparing, for the price of one load, that the process has
 /// been forked since: its other threads are gone, and what it shares with the system is shared with the parent.
 ///
 /// ```
@@ -75,7 +75,8 @@ pub fn is_main_thread() -> bool {
 /// # let _ = thread.join();
 /// ```
 pub fn fork(first: impl FnOnce()) -> io::Result<Option<u32>> {
-    let threads = count_threads()?;
+    let threads = count_threads()
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot fork: {error}")))?;
     if threads != 1 {
         return Err(io::Error::new(
             io::ErrorKind::ResourceBusy,
@@ -136,23 +137,28 @@ impl Drop for SignalsHeld {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn count_threads() -> io::Result<usize> {
+/// How many threads the process has.
+///
+/// # Errors
+/// `Unsupported` elsewhere than on Linux and Android. If the system does not list them.
+///
+/// ```
+/// if let Ok(threads) = greenlet::os::count_threads() {
+///     assert!(threads >= 1);
+/// }
+/// ```
+pub fn count_threads() -> io::Result<usize> {
+    if !cfg!(any(target_os = "linux", target_os = "android")) {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "it is not known here how many threads the process has",
+        ));
+    }
     let listed = std::fs::read_dir("/proc/self/task").map_err(|error| {
         io::Error::new(
             error.kind(),
-            format!(
-                "cannot count the threads of the process before a fork, in /proc/self/task: {error}"
-            ),
+            format!("cannot count the threads of the process in /proc/self/task: {error}"),
         )
     })?;
     listed.map(|thread| thread.map(|_| 1)).sum()
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn count_threads() -> io::Result<usize> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "cannot fork: it is not known here how many threads the process has",
-    ))
 }

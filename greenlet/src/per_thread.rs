@@ -80,11 +80,30 @@ impl<T: 'static> PerThread<T> {
     #[cold]
     #[inline(never)]
     fn first(&'static self) -> *const T {
-        let mut value = ptr::null();
+        let mut value = self.value_of_host();
+        if !value.is_null() {
+            self.word.with(|word| word.0.set(value));
+            return value;
+        }
         // The value is among the thread's own thread-locals, whichever the running greenlet has.
         on_host(&mut || value = self.first_of_thread());
         self.word.with(|word| word.0.set(value));
         value
+    }
+
+    /// What the word of the OS thread leads to, if that can be seen from here: mostly the running greenlet has just begun.
+    #[cfg(own_thread_locals)]
+    fn value_of_host(&'static self) -> *const T {
+        match crate::thread_locals::of_host(self.word()) {
+            // SAFETY: the word of this thread, which only this thread changes.
+            Some(word) => unsafe { (*word).0.get() },
+            None => ptr::null(),
+        }
+    }
+
+    #[cfg(not(own_thread_locals))]
+    fn value_of_host(&'static self) -> *const T {
+        ptr::null()
     }
 
     fn first_of_thread(&'static self) -> *const T {

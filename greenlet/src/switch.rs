@@ -122,7 +122,7 @@ fn wrong_type(to: Ptr, expected: &Type, found: &Type) -> ! {
     }
 }
 
-/// Whoever switches to itself has its value back at once.
+/// A switch of the running greenlet to itself, which gives its value back at once.
 #[track_caller]
 fn to_oneself<V: 'static, R: 'static>(me: Ptr, value: V) -> R {
     let mut value = Some(value);

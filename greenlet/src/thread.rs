@@ -85,9 +85,9 @@ pub enum ThreadEnd {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TraceEvent {
-    /// A value, or the end of a child.
+    /// A switch with a value, or the end of a child.
     Switch,
-    /// Something to raise.
+    /// A throw: the payload is raised in the greenlet.
     Throw,
 }
 

@@ -157,6 +157,64 @@ fn the_high_water_mark_is_how_deep_it_went() {
 }
 
 #[test]
+fn a_trimmed_stack_has_all_that_its_frames_hold() {
+    #[inline(never)]
+    fn touch(depth: usize) -> u8 {
+        black_box([depth as u8; 60_000])[black_box(depth)]
+    }
+    // At each offset of the tops, and suspended at depths that end anywhere within a page.
+    #[inline(never)]
+    fn wait_below(depth: usize) -> usize {
+        let kept = black_box([depth; 25]);
+        if depth > 0 {
+            return wait_below(depth - 1) + black_box(kept)[7];
+        }
+        for round in 0..3 {
+            touch(round);
+            park();
+        }
+        0
+    }
+    let all: Vec<_> = (0..64)
+        .map(|depth| Greenlet::new(move |()| wait_below(depth)))
+        .collect();
+    // An unstarted one is as good as new.
+    all.iter().for_each(Greenlet::trim_stack);
+    for _ in 0..3 {
+        for g in &all {
+            g.switch_as::<()>(()).unwrap();
+            let deep = g.stack_high_water();
+            g.trim_stack();
+            let least = g.stack_high_water();
+            assert!(deep >= least + 50_000, "{deep}, {least}");
+            // Once more changes nothing.
+            g.trim_stack();
+            assert_eq!(g.stack_high_water(), least);
+        }
+    }
+    for (depth, g) in all.iter().enumerate() {
+        assert_eq!(g.switch(()), Ok(depth * (depth + 1) / 2));
+        assert!(g.is_dead());
+        g.trim_stack();
+    }
+}
+
+#[test]
+fn only_the_suspended_are_trimmed() {
+    main_greenlet().trim_stack();
+    let g = Greenlet::new(|()| {
+        let below = black_box([7u8; 50_000]);
+        greenlet::current().trim_stack();
+        main_greenlet().trim_stack();
+        below.iter().map(|&byte| usize::from(byte)).sum::<usize>()
+    });
+    assert_eq!(g.switch(()), Ok(7 * 50_000));
+    let before = g.stack_high_water();
+    g.trim_stack();
+    assert_eq!(g.stack_high_water(), before);
+}
+
+#[test]
 fn stacks_come_and_go_in_any_order() {
     let alive = Rc::new(Cell::new(0usize));
     let mut all: Vec<Option<Greenlet<u64, u64>>> = Vec::new();

@@ -1,7 +1,7 @@
 //! A C interface to the hubs: `libhub.so`, `libhub.a` and `hub.h`
 //!
 //! For event loops in other languages: one readiness backend (epoll, poll, select or what the
-//! polling crate has), chosen by name at run time, behind a dozen functions. The functions are
+//! polling crate has), chosen by name at run time, behind 18 functions. The functions are
 //! documented in [`hub.h`](https://docs.rs/crate/hub-c/latest/source/include/hub.h), how to use
 //! them in `docs/embedding.md`. From Rust use the crates of the hubs, which need none of this.
 //!

@@ -7,7 +7,7 @@ use hub_core::{Direction, Interest, Ready};
 
 use crate::errno::{Errno, Result};
 
-/// A number that the caller says is a descriptor. Whether it is open the system says.
+/// A number that the caller says is a descriptor. The system knows if it is open.
 pub(crate) fn descriptor<'a>(fd: RawFd) -> Result<BorrowedFd<'a>> {
     if fd < 0 {
         return Err(Errno(libc::EBADF));

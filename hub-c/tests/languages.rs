@@ -36,7 +36,7 @@ fn directory(name: &str) -> PathBuf {
     directory
 }
 
-/// Whether a program is there; says so if not.
+/// True if a program is installed; says so if not.
 fn has(program: &str, test: &str) -> bool {
     let mut command = Command::new(program);
     let command = command

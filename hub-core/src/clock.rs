@@ -34,7 +34,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// The time.
+    /// The time that this clock shows.
     #[inline]
     pub fn now(&self) -> Instant {
         match self {

@@ -9,7 +9,7 @@ use crate::{Interest, Ready, Token};
 /// by some systems. A longer timeout waits this long and is then an empty wait.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(100_000_000);
 
-/// What the caller promises about when it arms a registration, or needs of the reports.
+/// When the caller arms a registration, and for how long the hub then reports it.
 ///
 /// ```
 /// use hub_core::{Hub, Interest, Token, Trigger};

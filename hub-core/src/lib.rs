@@ -1,4 +1,4 @@
-//! The contract of readiness backends (hubs), and the reactor built on it
+//! The contract of readiness backends (hubs), and the reactor built on it.
 //!
 //! A [`Hub`] watches descriptors with one system call: epoll, poll, select, or one that you write.
 //! A [`Reactor`] owns a hub, the table of descriptors and who waits for them, timers, and a waker.
@@ -52,7 +52,7 @@
 //!
 //! **Features**: `conformance`, off by default. **Environment**: none is read. **Send**: hubs are, if
 //! their type is; a [`Waker`] is `Send` and `Sync`; a [`Reactor`] stays in its thread, since it shares
-//! descriptors with who uses them (`Rc`). **Panics**: none but in a waiter's own code, and where a
+//! descriptors with their users (`Rc`). **Panics**: none but in a waiter's own code, and where a
 //! function says so. **Platforms**: Unix.
 #![forbid(unsafe_code)]
 

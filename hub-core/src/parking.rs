@@ -25,7 +25,7 @@ use crate::Ready;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReady {
-    /// It said so.
+    /// It failed with `WouldBlock`.
     WouldBlock,
     /// It transferred less than was asked: the buffer in the system is empty, or full.
     ///

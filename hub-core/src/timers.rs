@@ -99,7 +99,7 @@ const ARITY: usize = 4;
 const PURGE_ABOVE: usize = 1000;
 
 impl<T> Timers<T> {
-    /// No timers.
+    /// A heap without timers.
     pub const fn new() -> Timers<T> {
         Timers {
             heap: Vec::new(),
@@ -183,7 +183,7 @@ impl<T> Timers<T> {
         self.live.len()
     }
 
-    /// True if there are none.
+    /// True if no timer is live.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.live.is_empty()

@@ -134,7 +134,7 @@ impl fmt::Debug for Waker {
 pub struct WakeFd(Arc<Notifier<AtomicBool, SocketPair>>);
 
 impl WakeFd {
-    /// One that is not readable.
+    /// A descriptor that is not readable until one of its wakers is called.
     ///
     /// # Errors
     /// Too many descriptors are open.
@@ -155,7 +155,7 @@ impl WakeFd {
     /// True if a waker exists outside the reactor.
     pub(crate) fn is_held(&self) -> bool {
         let held = Arc::strong_count(&self.0) > 1;
-        // Who sees that the last waker is gone also sees what it did before.
+        // A caller that sees that the last waker is gone also sees what that did before.
         fence(Ordering::Acquire);
         held
     }

@@ -126,7 +126,7 @@ fn the_next_owner_of_the_number_gets_its_own_reports() {
                 }
                 let (open, other) = pair();
                 assert_eq!(open.as_raw_fd(), fd, "the number is reused");
-                // Whether or not the hub knows, the number is taken until it is removed.
+                // If the hub knows or not, the number is taken until it is removed.
                 let early = hub.add(open.as_fd(), OPEN, trigger);
                 assert_eq!(early.unwrap_err().kind(), ErrorKind::AlreadyExists);
                 hub.remove(open.as_fd(), CLOSED).unwrap();

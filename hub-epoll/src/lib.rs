@@ -1,4 +1,4 @@
-//! The epoll hub: Linux, Android
+//! A hub on the epoll calls of Linux and Android.
 //!
 //! The kernel keeps the set of descriptors and reports only those that are active: idle ones cost
 //! nothing. With [`Trigger::Edge`] a descriptor is registered once, and waiting for it again costs

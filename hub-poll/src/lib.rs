@@ -1,9 +1,25 @@
-//! The poll hub: every Unix
+//! A hub on the system call poll, for every Unix.
 //!
 //! The set of descriptors is handed to the system with every wait, which costs time for each of
 //! them, active or not. On a few busy descriptors it is as fast as any.
 //!
-//! There is one type, [`Poll`], with an example; the crate has no features and reads no environment
+//! ```
+//! use hub_core::{Direction, NotReady, Reactor};
+//! use std::{io::Write, os::unix::net::UnixStream, rc::Rc};
+//!
+//! let mut reactor = Reactor::new(Box::new(hub_poll::Poll::new()?));
+//! let (mut near, far) = UnixStream::pair()?;
+//! let token = reactor.add(Rc::new(far))?;
+//! reactor.clear_ready(token, Direction::Read, NotReady::WouldBlock);
+//! reactor.park(token, Direction::Read, "a reader").expect("nobody else waits");
+//! near.write_all(b"x")?;
+//! let mut woken = Vec::new();
+//! reactor.turn(None, &mut woken)?;
+//! assert_eq!(woken[0].waiter, "a reader");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! There is one type, [`Poll`]; the crate has no features and reads no environment
 //! variables. A `Poll` is `Send`. Nothing panics. It waits with `ppoll`, in nanoseconds, or `poll`,
 //! in milliseconds rounded up, where there is none.
 #![cfg(unix)]

@@ -1,9 +1,25 @@
-//! The hub on the polling crate: kqueue, event ports and whatever else it carries
+//! A hub on the crate polling: kqueue, event ports and whatever else that supports.
 //!
-//! The portable one. It arms a descriptor anew for every report, which costs a system call where
+//! It arms a descriptor anew for every report, which costs a system call where
 //! the epoll hub needs none, and does so on every system.
 //!
-//! There is one type, [`Polling`], with an example; the crate has no features and reads no
+//! ```
+//! use hub_core::{Direction, NotReady, Reactor};
+//! use std::{io::Write, os::unix::net::UnixStream, rc::Rc};
+//!
+//! let mut reactor = Reactor::new(Box::new(hub_polling::Polling::new()?));
+//! let (mut near, far) = UnixStream::pair()?;
+//! let token = reactor.add(Rc::new(far))?;
+//! reactor.clear_ready(token, Direction::Read, NotReady::WouldBlock);
+//! reactor.park(token, Direction::Read, "a reader").expect("nobody else waits");
+//! near.write_all(b"x")?;
+//! let mut woken = Vec::new();
+//! reactor.turn(None, &mut woken)?;
+//! assert_eq!(woken[0].waiter, "a reader");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! There is one type, [`Polling`]; the crate has no features and reads no
 //! environment variables. A `Polling` is `Send`. Nothing panics. It has been tried on Linux, and
 //! compiles for what the polling crate compiles for on Unix.
 //!

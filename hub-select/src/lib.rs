@@ -1,10 +1,26 @@
-//! The select hub: every Unix
+//! A hub on the system call select, for every Unix.
 //!
 //! The oldest of the system calls. It takes bit sets indexed by descriptor number, so that its
 //! cost goes with the highest number armed. On Linux the sets grow as needed; elsewhere a number
 //! from `FD_SETSIZE` (mostly 1024) on is refused.
 //!
-//! There is one type, [`Select`], with an example; the crate has no features and reads no
+//! ```
+//! use hub_core::{Direction, NotReady, Reactor};
+//! use std::{io::Write, os::unix::net::UnixStream, rc::Rc};
+//!
+//! let mut reactor = Reactor::new(Box::new(hub_select::Select::new()?));
+//! let (mut near, far) = UnixStream::pair()?;
+//! let token = reactor.add(Rc::new(far))?;
+//! reactor.clear_ready(token, Direction::Read, NotReady::WouldBlock);
+//! reactor.park(token, Direction::Read, "a reader").expect("nobody else waits");
+//! near.write_all(b"x")?;
+//! let mut woken = Vec::new();
+//! reactor.turn(None, &mut woken)?;
+//! assert_eq!(woken[0].waiter, "a reader");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! There is one type, [`Select`]; the crate has no features and reads no
 //! environment variables. A `Select` is `Send`. Nothing panics. It waits with `pselect`, in
 //! nanoseconds.
 #![cfg(unix)]

@@ -7,11 +7,13 @@
 #![forbid(unsafe_code)]
 
 pub mod changelog;
+mod declared;
 pub mod examples;
 pub mod frames;
 pub mod length;
 pub mod links;
 pub mod manifests;
+pub mod methods;
 pub mod names;
 pub mod rooms;
 pub mod source;

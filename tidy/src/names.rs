@@ -96,7 +96,7 @@ pub const ALLOWED: &[(&str, &str)] = &[
 ];
 
 /// Crates that nobody builds on: what their names mean is their own affair.
-const APART: &[&str] = &["bench", "bench/peers", "examples", "tidy"];
+pub(crate) const APART: &[&str] = &["bench", "bench/peers", "examples", "tidy"];
 
 /// Findings in the libraries that are published.
 pub fn check(sources: &[Source]) -> Vec<String> {

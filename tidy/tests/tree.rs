@@ -1,7 +1,7 @@
 //! The rules, applied to this tree.
 
 use tidy::source::{Source, root, tree};
-use tidy::{changelog, examples, length, links, manifests, names, rooms, unsafety, words};
+use tidy::{changelog, examples, length, links, manifests, methods, names, rooms, unsafety, words};
 
 #[track_caller]
 fn holds(rule: fn(&[Source]) -> Vec<String>) {
@@ -45,12 +45,17 @@ fn public_items_have_examples() {
 }
 
 #[test]
+fn public_methods_are_shown() {
+    holds(methods::check);
+}
+
+#[test]
 fn manifests_are_complete() {
     holds(manifests::check);
 }
 
 #[test]
-fn documents_link_to_files_that_are_there() {
+fn documents_lead_to_what_is_there() {
     let exists = |path: &str| root().join(path).exists();
     let findings = links::check(&tree(&root()).unwrap(), exists);
     assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));

@@ -25,6 +25,10 @@ pub(crate) trait Database: Driver<Connection: Send> + Clone + Send + Sync {
     fn begin(connection: &mut Self::Connection);
     /// True if it sees what `begin` has changed, or is in a transaction.
     fn sees(connection: &mut Self::Connection) -> bool;
+    /// Panics in the middle of a query, whose answer is not all read.
+    fn panic_in_a_query(connection: &mut Self::Connection);
+    /// What the server says when it is told to say this number.
+    fn echo(connection: &mut Self::Connection, number: i64) -> i64;
     /// Ends another connection from the server's side.
     fn end(connection: &mut Self::Connection, id: &str);
     /// The same database at another address.
@@ -63,6 +67,7 @@ pub(crate) fn all<D: Database, F: Form<D>>(database: &D) {
         let limits = ConnectionPool::builder().max(1).check_after(Duration::ZERO);
         what_was_left_open_is_rolled_back::<D, F>(&make(limits));
         nobody_gets_one_in_a_query::<D, F>(&make(limits));
+        nobody_gets_the_answer_of_one_who_panicked::<D, F>(&make(limits));
         one_that_the_server_has_ended_is_replaced::<D, F>(&make(limits.max(2)));
         a_server_that_says_nothing_is_given_up::<D, F>();
     });
@@ -154,6 +159,29 @@ fn nobody_gets_one_in_a_query<D: Database, F: Form<D>>(pool: &ConnectionPool<F::
     assert!(panicked.is_err());
     is_new("its user panicked");
     assert_eq!((pool.free(), pool.waiting()), (1, 0));
+}
+
+/// The panic is caught while the connection is still held, so that its pool sees nothing of it.
+fn nobody_gets_the_answer_of_one_who_panicked<D: Database, F: Form<D>>(
+    pool: &ConnectionPool<F::Driver>,
+) {
+    let mut connection = pool.get().unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        F::call(&mut connection, |connection| D::begin(connection));
+        F::call(&mut connection, |connection| {
+            D::panic_in_a_query(connection)
+        });
+    }));
+    assert!(panicked.is_err());
+    drop(connection);
+    for number in [3, 5, 8] {
+        let mut connection = pool.get().unwrap();
+        let said = F::call(&mut connection, move |connection| {
+            D::echo(connection, number)
+        });
+        assert_eq!(said, number);
+        assert!(!F::call(&mut connection, |connection| D::sees(connection)));
+    }
 }
 
 fn one_that_the_server_has_ended_is_replaced<D: Database, F: Form<D>>(

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
+use postgres::fallible_iterator::FallibleIterator;
 use site::databases::{self, Mysql, Postgres, Redis};
 
 use crate::pooled::Database;
@@ -68,6 +69,20 @@ impl Database for Postgres {
         row.unwrap().get::<_, i64>(0) > 0
     }
 
+    fn panic_in_a_query(client: &mut postgres::Client) {
+        let numbers = "SELECT generate_series(1, 100000)";
+        let mut rows = client.query_raw::<_, i32, _>(numbers, []).unwrap();
+        assert!(rows.next().unwrap().is_some());
+        panic!("on purpose");
+    }
+
+    fn echo(client: &mut postgres::Client, number: i64) -> i64 {
+        client
+            .query_one("SELECT $1::int8", &[&number])
+            .unwrap()
+            .get(0)
+    }
+
     fn end(client: &mut postgres::Client, id: &str) {
         client
             .batch_execute(&format!("SELECT pg_terminate_backend({id})"))
@@ -108,6 +123,17 @@ impl Database for Mysql {
         count > Some(0)
     }
 
+    fn panic_in_a_query(connection: &mut mysql::Conn) {
+        let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i FROM n";
+        let end = connection.query_map(numbers, |_: i64| -> i64 { panic!("on purpose") });
+        unreachable!("{end:?}");
+    }
+
+    fn echo(connection: &mut mysql::Conn, number: i64) -> i64 {
+        let said = connection.query_first(format!("SELECT {number}"));
+        said.unwrap().unwrap()
+    }
+
     fn end(connection: &mut mysql::Conn, id: &str) {
         connection.query_drop(format!("KILL {id}")).unwrap();
         let left = format!("SELECT count(*) FROM information_schema.processlist WHERE id = {id}");
@@ -144,6 +170,21 @@ impl Database for Redis {
     fn sees(connection: &mut redis::Connection) -> bool {
         let answer: String = redis::cmd("PING").query(connection).unwrap();
         answer == "QUEUED"
+    }
+
+    fn panic_in_a_query(connection: &mut redis::Connection) {
+        redis::cmd("DISCARD").exec(connection).unwrap();
+        // As many as the cleaning up asks for, and more.
+        for question in ["one", "two", "three", "four"] {
+            let asked = redis::cmd("ECHO").arg(question).get_packed_command();
+            connection.send_packed_command(&asked).unwrap();
+        }
+        panic!("on purpose");
+    }
+
+    fn echo(connection: &mut redis::Connection, number: i64) -> i64 {
+        let said = redis::cmd("ECHO").arg(number).query(connection);
+        said.unwrap()
     }
 
     fn end(connection: &mut redis::Connection, id: &str) {

@@ -44,6 +44,10 @@ pub type Answered = Result<Arc<Answer>, Arc<Unanswered>>;
 ///
 /// let silent = Unanswered::new(ErrorKind::TryAgain, "192.0.2.1:53: no answer in time").timed_out(true);
 /// assert_eq!(silent.error("www").kind(), ErrorKind::TryAgain);
+///
+/// let refused = std::io::Error::from_raw_os_error(111);
+/// let unreachable = Unanswered::new(ErrorKind::System, refused.to_string());
+/// assert_eq!(unreachable.os_error(refused.raw_os_error()).os_error, Some(111));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -18,6 +18,7 @@ const LONGEST_LABEL: usize = 63;
 /// let search = ["one.example".to_owned()];
 /// assert_eq!(Name::parse("www")?.candidates(&search, 1), ["www.one.example"]);
 /// assert_eq!(Name::parse("www.")?.candidates(&search, 1), ["www"]);
+/// assert!(Name::parse("LocalHost")?.is_localhost());
 /// # Ok::<(), green_dns::NameError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -38,6 +38,9 @@ pub enum RecordKind {
 ///
 /// let whose = Question::new(reverse_name([192, 0, 2, 1].into()), RecordKind::Ptr);
 /// assert_eq!(whose.name, "1.2.0.192.in-addr.arpa");
+/// let query = whose.query(4711)?; // A message with that number.
+/// assert!(query.bytes().len() > whose.name.len());
+/// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
@@ -196,13 +199,13 @@ impl RecordKind {
 }
 
 impl Query {
-    /// What is to be sent. Over TCP its length goes before it, in two bytes.
+    /// The message to send. Over TCP its length goes before it, in two bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Reads what came back. `None` says that it is no answer to this question, or not readable: it may come from
-    /// anyone.
+    /// Reads a message that came back. `None` says that it is no answer to this question, or not readable: it may
+    /// come from anyone.
     pub fn reply(&self, bytes: &[u8]) -> Option<Reply> {
         let mut decoder = BinDecoder::new(bytes);
         let Header { metadata, counts } = Header::read(&mut decoder).ok()?;

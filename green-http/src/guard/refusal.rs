@@ -6,9 +6,20 @@ use std::time::SystemTime;
 use http::StatusCode;
 
 /// Why a request is not let through: answered with a status, after which the connection is closed.
+///
+/// ```
+/// use green_http::{Refusal, StatusCode};
+///
+/// fn is_of_length(refusal: &Refusal) -> bool {
+///     refusal.status == StatusCode::PAYLOAD_TOO_LARGE || refusal.status == StatusCode::URI_TOO_LONG
+/// }
+/// let refusal = Refusal { status: StatusCode::URI_TOO_LONG, reason: "the target is too long" };
+/// assert!(is_of_length(&refusal));
+/// assert_eq!(refusal.to_string(), "the target is too long");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the client is told.
+    /// The status of the answer that the client gets.
     pub status: StatusCode,
     /// What is wrong with the request.
     pub reason: &'static str,

@@ -8,9 +8,9 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use green::GreenThread;
 use green::net::{Shutdown, TcpStream};
 use green::server::{Drained, Lifecycle};
+use green::{AnyGreenThread, GreenThread};
 use green_http::Server;
 
 /// Long enough that nothing takes it by chance, short enough to wait for often.
@@ -107,6 +107,19 @@ pub(crate) fn until(condition: impl Fn() -> bool) {
         green::sleep(Duration::from_millis(1));
     }
     panic!("it does not come to pass");
+}
+
+/// More of the stack than an idle connection keeps, whatever the build.
+const DEEP: usize = 96 * 1024;
+
+/// Touches so much of the stack.
+pub(crate) fn go_deep() {
+    std::hint::black_box([1u8; DEEP]);
+}
+
+/// True if what [`go_deep`] has touched was given back.
+pub(crate) fn has_rested(greenthread: &AnyGreenThread) -> bool {
+    greenthread.stack_in_memory() < DEEP / 2
 }
 
 /// Everything up to the end, lossy. A reset ends it as well.

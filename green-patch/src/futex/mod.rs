@@ -17,7 +17,7 @@ use crate::sys::{self, outcome, sys};
 use place::{Ended, Place};
 pub(crate) use place::{Woken, wait_between, wait_taken, wait_until};
 use table::Waiting;
-pub(crate) use table::{Address, across_fork, wake};
+pub(crate) use table::{Address, across_fork, wake, wake_of_this_thread};
 
 /// As libc's. It is declared with as many arguments as any call takes: that is how those are passed of which libc's
 /// takes any number.

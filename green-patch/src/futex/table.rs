@@ -1,4 +1,4 @@
-//! Who waits for a word of memory: greenthreads of any thread.
+//! The waiters for a word of memory: greenthreads of any thread.
 //!
 //! A waiter counts itself, enters the list, and then looks at the word; who changes the word looks at the count then. So
 //! one of the two sees the other, and where nobody is counted, a wake-up costs a load.
@@ -179,12 +179,16 @@ impl List {
 
     /// Takes the first one out that waits for this. Gives what ends its park, if it is parked.
     fn pop(&mut self, address: Address, mask: u32) -> Option<Option<Unpark>> {
+        self.pop_one(|waiting| waiting.address == address && waiting.mask & mask != 0)
+    }
+
+    fn pop_one(&mut self, is_one: impl Fn(&Waiting) -> bool) -> Option<Option<Unpark>> {
         let mut next = self.first;
         // SAFETY: what is in the list lives.
         while let Some(waiting) = unsafe { next.as_ref() } {
             // SAFETY: under the lock.
             let link = waiting.link.get();
-            if waiting.address == address && waiting.mask & mask != 0 {
+            if is_one(waiting) {
                 // SAFETY: under the lock, and in the list.
                 unsafe {
                     self.remove(waiting);
@@ -219,6 +223,23 @@ pub(crate) fn wake(address: Address, most: usize, mask: u32) -> usize {
         }
     }
     woken
+}
+
+/// Wakes all greenthreads of this thread that wait for what reports call so.
+#[cold]
+pub(crate) fn wake_of_this_thread(what: &str) {
+    let thread = this_thread();
+    for bucket in &TABLE {
+        while bucket.count.load(Ordering::SeqCst) > 0 {
+            let is_one = |waiting: &Waiting| waiting.thread == thread && waiting.what == what;
+            let Some(unpark) = bucket.with(|list| list.pop_one(is_one)) else {
+                break;
+            };
+            if let Some(unpark) = unpark {
+                unpark.wake();
+            }
+        }
+    }
 }
 
 impl Waiting {

@@ -1,11 +1,13 @@
 //! The names by which C code calls these functions that was compiled to check the sizes of its buffers, and older names of
 //! the same.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 use libc::{
     fd_set, nfds_t, pollfd, sigset_t, size_t, sockaddr, socklen_t, ssize_t, timespec, timeval,
 };
+
+use super::given;
 
 unsafe extern "C" {
     /// Says that a buffer would overflow, and ends the process.
@@ -128,4 +130,58 @@ pub(super) unsafe extern "C" fn __select(
 ) -> c_int {
     // SAFETY: as the caller vouches for.
     unsafe { super::select::select(count, read, write, except, timeout) }
+}
+
+/// Ends the process if a mode is missing.
+fn check_flags(flags: c_int) {
+    if given::may_make(flags) {
+        // SAFETY: it ends the process.
+        unsafe { __chk_fail() }
+    }
+}
+
+/// As libc's: `open` without a mode.
+///
+/// # Safety
+/// As for `open`.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn __open_2(path: *const c_char, flags: c_int) -> c_int {
+    check_flags(flags);
+    // SAFETY: as the caller vouches for.
+    unsafe { given::open(path, flags, 0) }
+}
+
+/// As libc's: another name of `__open_2`, since files may be large in either.
+///
+/// # Safety
+/// As for `open`.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn __open64_2(path: *const c_char, flags: c_int) -> c_int {
+    // SAFETY: as the caller vouches for.
+    unsafe { __open_2(path, flags) }
+}
+
+/// As libc's: `openat` without a mode.
+///
+/// # Safety
+/// As for `openat`.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn __openat_2(at: c_int, path: *const c_char, flags: c_int) -> c_int {
+    check_flags(flags);
+    // SAFETY: as the caller vouches for.
+    unsafe { given::openat(at, path, flags, 0) }
+}
+
+/// As libc's: another name of `__openat_2`, since files may be large in either.
+///
+/// # Safety
+/// As for `openat`.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn __openat64_2(
+    at: c_int,
+    path: *const c_char,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: as the caller vouches for.
+    unsafe { __openat_2(at, path, flags) }
 }

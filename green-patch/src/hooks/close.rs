@@ -1,14 +1,14 @@
-//! `close`, `close_range`, `closefrom`, `dup`, `dup2`, `dup3`, `shutdown`: what makes a number another file's.
+//! `close`, `close_range`, `closefrom`, `fclose`, `dup`, `dup2`, `dup3`, `shutdown`: what makes a number another file's.
 
 use std::ffi::{c_int, c_uint};
 
 use crate::active::is_armed;
 use crate::known;
-use crate::sys::{int, sys};
+use crate::sys::{self, int, next, sys};
 
 /// The number is about to become another file's, or nobody's: those who wait for it are to hear of that, and nothing that
 /// is remembered of it is good any more.
-pub(super) fn ends(fd: c_int) {
+pub(crate) fn ends(fd: c_int) {
     if is_armed() {
         // First, so that those who are woken see it.
         known::closed(fd);
@@ -56,6 +56,34 @@ pub(super) unsafe extern "C" fn closefrom(first: c_int) {
     for fd in first as c_int..limit() {
         // SAFETY: as the caller vouches for.
         unsafe { close(fd) };
+    }
+}
+
+/// The number of a file of C, which is about to be closed within libc.
+///
+/// # Safety
+/// A file that is open.
+pub(super) unsafe fn ends_file(file: *mut libc::FILE) {
+    if is_armed() {
+        let errno = sys::errno();
+        // SAFETY: as the caller vouches for. One that has no descriptor says -1, which is nobody's.
+        ends(unsafe { libc::fileno(file) });
+        sys::set_errno(errno);
+    }
+}
+
+/// As libc's.
+///
+/// # Safety
+/// As its manual says.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn fclose(file: *mut libc::FILE) -> c_int {
+    type Close = unsafe extern "C" fn(*mut libc::FILE) -> c_int;
+
+    // SAFETY: as the caller vouches for.
+    unsafe {
+        ends_file(file);
+        next!(c"fclose" as Close)(file)
     }
 }
 

@@ -8,10 +8,11 @@ use std::ffi::{c_char, c_int, c_long, c_uint};
 use libc::sigset_t;
 
 use super::close::{ends, ends_all};
+use super::fifo;
 use super::poll::SIGSET;
 use crate::sys::{int, sys};
 
-/// What is remembered of this number is of a file that was closed unseen.
+/// Forgets what is remembered of this number: it is about a file that was closed unseen.
 fn given(said: isize) -> c_int {
     if said >= 0 {
         ends(said as c_int);
@@ -19,10 +20,13 @@ fn given(said: isize) -> c_int {
     int(said)
 }
 
-/// The mode of a file that may be made; otherwise the caller has passed none.
+/// True if a file may be made, so that the caller passes its mode.
+pub(super) fn may_make(flags: c_int) -> bool {
+    flags & libc::O_CREAT != 0 || flags & libc::O_TMPFILE == libc::O_TMPFILE
+}
+
 fn mode_if_made(flags: c_int, mode: c_uint) -> c_uint {
-    let makes = flags & libc::O_CREAT != 0 || flags & libc::O_TMPFILE == libc::O_TMPFILE;
-    if makes { mode } else { 0 }
+    if may_make(flags) { mode } else { 0 }
 }
 
 /// As libc's. It is declared with a variable number of arguments, of which the system takes one.
@@ -36,6 +40,10 @@ pub(super) unsafe extern "C" fn openat(
     flags: c_int,
     mode: c_uint,
 ) -> c_int {
+    // SAFETY: as the caller vouches for.
+    if let Some(said) = unsafe { fifo::open(at, path, flags) } {
+        return int(said);
+    }
     // SAFETY: as the caller vouches for.
     given(unsafe { sys!(SYS_openat, at, path, flags, mode_if_made(flags, mode)) })
 }

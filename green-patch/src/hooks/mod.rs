@@ -8,8 +8,10 @@ mod checked;
 mod close;
 mod connect;
 mod epoll;
+mod fifo;
 mod file;
 mod given;
+mod lock;
 mod many;
 mod mode;
 mod names;
@@ -24,5 +26,7 @@ mod socket;
 mod splice;
 mod table;
 
+pub(crate) use close::ends;
 pub(crate) use given::{after, before};
+pub(crate) use sleep::nanosleep;
 pub(crate) use table::{Hook, hooks};

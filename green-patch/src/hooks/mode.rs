@@ -5,12 +5,13 @@ use std::ffi::{c_int, c_ulong, c_void};
 use libc::socklen_t;
 
 use super::close::ends;
+use super::lock;
 use crate::active::is_armed;
 use crate::known;
 use crate::sys::{int, sys};
 
-/// Whether the calls of this descriptor wait is another matter now. One whose calls do not is somebody's who waits for it by
-/// other means, and may want to have the hub watch it.
+/// Notes that the mode of a descriptor has changed, and with it if its calls wait. One whose calls do not belongs to
+/// code that waits for it by other means, which may want to have the hub watch it.
 fn changes(fd: c_int, nonblocking: bool) {
     known::mode_changed(fd);
     if nonblocking {
@@ -24,6 +25,10 @@ fn changes(fd: c_int, nonblocking: bool) {
 /// As its manual says.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
+    if let Some(asks) = lock::that_asks(command) {
+        // SAFETY: as the caller vouches for.
+        return int(unsafe { lock::by_fcntl(fd, asks, argument) });
+    }
     // SAFETY: as the caller vouches for.
     let said = unsafe { sys!(SYS_fcntl, fd, command, argument) };
     if is_armed() {

@@ -38,7 +38,7 @@ unsafe extern "C" {
 }
 
 /// Something that another thread may have while this one waits.
-struct Sent<T>(T);
+pub(super) struct Sent<T>(pub(super) T);
 
 // SAFETY: what is sent here is copied for the call, or made by it: no other thread has it.
 unsafe impl<T> Send for Sent<T> {}

@@ -1,15 +1,18 @@
-//! `wait`, `waitpid`, `wait3`, `wait4`, `waitid`.
+//! `wait`, `waitpid`, `wait3`, `wait4`, `waitid`; `system` and `pclose`, which wait for a process within libc: in a thread of
+//! the pool.
 
-use std::ffi::{c_int, c_uint};
+use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use green::layer::{self, Interest, WaitEnd};
-use libc::{id_t, idtype_t, pid_t, rusage, siginfo_t};
+use libc::{FILE, id_t, idtype_t, pid_t, rusage, siginfo_t};
 
+use super::close::ends_file;
+use super::names::Sent;
 use crate::active::{Part, is_green};
 use crate::known::borrow;
-use crate::sys::{self, int, sys};
+use crate::sys::{self, int, next, sys};
 use crate::wait::Pause;
 
 /// Asks until `ask`, which does not wait, finds something, as `found` sees it. `process` is the one that is waited for, if
@@ -165,4 +168,55 @@ fn wait_by_descriptor(id: c_uint, ends: bool, mut found: impl FnMut() -> Option<
             WaitEnd::Cannot(_) => drop(pause.wait(None)),
         }
     }
+}
+
+/// Makes a call of libc in a thread of the pool. One that is cut short goes on there.
+fn elsewhere(call: impl FnOnce() -> c_int + Send + 'static) -> c_int {
+    let before = sys::errno();
+    let ended = layer::elsewhere(move || (call(), sys::errno()));
+    let (said, errno) = ended.unwrap_or((-1, libc::ECANCELED));
+    sys::set_errno(if said == -1 { errno } else { before });
+    said
+}
+
+/// As libc's.
+///
+/// # Safety
+/// As its manual says.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn system(command: *const c_char) -> c_int {
+    type System = unsafe extern "C" fn(*const c_char) -> c_int;
+
+    let real = next!(c"system" as System);
+    if command.is_null() || !is_green(Part::Os) {
+        // SAFETY: as the caller vouches for.
+        return unsafe { real(command) };
+    }
+    // SAFETY: as the caller vouches for.
+    let command = unsafe { CStr::from_ptr(command) }.to_owned();
+    // SAFETY: a text that lives until it returns.
+    elsewhere(move || unsafe { real(command.as_ptr()) })
+}
+
+/// As libc's.
+///
+/// # Safety
+/// As its manual says.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn pclose(file: *mut FILE) -> c_int {
+    type Close = unsafe extern "C" fn(*mut FILE) -> c_int;
+
+    let real = next!(c"pclose" as Close);
+    // SAFETY: as the caller vouches for.
+    unsafe { ends_file(file) };
+    if !is_green(Part::Os) {
+        // SAFETY: as the caller vouches for.
+        return unsafe { real(file) };
+    }
+    let file = Sent(file);
+    elsewhere(move || {
+        let Sent(file) = { file };
+        // SAFETY: as the caller vouches for: nobody else uses it.
+        unsafe { real(file) }
+    })
 }

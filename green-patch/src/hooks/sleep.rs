@@ -28,7 +28,7 @@ fn pause(time: Duration) {
 /// # Safety
 /// As its manual says.
 #[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn nanosleep(time: *const timespec, left: *mut timespec) -> c_int {
+pub(crate) unsafe extern "C" fn nanosleep(time: *const timespec, left: *mut timespec) -> c_int {
     // SAFETY: as the caller vouches for.
     let wanted = unsafe { time.as_ref() }.and_then(|time| duration_of(*time));
     match wanted.filter(|_| is_green(Part::Time)) {

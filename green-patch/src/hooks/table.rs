@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 
 use super::{
-    accept, checked, close, connect, epoll, file, given, many, mode, names, poll, process, receive,
-    select, send, sleep, socket, splice,
+    accept, checked, close, connect, epoll, file, given, lock, many, mode, names, poll, process,
+    receive, select, send, sleep, socket, splice,
 };
 use crate::active::Part;
 use crate::{futex, keys, pthread};
@@ -46,7 +46,8 @@ pub(crate) fn hooks() -> Vec<Hook> {
     use Part::{Os, Select, Socket, Thread, Time};
     table! {
         Some(Os) => file::read file::readv file::write file::writev checked::__read_chk
-            process::wait process::waitpid process::wait3 process::wait4 process::waitid splice::splice;
+            process::wait process::waitpid process::wait3 process::wait4 process::waitid process::system
+            process::pclose splice::splice lock::flock lock::lockf lock::lockf64;
         Some(Select) => poll::poll poll::ppoll select::select select::pselect epoll::epoll_wait
             epoll::epoll_pwait epoll::epoll_pwait2 checked::__poll_chk checked::__ppoll_chk
             checked::__poll checked::__select;
@@ -65,6 +66,10 @@ pub(crate) fn hooks() -> Vec<Hook> {
             pthread::sem_timedwait pthread::sem_clockwait pthread::sem_post pthread::pthread_barrier_init
             pthread::pthread_barrier_destroy pthread::pthread_barrier_wait pthread::pthread_once
             pthread::pthread_join pthread::pthread_create pthread::fork pthread::sched_yield
+            pthread::mtx_lock pthread::mtx_timedlock pthread::mtx_unlock pthread::cnd_wait
+            pthread::cnd_timedwait pthread::cnd_signal pthread::cnd_broadcast pthread::call_once
+            pthread::thrd_create pthread::thrd_join pthread::thrd_sleep pthread::thrd_yield
+            pthread::tss_create pthread::tss_delete pthread::tss_set
             keys::pthread_key_create keys::pthread_key_delete keys::pthread_setspecific;
         Some(Time) => sleep::nanosleep sleep::clock_nanosleep sleep::usleep sleep::sleep;
         None => close::close close::close_range close::closefrom close::dup close::dup2 close::dup3
@@ -72,6 +77,7 @@ pub(crate) fn hooks() -> Vec<Hook> {
             socket::socketpair socket::pipe socket::pipe2 given::open given::open64 given::openat
             given::openat64 given::creat given::creat64 given::epoll_create given::epoll_create1
             given::eventfd given::timerfd_create given::signalfd given::inotify_init
-            given::inotify_init1 given::memfd_create;
+            given::inotify_init1 given::memfd_create close::fclose checked::__open_2 checked::__open64_2
+            checked::__openat_2 checked::__openat64_2;
     }
 }

@@ -4,6 +4,8 @@
 //! [by the table](crate::futex) in between. So all that gives a lock back looks at the table, whoever calls it.
 
 mod barrier;
+mod bell;
+mod c11;
 mod condition;
 mod mutex;
 mod once;
@@ -11,8 +13,13 @@ mod rwlock;
 mod semaphore;
 mod shared;
 mod thread;
+mod user;
 
 pub(crate) use barrier::{pthread_barrier_destroy, pthread_barrier_init, pthread_barrier_wait};
+pub(crate) use c11::{
+    call_once, cnd_broadcast, cnd_signal, cnd_timedwait, cnd_wait, mtx_lock, mtx_timedlock,
+    mtx_unlock, thrd_create, thrd_join, thrd_sleep, thrd_yield, tss_create, tss_delete, tss_set,
+};
 pub(crate) use condition::{
     pthread_cond_broadcast, pthread_cond_clockwait, pthread_cond_signal, pthread_cond_timedwait,
     pthread_cond_wait,
@@ -26,8 +33,9 @@ pub(crate) use rwlock::{
     pthread_rwlock_timedrdlock, pthread_rwlock_timedwrlock, pthread_rwlock_unlock,
     pthread_rwlock_wrlock,
 };
-pub(crate) use semaphore::{sem_clockwait, sem_post, sem_timedwait, sem_wait};
+pub(crate) use semaphore::{real_post, sem_clockwait, sem_post, sem_timedwait, sem_wait};
 pub(crate) use thread::{fork, pthread_create, pthread_join, sched_yield};
+pub(crate) use user::answer_as_threads;
 
 use std::ffi::c_int;
 use std::time::Instant;
@@ -72,8 +80,7 @@ fn wait_for(
     got.unwrap_or(libc::ETIMEDOUT)
 }
 
-/// After something was given back: wakes who waits for it. A greenthread that always finds somebody lets the others run
-/// from time to time.
+/// Wakes waiters of what was given back. A greenthread that always finds one lets the others run from time to time.
 #[inline]
 fn given_back(object: usize, most: usize) {
     if is_armed() && wake(Address::Object(object), most, u32::MAX) > 0 && may_wait() {

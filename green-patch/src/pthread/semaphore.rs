@@ -5,13 +5,17 @@ use std::time::Instant;
 
 use libc::{clockid_t, sem_t, timespec};
 
-use super::{deadline, given_back, shared};
-use crate::futex::{Address, may_wait, wait_until};
+use super::bell::{Listening, ring};
+use super::{deadline, shared};
+use crate::futex::{Address, Woken, may_wait, wait_until};
 use crate::sys::{errno, next, set_errno};
 
 type Call = unsafe extern "C" fn(*mut sem_t) -> c_int;
 type TimedWait = unsafe extern "C" fn(*mut sem_t, *const timespec) -> c_int;
 type ClockWait = unsafe extern "C" fn(*mut sem_t, clockid_t, *const timespec) -> c_int;
+
+/// What reports call it.
+pub(super) const WHAT: &str = "a semaphore";
 
 /// # Safety
 /// A semaphore that there is.
@@ -23,14 +27,22 @@ unsafe fn wait(semaphore: *mut sem_t, deadline: Option<Instant>) -> c_int {
         (said == 0 || errno() != libc::EAGAIN).then_some(said)
     };
     let got = attempt().or_else(|| {
+        let listening = Listening::new();
         // SAFETY: as the caller vouches for.
-        let by = unsafe { shared::semaphore(semaphore) };
+        let by = match unsafe { shared::semaphore(semaphore) } {
+            Woken::Here => listening.by(),
+            Woken::Elsewhere => Woken::Elsewhere,
+        };
         wait_until(
-            "a semaphore",
+            WHAT,
             Address::Object(semaphore.addr()),
             by,
             deadline,
-            attempt,
+            || {
+                // Here, since somebody else may have had to listen in the child of a fork.
+                let _by = listening.by();
+                attempt()
+            },
         )
     });
     match got {
@@ -112,15 +124,19 @@ pub(crate) unsafe extern "C" fn sem_clockwait(
     }
 }
 
-/// As libc's.
+/// libc's `sem_post`. Looked for before a handler of signals may want it, which must not look for anything.
+pub(crate) fn real_post() -> unsafe extern "C" fn(*mut sem_t) -> c_int {
+    next!(c"sem_post" as Call)
+}
+
+/// As libc's. It may be called in a handler of signals.
 ///
 /// # Safety
 /// As its manual says.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn sem_post(semaphore: *mut sem_t) -> c_int {
-    let object = semaphore.addr();
     // SAFETY: as the caller vouches for.
-    let said = unsafe { next!(c"sem_post" as Call)(semaphore) };
-    given_back(object, 1);
+    let said = unsafe { real_post()(semaphore) };
+    ring();
     said
 }

@@ -1,17 +1,24 @@
 //! `pthread_create`, `pthread_join`, `fork`, `sched_yield`.
 
 use std::ffi::{c_int, c_void};
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 
 use green::layer;
 use greenlet::thread_locals::on_host;
 use libc::{pid_t, pthread_attr_t, pthread_t};
 
-use crate::active::{Part, is_green, is_on};
+use super::bell;
+use super::user::answer_as_threads;
+use crate::active::{Part, is_green, is_on, threads_are_allowed};
 use crate::futex::{Address, Woken, across_fork, may_wait, wait_until, wake};
-use crate::sys::{int, next, sys};
+use crate::sys::{int, linked, next, sys};
 
 type Begin = extern "C-unwind" fn(*mut c_void) -> *mut c_void;
+
+unsafe extern "C" {
+    /// Joins a thread that has ended, and says so if it has not.
+    fn pthread_tryjoin_np(thread: pthread_t, result: *mut *mut c_void) -> c_int;
+}
 
 /// What a thread is to do.
 struct Start {
@@ -45,16 +52,24 @@ pub(crate) unsafe extern "C" fn pthread_create(
     type Create =
         unsafe extern "C" fn(*mut pthread_t, *const pthread_attr_t, Begin, *mut c_void) -> c_int;
 
-    let create = next!(c"pthread_create" as Create);
+    let create = match linked!("__interceptor_pthread_create") {
+        0 => next!(c"pthread_create" as Create),
+        // SAFETY: a sanitizer keeps a record of the threads, by a function of the same type that it has before libc's.
+        theirs => unsafe { mem::transmute::<usize, Create>(theirs) },
+    };
     let mut said = 0;
     if !is_on(Part::Thread) {
         // SAFETY: as the caller vouches for.
         on_host(&mut || said = unsafe { create(thread, attributes, f, argument) });
+        if threads_are_allowed() {
+            answer_as_threads();
+        }
         return said;
     }
     let start = Box::into_raw(Box::new(Start { f, argument }));
     // SAFETY: as the caller vouches for.
     on_host(&mut || said = unsafe { create(thread, attributes, begin, start.cast()) });
+    answer_as_threads();
     if said != 0 {
         // SAFETY: no thread has got it.
         drop(unsafe { Box::from_raw(start) });
@@ -71,10 +86,14 @@ pub(crate) unsafe extern "C" fn pthread_join(thread: pthread_t, result: *mut *mu
     type Join = unsafe extern "C" fn(pthread_t, *mut *mut c_void) -> c_int;
 
     if !may_wait() {
+        let join = match linked!("__interceptor_pthread_join") {
+            0 => next!(c"pthread_join" as Join),
+            // SAFETY: as in `pthread_create`.
+            theirs => unsafe { mem::transmute::<usize, Join>(theirs) },
+        };
         // SAFETY: as the caller vouches for.
-        return unsafe { next!(c"pthread_join" as Join)(thread, result) };
+        return unsafe { join(thread, result) };
     }
-    let attempt = next!(c"pthread_tryjoin_np" as Join);
     let mut place = MaybeUninit::<*mut c_void>::uninit();
     let joined = wait_until(
         "the end of a thread",
@@ -84,7 +103,7 @@ pub(crate) unsafe extern "C" fn pthread_join(thread: pthread_t, result: *mut *mu
         None,
         || {
             // SAFETY: as the caller vouches for.
-            let said = unsafe { attempt(thread, place.as_mut_ptr()) };
+            let said = unsafe { pthread_tryjoin_np(thread, place.as_mut_ptr()) };
             (said != libc::EBUSY).then_some(said)
         },
     );
@@ -108,6 +127,9 @@ pub(crate) unsafe extern "C" fn fork() -> pid_t {
     let mut said = 0;
     // SAFETY: as the caller vouches for.
     on_host(&mut || said = across_fork(|| unsafe { fork() }));
+    if said == 0 {
+        bell::after_fork();
+    }
     said
 }
 

@@ -106,3 +106,27 @@ macro_rules! next {
     }};
 }
 pub(crate) use next;
+
+/// The address of a symbol of the program: zero unless something else has linked one of this name.
+macro_rules! linked {
+    ($symbol:literal) => {{
+        #[unsafe(naked)]
+        extern "C" fn address() -> usize {
+            #[cfg(target_arch = "x86_64")]
+            std::arch::naked_asm!(
+                concat!(".weak ", $symbol),
+                concat!("mov rax, qword ptr [rip + ", $symbol, "@GOTPCREL]"),
+                "ret",
+            );
+            #[cfg(target_arch = "aarch64")]
+            std::arch::naked_asm!(
+                concat!(".weak ", $symbol),
+                concat!("adrp x0, :got:", $symbol),
+                concat!("ldr x0, [x0, :got_lo12:", $symbol, "]"),
+                "ret",
+            );
+        }
+        address()
+    }};
+}
+pub(crate) use linked;

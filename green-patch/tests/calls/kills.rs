@@ -10,7 +10,7 @@ use std::process::Command;
 use std::ptr;
 use std::rc::Rc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use green::{Exit, Timeout};
 
@@ -108,6 +108,10 @@ const CALLS: &[(&str, Call)] = &[
             ))
         }
     }),
+    ("system", || {
+        // SAFETY: a text that ends with a zero.
+        said(unsafe { libc::system(c"sleep 1".as_ptr()) })
+    }),
     ("sleep", || {
         thread::sleep(LONG);
         0
@@ -167,6 +171,62 @@ fn a_deadline_at_every_call_is_what_its_scope_reports() {
             // The next call is none of that deadline's business.
             thread::sleep(Duration::from_millis(1));
         }
+    });
+}
+
+#[test]
+fn a_deadline_of_all_the_rest_is_what_the_greenthread_ends_by() {
+    patched(|| {
+        let after = Duration::from_millis(5);
+        for (name, call) in CALLS {
+            let said = Rc::new(Cell::new(None));
+            let greenthread = green::spawn({
+                let said = Rc::clone(&said);
+                move || {
+                    let _deadline = Timeout::new(after).arm();
+                    said.set(Some(call()));
+                }
+            });
+            let ended = greenthread.join();
+            assert!(
+                matches!(ended, Err(Exit::Elapsed(elapsed)) if elapsed.after() == after),
+                "{name}: {ended:?}"
+            );
+            assert!(said.get().is_some_and(is_cut), "{name}: {:?}", said.get());
+        }
+    });
+}
+
+#[test]
+fn a_deadline_that_is_taken_back_after_it_has_cut_a_call_is_gone() {
+    patched(|| {
+        let forgiving = green::spawn(|| {
+            let deadline = Timeout::new(Duration::from_millis(5)).arm();
+            thread::sleep(LONG);
+            deadline.cancel();
+            thread::sleep(Duration::from_millis(1));
+            green::sleep(Duration::from_millis(1));
+            "went on"
+        });
+        assert_eq!(forgiving.join().unwrap(), "went on");
+        // What another wait has raised, or a panic, is more than a call that was cut short.
+        let panicked = green::spawn(|| {
+            let _deadline = Timeout::new(Duration::from_millis(5)).arm();
+            thread::sleep(LONG);
+            panic!("on purpose");
+        });
+        assert!(matches!(panicked.join(), Err(Exit::Panicked(_))));
+        // One that goes on waits as ever, and has ended by its deadline all the same.
+        let goes_on = green::spawn(|| {
+            let deadline = Timeout::new(Duration::from_millis(5)).arm();
+            thread::sleep(LONG);
+            drop(deadline);
+            let start = Instant::now();
+            green::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
+            assert!(start.elapsed() >= Duration::from_millis(10));
+        });
+        assert!(matches!(goes_on.join(), Err(Exit::Elapsed(_))));
     });
 }
 

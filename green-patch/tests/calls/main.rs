@@ -4,8 +4,10 @@
 mod common;
 
 mod closing;
+mod fifos;
 mod files;
 mod kills;
+mod locks;
 mod outside;
 mod own_loop;
 mod polls;

@@ -194,3 +194,26 @@ fn a_child_of_a_fork_blocks_until_it_has_a_hub_of_its_own() {
         unsafe { libc::waitpid(child, ptr::null_mut(), 0) };
     });
 }
+
+#[test]
+fn commands_of_c_are_waited_for() {
+    patched(|| {
+        // SAFETY: texts that end with a zero, and a file that is closed once.
+        unsafe {
+            let (said, took) = cooperates(|| libc::system(c"sleep 0.03; exit 3".as_ptr()));
+            assert!(
+                libc::WIFEXITED(said) && libc::WEXITSTATUS(said) == 3,
+                "{said}"
+            );
+            assert!(took >= SHORT);
+            let file = libc::popen(c"sleep 0.03; exit 4".as_ptr(), c"r".as_ptr());
+            assert!(!file.is_null());
+            let (said, took) = cooperates(|| libc::pclose(file));
+            assert!(
+                libc::WIFEXITED(said) && libc::WEXITSTATUS(said) == 4,
+                "{said}"
+            );
+            assert!(took >= SHORT);
+        }
+    });
+}

@@ -3,8 +3,11 @@
 
 mod barrier;
 mod c;
+mod c11;
+mod handlers;
 mod reports;
 mod std_types;
+mod user;
 
 use std::sync::Once;
 use std::time::Duration;

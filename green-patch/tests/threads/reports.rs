@@ -12,11 +12,17 @@ use super::{ms, patched};
 fn is_listed(what: &str, address: usize, wait: impl FnOnce() + 'static) -> green::GreenThread<()> {
     patched();
     let gt = spawn(wait);
-    green::sleep(ms(2));
-    let list = green::debug::format_greenthreads(false);
     let wanted = format!("{what} at {address:#x}");
-    assert!(list.contains(&wanted), "{wanted} is not in\n{list}");
-    gt
+    let mut list = String::new();
+    // It looks in between if a semaphore of another thread is given something.
+    for _ in 0..5000 {
+        green::sleep(ms(1));
+        list = green::debug::format_greenthreads(false);
+        if list.contains(&wanted) {
+            return gt;
+        }
+    }
+    panic!("{wanted} is not in\n{list}");
 }
 
 fn ok(said: c_int) {

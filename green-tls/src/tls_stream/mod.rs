@@ -35,10 +35,11 @@ use transfer::Opening;
 /// # Timeouts, kills, deadlines
 ///
 /// The timeouts of the stream below bound each wait; set them through [`get_ref`](TlsStream::get_ref). A read that is
-/// cut short has read nothing, and the next goes on. A [`write`](Write::write) that is cut short may have encrypted and
-/// partly sent its data, and nobody can know: from then on writing fails, and the peer sees a connection that was cut.
-/// Who must be able to go on writes with [`try_write`](TlsStream::try_write), [`writable`](TlsStream::writable) and
-/// `flush`, which keep their place: the rest of a record that is half out is sent before anything else.
+/// cut short has read nothing, and the next goes on. A [`write`](Write::write) that is cut short may have encrypted
+/// and partly sent its data, and nobody can know: from then on writing fails, and the peer sees a connection that was
+/// cut. A program that must be able to go on writes with [`try_write`](TlsStream::try_write),
+/// [`writable`](TlsStream::writable) and `flush`, which keep their place: the rest of a record that is half out is
+/// sent before anything else.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -61,20 +62,51 @@ use transfer::Opening;
 /// assert_eq!(text, "hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// What was agreed upon, and calls that do not wait:
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use green_tls::{Acceptor, Connector, Identity, wrap};
+/// # let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+/// # let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+///
+/// let acceptor = Acceptor::new(Identity::from_pem(&certificate, &key)?)?;
+/// let connector = Connector::builder().roots_from_pem(&certificate)?.build()?;
+/// let (near, far) = green::net::UnixStream::pair()?;
+/// let server = green::spawn(move || {
+///     let far = wrap(far, &acceptor).unwrap();
+///     far.writable().unwrap(); // Does the handshake.
+///     far.try_write(b"hello").unwrap()
+/// });
+/// let near = wrap(near, (&connector, "localhost"))?;
+/// near.readable()?; // So does this.
+/// assert!(near.is_open() && !near.is_resumed());
+/// assert_eq!(near.server_name().as_deref(), Some("localhost"));
+/// println!("{:?} with {:?}", near.protocol_version(), near.get_ref());
+/// assert_eq!(near.peer_certificates().map(|chain| chain.len()), Some(1));
+/// let mut buf = [0; 5];
+/// while near.try_read(&mut buf).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+///     near.readable()?; // A hint: a record may have come in part.
+/// }
+/// assert_eq!((&buf, server.join().unwrap()), (b"hello", 5));
+/// near.close();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct TlsStream<S: Stream> {
     /// `None` only while [`TlsStream::end`] gives it away.
     socket: Option<S>,
-    /// Borrowed only between waits.
-    machine: RefCell<Connection>,
+    /// Borrowed only between waits. On the stack it would push what each call needs to further pages.
+    machine: RefCell<Box<Connection>>,
     peer: Peer,
-    /// Who does the handshake; others wait for it here.
+    /// Held by the greenthread that does the handshake; others wait for it here.
     shaking: Lock,
     open: Cell<bool>,
     timeout: Duration,
     /// The end of the handshake's time, once it has begun.
     deadline: Cell<Option<Instant>>,
     opening: Cell<Opening>,
-    /// Who waits for the socket to take what was encrypted.
+    /// Held by the greenthread that waits for the socket to take what was encrypted.
     writing: Lock,
     /// A close_notify was encrypted: nothing may follow.
     writing_ended: Cell<bool>,
@@ -93,7 +125,7 @@ impl<S: Stream> TlsStream<S> {
         let peer = config.peer();
         Ok(TlsStream {
             socket: Some(socket),
-            machine: RefCell::new(machine),
+            machine: RefCell::new(Box::new(machine)),
             peer,
             shaking: Lock::new(),
             open: Cell::new(false),
@@ -159,7 +191,7 @@ impl<S: Stream> TlsStream<S> {
 
     /// The name that the connection is for: on a server the one that the client has asked for (SNI), if any.
     pub fn server_name(&self) -> Option<String> {
-        match (&*self.machine.borrow(), &self.peer) {
+        match (&**self.machine.borrow(), &self.peer) {
             (Connection::Server(server), _) => server.server_name().map(str::to_owned),
             (Connection::Client(_), Peer::Server(name)) => Some(name.clone()),
             (Connection::Client(_), Peer::Client) => None,

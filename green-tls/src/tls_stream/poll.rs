@@ -15,6 +15,15 @@ use crate::error::{interrupted_handshake, late_handshake};
 
 /// A [`Stream`] that async code can poll through a reference: every one whose references have the traits of
 /// `futures_io`.
+///
+/// ```
+/// use green_tls::PollStream;
+///
+/// fn in_async_code(_: &impl PollStream) {}
+/// let (near, _far) = green::net::UnixStream::pair()?;
+/// in_async_code(&near);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait PollStream: Stream {
     #[doc(hidden)]
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;

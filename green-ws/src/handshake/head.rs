@@ -15,7 +15,10 @@ const MOST_FIELDS: usize = 100;
 ///
 /// let request = Request::new("GET", "/chat?room=1", [("Host", "example.com"), ("Origin", "http://example.com")]);
 /// assert_eq!(request.path(), "/chat?room=1");
-/// assert_eq!(request.header("origin"), Some("http://example.com"));
+/// assert_eq!(request.header("host"), Some("example.com"));
+/// assert_eq!(request.headers("cookie").count(), 0);
+/// assert_eq!(request.origin(), Some("http://example.com"));
+/// assert!(!request.is_upgrade());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {

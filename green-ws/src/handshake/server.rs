@@ -25,6 +25,10 @@ use crate::protocol::Agreed;
 /// ]);
 /// let upgrade = Upgrade::check(request, &Options::new()).unwrap();
 /// assert!(upgrade.fields().contains(&("Sec-WebSocket-Accept".into(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into())));
+/// assert!(upgrade.answer().starts_with("HTTP/1.1 101 "));
+/// let (near, _far) = green::net::UnixStream::pair().unwrap(); // Where the answer has been sent to.
+/// let socket = upgrade.open(near, b"");
+/// assert!(!socket.is_closed());
 ///
 /// let refusal = Upgrade::check(Request::new("GET", "/", []), &Options::new()).unwrap_err();
 /// assert_eq!(refusal.status(), 400);
@@ -39,6 +43,15 @@ pub struct Upgrade {
 }
 
 /// A request that does not become a WebSocket, and the answer to it.
+///
+/// ```
+/// use green_ws::{Options, Request, Upgrade};
+///
+/// let refusal = Upgrade::check(Request::new("GET", "/", []), &Options::new()).unwrap_err();
+/// println!("{} is refused: {}", refusal.status(), refusal.text());
+/// assert!(refusal.fields().is_empty()); // There are some for 426.
+/// assert!(refusal.answer().starts_with("HTTP/1.1 400 "));
+/// ```
 #[derive(Debug)]
 pub struct Refusal {
     status: u16,

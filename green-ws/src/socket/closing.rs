@@ -108,8 +108,8 @@ impl<S: Stream + 'static> Connection<S> {
         }
     }
 
-    /// Nobody uses it any more: says so to the peer, as far as that works without waiting, unless a panic or a kill is
-    /// what has ended its use.
+    /// Ends a connection whose last handle is gone: tells the peer so, as far as that works without waiting, unless a
+    /// panic or a kill has dropped it.
     pub(super) fn abandon(self: &Rc<Self>) {
         if self.ended.get() {
             return;

@@ -53,7 +53,10 @@ const LONGEST_PING: usize = 125;
 /// let socket = client(near, "ws://localhost/echo", &Options::new())?;
 /// socket.send("hello")?;
 /// assert_eq!(socket.receive()?, Some(Message::from("hello")));
+/// assert_eq!((socket.protocol(), socket.is_closed()), (None, false));
+/// println!("over {:?}", socket.get_ref());
 /// socket.close(1000, "done")?;
+/// assert!(socket.is_closed() && socket.close_frame().is_some());
 /// server.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -84,6 +87,16 @@ impl<S: Stream + 'static> Drop for Opened<S> {
 /// # Errors
 /// [`Error::Refused`] with what was answered; [`Error::Io`], of kind `TimedOut` if the client takes longer than the
 /// options allow.
+///
+/// ```
+/// use green_ws::{Options, accept, client};
+///
+/// let (near, far) = green::net::UnixStream::pair()?;
+/// let client = green::spawn(move || client(near, "ws://localhost/", &Options::new())?.receive());
+/// accept(far, &Options::new())?.send("hello")?;
+/// assert_eq!(client.join().unwrap()?, Some("hello".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn accept<S: Stream + 'static>(stream: S, options: &Options) -> Result<WebSocket<S>, Error> {
     let accepted = Timeout::new(options.handshake_timeout).run(|| {
         let head = read_head(&stream)?;
@@ -176,6 +189,20 @@ fn write_all<S: Stream>(stream: &S, mut bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// [`Error::Refused`] if the server does not agree, with its status; [`Error::Io`] of kind `InvalidInput` for an address
 /// that is none, of kind `TimedOut` if the server takes longer than the options allow.
+///
+/// ```
+/// use green_ws::{Options, accept, client};
+///
+/// let (near, far) = green::net::UnixStream::pair()?;
+/// let server = green::spawn(move || {
+///     let socket = accept(far, &Options::new().protocols(["chat.v1"]))?;
+///     socket.send(format!("hello, {}", socket.request().path()))
+/// });
+/// let socket = client(near, "ws://localhost/me", &Options::new().protocols(["chat.v2", "chat.v1"]))?;
+/// assert_eq!(socket.protocol(), Some("chat.v1"));
+/// assert_eq!(socket.receive()?, Some("hello, /me".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn client<S: Stream + 'static>(
     stream: S,
     address: &str,

@@ -164,9 +164,11 @@ pub fn accounting(on: bool) {
 ///     })
 ///     .collect();
 /// let clients = [TcpStream::connect(address)?, TcpStream::connect(address)?];
-/// for (acceptor, client) in acceptors.into_iter().zip(clients) {
-///     assert_eq!(acceptor.join().unwrap()?, client.local_addr()?);
-/// }
+/// let mut peers = acceptors.into_iter().map(|gt| gt.join().unwrap()).collect::<Result<Vec<_>, _>>()?;
+/// peers.sort();
+/// let mut expected = clients.map(|client| client.local_addr().unwrap());
+/// expected.sort();
+/// assert_eq!(peers, expected);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias = "hub_prevent_multiple_readers")]

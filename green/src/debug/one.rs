@@ -1,4 +1,4 @@
-//! One greenthread after the other.
+//! Single greenthreads, looked at by their id or their handle.
 
 use super::GreenthreadInfo;
 use super::dump::look;

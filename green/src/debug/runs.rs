@@ -94,6 +94,7 @@ impl Log {
 /// let log: RunLog = green::debug::long_runs(std::time::Duration::from_secs(60), 100);
 /// green::yield_now();
 /// assert!(log.take().is_empty());
+/// assert_eq!(log.lost(), 0); // Of those that were to be noted.
 /// ```
 #[must_use = "nothing is noted any more once this is dropped"]
 pub struct RunLog {

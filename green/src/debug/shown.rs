@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::runtime::{Runtime, ThreadState};
 
-/// Whose stacks a thread's dumps show.
+/// Which stacks a thread's dumps show: those of waiters at descriptors, those of timers.
 #[derive(Default)]
 pub(super) struct Stacks {
     pub(super) listeners: Cell<bool>,

@@ -32,7 +32,7 @@ pub struct ListenerInfo {
     pub writable: bool,
     /// The id of the greenthread that waits; `None` for a future.
     pub greenthread: Option<u64>,
-    /// Who waits, in words.
+    /// The greenthread or future that waits, in words.
     pub who: String,
 }
 
@@ -53,7 +53,7 @@ pub struct TimerInfo {
     pub due_in: Duration,
     /// The id of the greenthread that it wakes, starts or interrupts; `None` for a future.
     pub greenthread: Option<u64>,
-    /// What it does, in words.
+    /// What the timer does when it is due, in words.
     pub what: String,
 }
 
@@ -194,7 +194,7 @@ fn with_stacks(lines: &[About<impl fmt::Display>], stacks: bool) -> String {
 }
 
 impl Alarm {
-    /// Whom it wakes, starts or interrupts, if that is known to be a greenthread.
+    /// The greenthread that it wakes, starts or interrupts, if it is known to be one.
     fn task(&self) -> Option<&Rc<Task>> {
         match self {
             Alarm::Park(waiter) => Some(waiter.task()),

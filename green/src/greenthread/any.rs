@@ -19,6 +19,25 @@ use crate::runtime::{Ended, Here, Place, Reason, Runtime, State, Task, Wait, Wai
 /// assert_eq!(green::joinall(&both).len(), 2);
 /// assert!(both.iter().all(|gt| gt.is_dead()));
 /// ```
+///
+/// What can be asked of each:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let gt = green::spawn(|| green::sleep(Duration::from_secs(60)));
+/// let any = gt.as_any();
+/// assert!(!any.is_active() && !any.is_ready()); // It has not started.
+/// green::yield_now();
+/// assert!(any.is_active());
+/// assert!(!any.cancel()); // Now it is too late for that.
+/// assert_eq!((any.id(), any.name()), (gt.id(), None));
+/// assert_eq!(any.spawned_by(), Some(green::current_id()));
+/// println!("it was spawned at {}, and has {} bytes of stack", any.spawned_at(), any.stack_in_memory());
+///
+/// any.kill_with("no longer wanted");
+/// assert_eq!(any.exit().unwrap().reason(), Some(&"no longer wanted"));
+/// ```
 #[derive(Clone)]
 pub struct AnyGreenThread {
     task: Rc<Task>,
@@ -141,6 +160,46 @@ impl AnyGreenThread {
         unstarted
     }
 
+    /// Gives back to the system what memory its stack has and does not need while it waits: the pages that calls had
+    /// touched and that have returned. It is for greenthreads that wait for long, as those of idle connections, costs
+    /// a system call for each, and a fault for each page when it goes on.
+    ///
+    /// Nothing happens to the one that runs, to one that has not started or has ended, and to the thread's own.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// #[inline(never)]
+    /// fn touch() {
+    ///     std::hint::black_box([1u8; 64 * 1024]);
+    /// }
+    /// let waits = green::spawn(|| {
+    ///     touch(); // from here on it would keep 64 KiB
+    ///     green::sleep(Duration::from_millis(5));
+    /// });
+    /// green::yield_now();
+    /// waits.as_any().trim_stack();
+    /// assert!(waits.as_any().stack_in_memory() < 64 * 1024);
+    /// waits.join().unwrap();
+    /// ```
+    pub fn trim_stack(&self) {
+        self.task.trim_stack();
+    }
+
+    /// The bytes of its stack that are in memory, from its end to the lowest page that is: how deep it has gone, or since
+    /// it was [trimmed](AnyGreenThread::trim_stack). A stack that is used again remembers how deep those before went.
+    ///
+    /// 0 for the one that runs, for one that has ended, and for the thread's own.
+    ///
+    /// ```
+    /// let waits = green::spawn(|| green::yield_now());
+    /// green::yield_now();
+    /// assert!(waits.as_any().stack_in_memory() > 0);
+    /// ```
+    pub fn stack_in_memory(&self) -> usize {
+        self.task.stack_in_memory()
+    }
+
     /// A small number, unique in this OS thread; the thread's own greenthread has 0.
     pub fn id(&self) -> u64 {
         self.task.id
@@ -151,7 +210,7 @@ impl AnyGreenThread {
         self.task.has_extra()?.name.borrow().clone()
     }
 
-    /// How it ended, if without a value, and for as long as nobody has taken that.
+    /// Why it ended without a value. `None` if it has a value or runs on, and when somebody has taken the result.
     ///
     /// Always `None` for what [`spawn_n`](crate::spawn_n) has made.
     pub fn exit(&self) -> Option<Exit> {
@@ -161,7 +220,7 @@ impl AnyGreenThread {
         }
     }
 
-    /// True if its result is there, whatever it is.
+    /// True once it has a result: a value, or an [`Exit`] that says why there is none.
     pub fn is_ready(&self) -> bool {
         self.task.is_complete()
     }

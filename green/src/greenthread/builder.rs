@@ -9,7 +9,7 @@ use super::end::End;
 use super::{AnyGreenThread, GreenThread, spawn_detached};
 use crate::runtime::{Alarm, Runtime, State, Task};
 
-/// A greenthread to be: its name and the size of its stack.
+/// The configuration of a greenthread: its name and the size of its stack.
 ///
 /// ```
 /// let gt = green::Builder::new().name("parser").stack_size(1 << 20).spawn(|| 7)?;
@@ -25,19 +25,20 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// No name, and a stack of the default size: 256 KiB of address space, of which only touched pages cost memory.
+    /// A greenthread without a name, with a stack of the default size: 256 KiB of address space, of which only
+    /// touched pages cost memory.
     #[inline]
     pub fn new() -> Builder {
         Builder::default()
     }
 
-    /// A name for reports and dumps.
+    /// Sets the name for reports and dumps.
     pub fn name(mut self, name: impl Into<Rc<str>>) -> Builder {
         self.name = Some(name.into());
         self
     }
 
-    /// The size of the stack in bytes, rounded up to whole pages.
+    /// Sets the size of the stack in bytes, rounded up to whole pages.
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);
         self

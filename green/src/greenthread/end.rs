@@ -39,7 +39,7 @@ impl End {
     pub(super) fn complete(&self, result: Result<Box<dyn Any>, Exit>) {
         let task = &self.0;
         match result {
-            Ok(value) if task.is_cut_by_kill() => complete_cut_by_kill(task, value),
+            Ok(value) if task.is_cut() => complete_cut(task, value),
             result => task.complete(result),
         }
         if task.is_detached() {
@@ -61,15 +61,15 @@ impl Drop for End {
     }
 }
 
-/// What a greenthread has returned whose kill has cut short a call is not what it was for.
+/// What a greenthread has returned whose kill or deadline has cut short a call is not what it was for.
 #[cold]
 #[inline(never)]
-fn complete_cut_by_kill(task: &Rc<Task>, value: Box<dyn Any>) {
+fn complete_cut(task: &Rc<Task>, value: Box<dyn Any>) {
     contain(
-        "the destructor of what a killed greenthread returned",
+        "the destructor of what a greenthread returned that was cut short",
         || drop(value),
     );
-    task.complete(Err(Exit::Killed(task.kill_reason())));
+    task.complete(Err(task.exit_by_cut()));
 }
 
 /// Drops a result that nobody can take, here and not wherever the last trace of the greenthread goes: it may be code of

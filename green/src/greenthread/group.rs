@@ -10,7 +10,7 @@ use super::any::after;
 use super::{AnyGreenThread, Exit};
 use crate::runtime::{Hears, OnEnd, Place, Reason, Runtime, Task, WaitList};
 
-/// Somebody who waits for several greenthreads.
+/// A wait for several greenthreads.
 struct Group {
     /// Those that have ended and were not given out yet, in the order of their ends.
     ended: RefCell<VecDeque<AnyGreenThread>>,
@@ -69,6 +69,10 @@ pub fn iwait<G: AsRef<AnyGreenThread>>(greenthreads: impl IntoIterator<Item = G>
 /// let gts = [green::spawn(|| 1), green::spawn(|| 2)];
 /// let mut ends = green::iwait(&gts);
 /// assert_eq!(ends.next().unwrap().id(), gts[0].id());
+///
+/// use std::time::Duration;
+/// let slow = green::spawn(|| green::sleep(Duration::from_secs(60)));
+/// assert_eq!(green::iwait([&slow]).timeout(Duration::from_millis(1)).count(), 0);
 /// ```
 #[must_use = "an iterator of greenthreads waits for nothing until it is iterated"]
 #[doc(alias = "Iwait")]
@@ -81,7 +85,7 @@ pub struct EndOrder {
 }
 
 impl EndOrder {
-    /// The iteration ends after `timeout`, which begins now, whether all have ended or not.
+    /// Ends the iteration after `timeout`, counted from now, even if some have not ended.
     pub fn timeout(mut self, timeout: Duration) -> EndOrder {
         self.deadline = after(timeout);
         self
@@ -128,7 +132,7 @@ impl fmt::Debug for EndOrder {
     }
 }
 
-/// Waits until all have ended. Gives them in the order in which they did.
+/// Waits until all of these greenthreads have ended, and gives them in the order in which they did.
 ///
 /// To wait for some of them only, see [`iwait`].
 ///
@@ -182,7 +186,7 @@ pub fn try_joinall<G: AsRef<AnyGreenThread>>(
     ended.collect()
 }
 
-/// Waits until one has ended, and gives that one. `None` if there are none, or the thread unwinds.
+/// Waits until one of these greenthreads has ended, and gives it. `None` if there are none, or the thread unwinds.
 ///
 /// ```
 /// use std::time::Duration;

@@ -18,6 +18,25 @@ use crate::runtime::{OnEnd, Runtime, Task, Why, contain};
 ///
 /// Dropping it detaches: the greenthread runs on.
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// let gt = green::Builder::new().name("adder").spawn(|| 40 + 2)?;
+/// let link = gt.link(|_| unreachable!());
+/// assert!(gt.unlink(link) && !gt.is_active()); // It has not started.
+/// assert_eq!((gt.name().as_deref(), gt.poll().is_none()), (Some("adder"), true));
+/// println!("greenthread {} was spawned by {:?} at {}", gt.id(), gt.spawned_by(), gt.spawned_at());
+/// assert_eq!(gt.wait().unwrap(), 42);
+/// assert!(gt.is_ready() && gt.is_successful());
+///
+/// let [one, two, three] = [(); 3].map(|()| green::spawn(|| green::sleep(Duration::from_secs(60))));
+/// one.kill();
+/// assert!(one.is_dead() && matches!(one.exit(), Some(green::Exit::Killed(_))));
+/// two.kill_with("no longer wanted");
+/// assert!(three.kill_wait(Duration::from_secs(60)) && three.as_any().is_dead());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// It belongs to the OS thread that spawned it:
 ///
 /// ```compile_fail

@@ -30,6 +30,10 @@ use crate::runtime::{Runtime, Why};
 ///
 /// let fast = green::spawn(|| 5).kill_on_drop();
 /// assert_eq!(block_on(fast).unwrap(), 5);
+///
+/// assert_eq!(green::spawn(|| 6).kill_on_drop().join().unwrap(), 6);
+/// drop(green::spawn(|| println!("runs on")).kill_on_drop().detach());
+/// green::yield_now();
 /// ```
 #[must_use = "a handle that is not kept kills its greenthread at once"]
 pub struct KillOnDrop<T: 'static> {

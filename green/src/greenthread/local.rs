@@ -54,6 +54,22 @@ macro_rules! corolocal {
 /// WORDS.with_borrow_mut(|words| words.push("here"));
 /// assert_eq!(WORDS.take(), ["here"]);
 /// ```
+///
+/// All of its short ways:
+///
+/// ```
+/// use std::cell::{Cell, RefCell};
+///
+/// green::corolocal! {
+///     static COUNT: Cell<u32> = Cell::new(1);
+///     static WORDS: RefCell<Vec<&'static str>> = RefCell::default();
+/// }
+/// COUNT.set(COUNT.get() + 1);
+/// assert_eq!((COUNT.replace(5), COUNT.with(Cell::get)), (2, 5));
+/// WORDS.set(vec!["one"]);
+/// assert_eq!(WORDS.replace(Vec::new()), ["one"]);
+/// assert!(WORDS.with_borrow(Vec::is_empty));
+/// ```
 pub struct LocalKey<T: 'static> {
     /// What its static is called, for dumps.
     name: &'static str,

@@ -98,6 +98,11 @@ impl Timeout {
     /// Dropping the deadline takes it away. It may end a part of the greenthread only: code that is to go on after the
     /// time is up stands around [`run`](Timeout::run).
     ///
+    /// Where the greenthread waits in code that nothing may unwind through (the calls of libc that the crate green-patch
+    /// greens), that call is cut short instead, and the greenthread goes on. It has ended by this deadline even so:
+    /// those who wait for it get `Exit::Elapsed` when it returns, unless it has called [`Deadline::cancel`] or
+    /// [`Deadline::restart`] after that call.
+    ///
     /// ```
     /// use std::time::Duration;
     /// use green::{Exit, Timeout};
@@ -217,9 +222,11 @@ impl Deadline {
 
     /// `None` says that the deadline came first.
     fn run<T>(&self, f: impl FnOnce() -> T) -> Option<T> {
-        match panic::catch_unwind(AssertUnwindSafe(f)) {
+        let ended = panic::catch_unwind(AssertUnwindSafe(f));
+        let cut = self.task.take_cut(self.id);
+        match ended {
             // What a call has returned that the deadline has cut short is not what it was for.
-            Ok(_) if self.task.is_cut_by(self.id) => None,
+            Ok(_) if cut => None,
             Ok(value) => Some(value),
             Err(payload) => match payload.downcast::<PastDeadline>() {
                 Ok(elapsed) if self.is_named_by(&elapsed) => None,

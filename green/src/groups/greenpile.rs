@@ -30,6 +30,18 @@ use crate::runtime::{Reason, Runtime, WaitList, Why};
 /// assert_eq!(lengths.unwrap(), [4, 2, 1, 4]);
 /// ```
 ///
+/// A result that takes too long:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let pile = green::GreenPile::new(100);
+/// pile.spawn(|| green::sleep(Duration::from_secs(60)));
+/// assert_eq!((pile.pool().running(), pile.len(), pile.is_empty()), (1, 1, false));
+/// assert!(pile.next_timeout(Duration::from_millis(1)).is_err());
+/// pile.pool().kill();
+/// ```
+///
 /// # A reader in another greenthread
 /// Such a reader may be faster than the one that spawns, and would take a pause for the end. It iterates
 /// [`results`](GreenPile::results) instead, which wait for more until the pile is [closed](GreenPile::close), or the
@@ -189,7 +201,8 @@ impl<T: 'static> GreenPile<T> {
         Ok(())
     }
 
-    /// No more will be spawned: [`results`](GreenPile::results) end with what there is.
+    /// Closes the pile to further spawns: [`results`](GreenPile::results) then end with those that were spawned
+    /// before.
     pub fn close(&self) {
         self.pile.close();
     }
@@ -310,7 +323,8 @@ impl<T> fmt::Debug for GreenPile<T> {
 /// pile.spawn(|| 1);
 /// pile.spawn(|| 2);
 /// pile.close();
-/// assert_eq!(results.map(Result::unwrap).sum::<u32>(), 3);
+/// assert_eq!(results.next_timeout(std::time::Duration::from_secs(60)).unwrap().unwrap().unwrap(), 1);
+/// assert_eq!(results.map(Result::unwrap).sum::<u32>(), 2);
 /// ```
 pub struct PileResults<T: 'static> {
     pile: Rc<Pile<T>>,

@@ -48,6 +48,11 @@ pub use signal_hook::consts::{
 /// green::yield_now();
 /// raise(SIGUSR2)?;
 /// assert_eq!(waiter.join().unwrap()?, SIGUSR2);
+///
+/// let signals = Signals::new([SIGUSR2])?;
+/// assert_eq!(signals.poll(), None);
+/// raise(SIGUSR2)?;
+/// assert_eq!(signals.poll(), Some(SIGUSR2));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Signals {
@@ -87,7 +92,7 @@ impl ThreadState for Requests {
             match Channel::new(&registration.signals) {
                 Ok(channel) => {
                     let old = registration.channel.replace(Rc::new(channel));
-                    // Who waits there goes on at the new one.
+                    // A greenthread that waits there goes on at the new one.
                     old.io.close();
                 }
                 Err(error) => log::error!("no signals in this child of a fork: {error}"),

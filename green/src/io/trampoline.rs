@@ -72,7 +72,7 @@ struct Claims(RefCell<HashMap<(RawFd, Direction), Rc<Line>>>);
 impl ThreadState for Claims {
     fn after_fork(&self, alone: bool) {
         if alone {
-            // Who stands there is never run to its end here.
+            // Those that wait here never run again in the child.
             mem::forget(self.0.take());
         }
     }

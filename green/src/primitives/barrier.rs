@@ -25,6 +25,10 @@ use crate::runtime::{Here, Reason, Runtime, Wait, WaitList, Why};
 /// green::yield_now();
 /// assert!(barrier.wait().unwrap().is_leader()); // the last to come
 /// assert!(others.into_iter().all(|other| !other.join().unwrap()));
+///
+/// // Alone, and not for long:
+/// assert!(barrier.wait_timeout(std::time::Duration::from_millis(1)).is_none());
+/// assert_eq!(barrier.waiting(), 0);
 /// ```
 pub struct Barrier {
     parties: usize,

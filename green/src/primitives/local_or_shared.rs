@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::runtime::{Anywhere, Here, Origin, Runtime, Waiting, lock};
 
-/// Who may use a primitive: [`OneThread`] or [`Shared`].
+/// Which threads may use a primitive: [`OneThread`] or [`Shared`].
 ///
 /// Each primitive is written once, for both. This trait cannot be implemented elsewhere.
 ///

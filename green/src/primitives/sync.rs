@@ -1,7 +1,7 @@
 //! Primitives that all OS threads share: `Send`, `Sync`, and waking greenthreads in any of them.
 //!
 //! They have the interface of those at the root of the crate, which serve one OS thread and cost less. A greenthread
-//! that waits here parks; its thread's hub is woken by whoever ends the wait. A plain OS thread may use them as well:
+//! that waits here parks; the call that ends the wait wakes its thread's hub. A plain OS thread may use them as well:
 //! it is the root greenthread of its own hub.
 //!
 //! ```
@@ -15,6 +15,30 @@
 //! });
 //! ready.acquire().forget(); // other greenthreads of this thread run meanwhile
 //! thread.join().unwrap();
+//! ```
+//!
+//! What can be asked of each of the queues:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! let queue = green::sync::Queue::bounded(2);
+//! queue.put("one").unwrap();
+//! queue.try_put("two").unwrap();
+//! assert!(queue.is_full() && queue.capacity() == Some(2));
+//! assert_eq!((queue.putting(), queue.getting()), (0, 0)); // Nobody waits.
+//!
+//! assert_eq!(queue.get().unwrap(), "one");
+//! queue.task_done().unwrap();
+//! assert_eq!((queue.qsize(), queue.unfinished_tasks()), (1, 1));
+//! assert!(!queue.join_timeout(Duration::from_millis(1))); // "two" is still there.
+//! assert_eq!(queue.try_get().unwrap(), "two");
+//! queue.task_done().unwrap();
+//! assert!(queue.join() && queue.is_empty());
+//!
+//! queue.shutdown(false);
+//! assert!(queue.is_shutdown() && queue.iter().next().is_none());
+//! assert_eq!(green::sync::Queue::<u8>::unbounded().capacity(), None);
 //! ```
 
 use crate::event::OneShot;

@@ -23,6 +23,13 @@ use crate::runtime::{Reason, Runtime, WaitList};
 /// }
 /// assert_eq!(group.count(), 3);
 /// assert!(group.wait());
+///
+/// group.inc();
+/// group.add(2);
+/// assert!(!group.wait_timeout(std::time::Duration::from_millis(1)));
+/// group.dec();
+/// group.sub(2);
+/// assert!(group.wait()); // Nobody is left.
 /// ```
 pub struct WaitGroup {
     count: Cell<usize>,
@@ -116,7 +123,7 @@ impl fmt::Debug for WaitGroup {
     }
 }
 
-/// One of those whom a [`WaitGroup`] counts.
+/// Counts as one in a [`WaitGroup`] until it is dropped.
 ///
 /// ```
 /// let group = std::rc::Rc::new(green::WaitGroup::new());

@@ -4,11 +4,12 @@ use std::io;
 
 use super::known_names;
 
-/// A hub that could not be chosen. The thread keeps the one it had.
+/// Why a hub could not be chosen. The thread keeps the one it had.
 ///
 /// ```
 /// let error = green::hubs::use_hub("epool").unwrap_err();
 /// assert!(error.to_string().contains("epoll"), "it lists those that are known");
+/// assert!(error.is_unknown());
 /// ```
 pub struct HubError {
     pub(crate) problem: Problem,

@@ -109,7 +109,6 @@ impl Deadlines {
         let at = open.iter().rposition(|deadline| deadline.id == id)?;
         let deadline = open.remove(at);
         self.elapsed.borrow_mut().retain(|&other| other != id);
-        self.cut.borrow_mut().retain(|&other| other != id);
         deadline.due.timer()
     }
 
@@ -159,9 +158,15 @@ impl Deadlines {
         }
     }
 
+    /// True if it has cut one short since this was last asked.
     #[inline]
-    pub(super) fn is_cut(&self, id: DeadlineId) -> bool {
-        self.cut.borrow().contains(&id)
+    pub(super) fn take_cut(&self, id: DeadlineId) -> bool {
+        let mut cut = self.cut.borrow_mut();
+        let at = cut.iter().position(|&other| other == id);
+        at.is_some_and(|at| {
+            cut.remove(at);
+            true
+        })
     }
 
     /// The one that elapsed first among those still open.

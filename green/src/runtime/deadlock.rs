@@ -20,10 +20,28 @@ impl Runtime {
     /// Ends the wait of the root greenthread with a report of who waits for what.
     #[cold]
     pub(super) fn deadlock(&self) {
-        let stacks = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
-        let mut report = String::from(
+        self.fail(self.report_of(
             "deadlock: every greenthread of this thread waits, and nothing is left that could wake one",
+        ));
+    }
+
+    /// Says that all greenthreads wait for other threads, of which there are none. It is no more than said: a handler of
+    /// signals may end the wait still, and who waits as threads do must not be unwound.
+    #[cold]
+    pub(super) fn tell_of_deadlock(&self) {
+        let report = self.report_of(
+            "deadlock: every greenthread waits for what other threads would have to do, and the process has only this one",
         );
+        match log::log_enabled!(log::Level::Error) {
+            true => log::error!("{report}"),
+            false => eprintln!("{report}"),
+        }
+    }
+
+    /// A report that begins with `what` and says what each greenthread waits for.
+    fn report_of(&self, what: &str) -> String {
+        let stacks = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
+        let mut report = String::from(what);
         if !stacks {
             report.push_str(" (with RUST_BACKTRACE=1 this shows their stacks)");
         }
@@ -45,7 +63,7 @@ impl Runtime {
         if let Some(circle) = self.circle(&tasks) {
             append(&mut report, format_args!("\n  in a circle: {circle}"));
         }
-        self.fail(report);
+        report
     }
 
     /// The stack of any greenthread, also of the one that turns the reactor while it is parked.

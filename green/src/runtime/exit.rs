@@ -19,6 +19,11 @@ use super::{Elapsed, Killed, PastDeadline, Runtime, message};
 /// assert!(matches!(gt.join(), Err(Exit::Killed(_))));
 /// let gt = green::spawn(|| panic!("no"));
 /// assert!(matches!(gt.join(), Err(Exit::Panicked(panic)) if panic.message() == "no"));
+///
+/// // What has ended one can end the other as well:
+/// let inner = green::spawn(|| -> u32 { panic!("no") });
+/// let outer = green::spawn(|| inner.join().unwrap_or_else(|exit| exit.raise()));
+/// assert_eq!(outer.join().unwrap_err().to_string(), "the greenthread panicked: no");
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
@@ -137,6 +142,13 @@ impl From<Exit> for io::Error {
 ///     }
 ///     _ => unreachable!(),
 /// }
+///
+/// let Err(green::Exit::Panicked(panic)) = green::spawn(|| -> u32 { panic!("no") }).join() else {
+///     unreachable!()
+/// };
+/// assert_eq!(panic.message(), "no");
+/// let again = green::spawn(move || -> u32 { panic.raise() }).join();
+/// assert_eq!(again.unwrap_err().to_string(), "the greenthread panicked: no");
 /// ```
 #[derive(Clone)]
 pub struct Panic {

@@ -8,9 +8,9 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::Runtime;
 use super::deadlines::DeadlineId;
 use super::task::Task;
+use super::{Elapsed, Exit, Runtime};
 
 /// The reason of a kill of main's greenthread that is to end the process with this code.
 pub(crate) struct ExitCode(pub(crate) i32);
@@ -107,19 +107,39 @@ impl Interrupt {
     }
 }
 
-/// Among what is thrown at a task: its kill has cut short a wait that nothing may unwind through.
+/// Among what is thrown at a task: its kill, or a deadline of all the rest of it, has cut short a wait that nothing may
+/// unwind through. It is not raised.
 pub(super) const CUT: u8 = 8;
 
 impl Task {
-    /// True if its kill has cut short such a wait, and what it returns is what came of that.
-    pub(crate) fn is_cut_by_kill(&self) -> bool {
+    /// True if its kill or such a deadline has cut short such a wait, and what it returns is what came of that.
+    #[inline]
+    pub(crate) fn is_cut(&self) -> bool {
         self.thrown.get() & CUT != 0
     }
 
-    /// As `is_cut_by_kill`, of a deadline.
+    /// What has cut it.
+    #[cold]
+    pub(crate) fn exit_by_cut(&self) -> Exit {
+        let cut_by = self.has_extra().and_then(|extra| extra.cut_by.get());
+        match cut_by.filter(|_| !self.is_killed()) {
+            Some(elapsed) => Exit::Elapsed(elapsed),
+            None => Exit::Killed(self.kill_reason()),
+        }
+    }
+
+    /// Notes that a deadline which had cut short such a wait is no more, and that nobody was told.
+    #[cold]
+    pub(super) fn note_cut_by(&self, after: Option<Duration>) {
+        self.thrown.set(self.thrown.get() | CUT);
+        let cut_by = &self.extra().cut_by;
+        cut_by.set(cut_by.get().or(Some(Elapsed::new(after))));
+    }
+
+    /// True if this deadline has cut short such a wait; whoever asks says so to those who are concerned.
     #[inline]
-    pub(crate) fn is_cut_by(&self, id: DeadlineId) -> bool {
-        self.extra().deadlines.is_cut(id)
+    pub(crate) fn take_cut(&self, id: DeadlineId) -> bool {
+        self.extra().deadlines.take_cut(id)
     }
 }
 

@@ -73,8 +73,8 @@ pub(crate) use observe::Observer;
 #[cfg(feature = "thread-locals")]
 pub use own_locals::own_thread_locals;
 use pace::Pace;
-pub(crate) use park::Wake;
 use park::WokenBy;
+pub(crate) use park::{Waiter, Wake};
 pub(crate) use parker::Parker;
 pub(crate) use remote::{Remote, main_handle};
 use remote_wait::RemotePark;
@@ -84,7 +84,7 @@ pub(crate) use room::{TaskState, ThreadState};
 use run_queue::RunQueue;
 use sent::Sent;
 use task::Extra;
-pub(crate) use task::{Reason, State, Task, Waiter};
+pub(crate) use task::{Reason, State, Task};
 pub use thread_handle::{ThreadClosed, ThreadHandle};
 pub(crate) use wait::{Anywhere, Ended, Here, Origin, Wait, Why};
 pub(crate) use waitlist::{Place, WaitList, Waiting};
@@ -152,7 +152,7 @@ pub(crate) struct Runtime {
     remote_parks: RefCell<Slab<RemotePark>>,
     /// Waits that could wake nobody else.
     background: Cell<usize>,
-    /// Numbers that are open for those only who were lent them.
+    /// Descriptors of sockets that were closed while `as_fd` had lent them: they stay open until the loan ends.
     closed_but_lent: RefCell<Vec<RawFd>>,
     watched: RefCell<HashMap<RawFd, Vec<Weak<Watched>>>>,
     allow_many: Cell<bool>,

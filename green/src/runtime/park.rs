@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hub_core::TimerKey;
 
-use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Waiter};
+use super::{Alarm, Interrupt, Reason, Runtime, State, Task, Waiting};
 
 /// How a park ended, as the waker left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum WokenBy {
 #[must_use]
 #[derive(Debug)]
 pub(crate) enum Wake {
-    /// Somebody woke this park.
+    /// What was waited for has come.
     Event,
     /// The deadline given to the park passed.
     Expired,
@@ -29,6 +29,40 @@ pub(crate) enum Wake {
     Again,
     /// Nothing was waited for: see [`Runtime::cannot_switch`].
     Unwinding,
+}
+
+/// One park of one greenthread, for the waker: it ends that park, once, and no later one.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiter {
+    pub(super) task: Rc<Task>,
+    pub(super) ticket: u32,
+}
+
+impl Waiter {
+    /// Makes the greenthread runnable. False if that park is over already.
+    pub(crate) fn wake(&self) -> bool {
+        Runtime::with(|runtime| runtime.unpark(&self.task, self.ticket, WokenBy::Event))
+    }
+
+    pub(crate) fn is_same(&self, other: &Waiter) -> bool {
+        self.ticket == other.ticket && Rc::ptr_eq(&self.task, &other.task)
+    }
+
+    pub(crate) fn task(&self) -> &Rc<Task> {
+        &self.task
+    }
+}
+
+impl Waiting for Waiter {
+    #[inline]
+    fn is_parked(&self) -> bool {
+        self.task.ticket.get() == self.ticket && self.task.state.get() == State::Parked
+    }
+
+    #[inline]
+    fn wake(&self) {
+        Waiter::wake(self);
+    }
 }
 
 impl Runtime {

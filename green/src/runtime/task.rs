@@ -15,9 +15,10 @@ use greenlet::Greenlet;
 use hub_core::TimerKey;
 
 use super::deadlines::{DeadlineId, Deadlines};
+use super::interrupt::CUT;
 use super::park::WokenBy;
 use super::room::TaskState;
-use super::{Exit, Member, OnEnd, Runtime, WaitList, Waiting};
+use super::{Elapsed, Exit, Member, OnEnd, WaitList};
 
 /// Where a greenthread stands between its spawn and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,8 @@ pub(crate) struct Extra {
     /// What starts it, if it was spawned with a delay.
     pub(crate) start: Cell<Option<TimerKey>>,
     pub(super) kill_reason: RefCell<Option<Arc<dyn Any + Send + Sync>>>,
+    /// A deadline that had cut a call short and then was dropped, with nobody told of it.
+    pub(super) cut_by: Cell<Option<Elapsed>>,
     /// The task of the future that its handle is.
     pub(super) awaiter: Cell<Option<Waker>>,
     pub(crate) name: RefCell<Option<Rc<str>>>,
@@ -185,10 +188,24 @@ impl Task {
     /// Starts to load what the switch to it will touch.
     #[inline]
     pub(super) fn prefetch_stack(&self) {
-        if let Some(greenlet) = self.greenlet.take() {
-            greenlet.prefetch();
-            self.greenlet.set(Some(greenlet));
-        }
+        self.suspended(Greenlet::prefetch);
+    }
+
+    /// Looks at the greenlet of one that does not run.
+    #[inline(always)]
+    fn suspended<R>(&self, look: impl FnOnce(&Greenlet<(), ()>) -> R) -> Option<R> {
+        let greenlet = self.greenlet.take()?;
+        let seen = look(&greenlet);
+        self.greenlet.set(Some(greenlet));
+        Some(seen)
+    }
+
+    pub(crate) fn trim_stack(&self) {
+        self.suspended(Greenlet::trim_stack);
+    }
+
+    pub(crate) fn stack_in_memory(&self) -> usize {
+        self.suspended(Greenlet::stack_high_water).unwrap_or(0)
     }
 
     pub(crate) fn spawner(&self) -> Option<u64> {
@@ -199,7 +216,7 @@ impl Task {
         self.spawner.set(id.unwrap_or(NOBODY));
     }
 
-    /// What [`Runtime::task`] finds it by.
+    /// What [`Runtime::task`](super::Runtime::task) finds it by.
     pub(crate) fn name_in_thread(&self) -> (usize, u64) {
         (self.key.get(), self.id)
     }
@@ -212,12 +229,7 @@ impl Task {
     pub(crate) fn stack(&self) -> Option<Backtrace> {
         match self.state.get() {
             State::Running => Some(Backtrace::force_capture()),
-            State::Ready | State::Parked => {
-                let greenlet = self.greenlet.take()?;
-                let stack = greenlet.backtrace();
-                self.greenlet.set(Some(greenlet));
-                stack
-            }
+            State::Ready | State::Parked => self.suspended(Greenlet::backtrace)?,
             State::Fresh | State::Delayed | State::Dead => None,
         }
     }
@@ -248,7 +260,7 @@ impl Task {
     /// True if something must be raised before the greenthread waits.
     #[inline]
     pub(super) fn is_interrupted(&self) -> bool {
-        let thrown = self.thrown.get();
+        let thrown = self.thrown.get() & !CUT;
         thrown != 0 && (self.masked.get() == 0 || thrown & FAILED != 0)
     }
 
@@ -298,7 +310,11 @@ impl Task {
 
     /// Closes a deadline; its timer, if it has not fired, is the caller's to cancel.
     pub(super) fn close_deadline(&self, id: DeadlineId) -> Option<TimerKey> {
-        let timer = self.extra().deadlines.close(id);
+        let deadlines = &self.extra().deadlines;
+        if deadlines.take_cut(id) {
+            self.note_cut_by(deadlines.after(id));
+        }
+        let timer = deadlines.close(id);
         self.forget_elapsed();
         timer
     }
@@ -349,39 +365,5 @@ impl fmt::Debug for Task {
             .field("state", &self.state.get())
             .field("spawned_at", &self.spawned_at.to_string())
             .finish_non_exhaustive()
-    }
-}
-
-/// One park of one greenthread: who holds it may wake that park once, and no later one.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiter {
-    pub(super) task: Rc<Task>,
-    pub(super) ticket: u32,
-}
-
-impl Waiter {
-    /// Makes the greenthread runnable. False if that park is over already.
-    pub(crate) fn wake(&self) -> bool {
-        Runtime::with(|runtime| runtime.unpark(&self.task, self.ticket, WokenBy::Event))
-    }
-
-    pub(crate) fn is_same(&self, other: &Waiter) -> bool {
-        self.ticket == other.ticket && Rc::ptr_eq(&self.task, &other.task)
-    }
-
-    pub(crate) fn task(&self) -> &Rc<Task> {
-        &self.task
-    }
-}
-
-impl Waiting for Waiter {
-    #[inline]
-    fn is_parked(&self) -> bool {
-        self.task.ticket.get() == self.ticket && self.task.state.get() == State::Parked
-    }
-
-    #[inline]
-    fn wake(&self) {
-        Waiter::wake(self);
     }
 }

@@ -19,6 +19,25 @@ use super::remote::{Message, Remote};
 /// green::sleep(std::time::Duration::from_millis(20));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// It ends what runs there:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let (send, receive) = std::sync::mpsc::channel();
+/// let thread = std::thread::spawn(move || {
+///     let serving = green::spawn(|| green::sleep(Duration::from_secs(60)));
+///     send.send(green::hubs::handle().unwrap()).unwrap();
+///     serving.join().unwrap_err().to_string()
+/// });
+/// let handle = receive.recv().unwrap();
+/// handle.wake(); // The thread looks at its inbox, and waits again.
+/// assert_eq!((handle.pending(), handle.is_closed()), (0, false));
+/// handle.close().unwrap();
+/// assert!(handle.is_closed());
+/// assert_eq!(thread.join().unwrap(), "the greenthread was killed");
+/// ```
 #[doc(alias = "HubHandle")]
 pub struct ThreadHandle {
     remote: Arc<Remote>,

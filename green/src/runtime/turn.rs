@@ -16,20 +16,28 @@ use super::{Alarm, Runtime, Task, contain};
 /// Switches between two polls in a simulated run, which must not depend on how fast the machine is.
 const SIMULATED_LOOK: u32 = 32;
 
+/// How long a thread waits for others before it looks if there are any.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 impl Runtime {
-    /// True if anything outside the run queue can still make a greenthread runnable.
-    fn can_wake(&self) -> bool {
-        let by_hub = match (&*self.reactor.borrow(), self.background.get()) {
+    /// True if something that the hub reports, or the time, can still make a greenthread runnable.
+    fn hub_can_wake(&self) -> bool {
+        match (&*self.reactor.borrow(), self.background.get()) {
             (None, _) => false,
             (Some(reactor), 0) => reactor.has_waiters() || reactor.timer_count() > 0,
             (Some(reactor), background) => {
                 reactor.readers() + reactor.writers() + reactor.timer_count() > background
             }
-        };
-        by_hub
-            || matches!(&*self.remote.borrow(), Some(remote) if remote.has_handles())
-            || self.is_awaited_elsewhere()
-            || self.has_messages()
+        }
+    }
+
+    /// True if another thread can.
+    fn threads_can_wake(&self) -> bool {
+        self.has_handles() || self.is_awaited_elsewhere() || self.has_messages()
+    }
+
+    fn has_handles(&self) -> bool {
+        matches!(&*self.remote.borrow(), Some(remote) if remote.has_handles())
     }
 
     /// True if another thread has sent something: also one that has let go of its handle or waker since.
@@ -57,8 +65,10 @@ impl Runtime {
     #[inline(never)]
     pub(super) fn wait_for_next(&self) -> Rc<Task> {
         loop {
-            if self.can_wake() {
+            if self.hub_can_wake() {
                 self.turn(None);
+            } else if self.threads_can_wake() {
+                self.wait_for_threads();
             } else {
                 self.deadlock();
             }
@@ -66,6 +76,22 @@ impl Runtime {
                 return task;
             }
         }
+    }
+
+    /// Waits for other threads. If none comes for a while, it is looked if there are any.
+    #[cold]
+    fn wait_for_threads(&self) {
+        if self.has_handles() || self.simulated.get() {
+            return self.turn(None);
+        }
+        self.turn(Some(PATIENCE));
+        if self.run_queue.borrow().len() > 0 || self.hub_can_wake() {
+            return;
+        }
+        if greenlet::os::count_threads().is_ok_and(|threads| threads == 1) {
+            self.tell_of_deadlock();
+        }
+        self.turn(None);
     }
 
     /// Between two greenthreads: polls I/O and deadlines without waiting if that has not been done for a while.

@@ -121,9 +121,9 @@ impl Origin for Anywhere {
 impl Runtime {
     /// Waits, and raises what interrupts that.
     ///
-    /// Who is served and killed in the same turn passes on what it got. A deadline that passes in the same turn has come
-    /// too late; that of a `Timeout` comes again at the next wait. A deadline that has passed before lets the others run
-    /// once.
+    /// A greenthread that is served and killed in the same turn passes on what it got. A deadline that passes in the
+    /// same turn has come too late; that of a `Timeout` comes again at the next wait. A deadline that has passed
+    /// before lets the others run once.
     #[inline]
     pub(crate) fn wait<O: Origin, K, T>(
         &self,

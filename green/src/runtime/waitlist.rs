@@ -36,8 +36,8 @@ pub(crate) struct Place(u64);
 
 /// Waiters in the order of their arrival, each with what it brought along.
 ///
-/// Who serves a waiter takes it out; who gives up waiting takes itself out. So a waiter that looks for its place
-/// after a park and does not find it has been served, and one that finds it has not.
+/// The call that serves a waiter takes it out; a waiter that gives up takes itself out. So a waiter that looks for
+/// its place after a park and does not find it has been served, and one that finds it has not.
 #[derive(Debug)]
 pub(crate) struct WaitList<T = (), W = Waiter> {
     /// The one that has waited longest, and where.

@@ -11,7 +11,7 @@ use crate::runtime::{Runtime, ThreadState};
 
 /// What a server knows of one of its connections.
 pub(super) struct OpenConnection {
-    /// Who serves it, once that has started.
+    /// The greenthread that serves it, once that has started.
     greenthread: OnceCell<AnyGreenThread>,
     pub(super) idle: Cell<bool>,
     /// True while it waits for the end of the others.
@@ -141,7 +141,12 @@ pub fn on_drain(f: impl FnOnce() + 'static) -> bool {
 ///
 /// let life = Lifecycle::new();
 /// let connection: Connection = life.connection();
-/// assert_eq!(life.counters().open, 1);
+/// connection.wake_on_drain(std::task::Waker::noop()); // A task's, in earnest.
+/// connection.count_served(Some(200));
+/// connection.set_idle(true);
+/// assert!(!connection.is_draining());
+/// assert_eq!((life.counters().open, life.counters().idle), (1, 1));
+/// assert_eq!(life.counters().by_status, [(200, 1)]);
 /// drop(connection);
 /// assert_eq!(life.counters().open, 0);
 /// ```

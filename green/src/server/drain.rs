@@ -24,7 +24,7 @@ pub(super) struct Life {
     accepting: Cell<usize>,
     /// What a drain calls: each ends an accept loop.
     pub(super) closers: RefCell<Slab<Rc<dyn Fn()>>>,
-    /// Who waits until all has ended.
+    /// Greenthreads that wait until all connections have ended.
     waiters: RefCell<WaitList>,
     pub(super) accepted: Cell<u64>,
     pub(super) served: Cell<u64>,

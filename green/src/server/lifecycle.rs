@@ -54,20 +54,45 @@ use crate::signal::Signals;
 /// assert_eq!(drained.killed, 0);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// For those who serve a protocol:
+///
+/// ```
+/// use std::{io::Read, ops::ControlFlow, time::Duration};
+/// use green::{GreenPool, server::{Lifecycle, ServerState}};
+///
+/// let life = Lifecycle::new();
+/// let listener = green::listen("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// let serving = life.clone();
+/// let server = green::spawn(move || {
+///     serving.serve_in(&listener, &GreenPool::new(10), 100, |_stream, _peer, connection| {
+///         connection.count_served(None);
+///         ControlFlow::Continue(())
+///     })
+/// });
+/// green::connect(address)?.read_to_end(&mut Vec::new())?;
+/// assert_eq!((life.counters().served, life.is_draining()), (1, false));
+/// drop(life.connection()); // What has come by another way counts while this is held.
+/// life.drain(Duration::from_secs(5));
+/// assert_eq!(life.state(), ServerState::Stopped);
+/// assert_eq!(server.join().unwrap()?.killed, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Lifecycle {
     pub(super) shared: Rc<Life>,
 }
 
 impl Lifecycle {
-    /// A life that has just begun: [`ServerState::Running`].
+    /// The life cycle of a server that has not begun to drain: [`ServerState::Running`].
     pub fn new() -> Lifecycle {
         let shared = Rc::new(Life::new());
         Lives::add(&shared);
         Lifecycle { shared }
     }
 
-    /// Where it is.
+    /// The state that the server is in.
     pub fn state(&self) -> ServerState {
         self.shared.state.get()
     }
@@ -77,7 +102,7 @@ impl Lifecycle {
         self.shared.is_draining()
     }
 
-    /// What it has to do with and has done.
+    /// How many connections the server has now, and how much it has done.
     pub fn counters(&self) -> ServerCounters {
         let shared = &self.shared;
         let connections = shared.connections.borrow();

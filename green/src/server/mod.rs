@@ -50,6 +50,16 @@ use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 /// let listener = green::listen("127.0.0.1:0")?;
 /// let _client = green::connect(listener.local_addr()?)?;
 /// turn_away(&listener)?;
+///
+/// /// Serves nobody any more, and nobody who waits in the queue.
+/// fn end(listener: &impl Listener) {
+///     while let Some((stream, _from)) = listener.accept_queued() {
+///         drop(stream);
+///     }
+///     listener.close();
+/// }
+/// end(&listener);
+/// assert!(listener.accept().is_err());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait Listener {

@@ -13,15 +13,15 @@ pub enum ServerState {
     Running,
     /// It is closing its listeners and cutting the idle connections.
     Draining,
-    /// It waits for the connections that something is under way on.
+    /// It waits for the connections on which something is under way.
     Waiting,
     /// The time is up: it kills what has not ended.
     Killing,
-    /// Nothing is left of it.
+    /// It has ended, and none of its connections is left.
     Stopped,
 }
 
-/// What a server has to do with now, and what it has done.
+/// How many connections a server has now, and how much it has done since it began.
 ///
 /// ```
 /// let server = green::server::Lifecycle::new();

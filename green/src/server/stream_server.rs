@@ -30,8 +30,28 @@ use crate::{AnyGreenThread, GreenPool};
 /// let mut text = String::new();
 /// green::connect(server.listener().local_addr()?)?.read_to_string(&mut text)?;
 /// assert_eq!(text, "hello");
+/// println!("{} of {}", server.connections(), server.lifecycle().counters().accepted);
 /// let killed = server.stop(Duration::from_secs(1));
 /// assert_eq!(killed, 0);
+/// server.close(); // As it is stopped, this does nothing.
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// In a pool of the program's, until a handler ends it:
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use green::{GreenPool, StopServe, server::StreamServer};
+///
+/// let listener = green::listen("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// let handlers = GreenPool::new(100);
+/// let server = StreamServer::new(listener, |_stream, _peer| ControlFlow::Break(StopServe))
+///     .pool(&handlers)
+///     .max_accept(1);
+/// green::spawn_n(move || drop(green::connect(address)));
+/// server.serve_forever()?;
+/// assert!(server.is_closed());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct StreamServer<L: Listener> {
@@ -48,7 +68,7 @@ type Handler<L> =
 struct Shared<L: Listener> {
     listener: L,
     handler: Handler<L>,
-    /// Who accepts, once started.
+    /// The greenthread that accepts, once started.
     acceptor: OnceCell<AnyGreenThread>,
     closed: Cell<bool>,
     /// What ended the accept loop, if not a close.

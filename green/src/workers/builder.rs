@@ -44,6 +44,23 @@ pub enum OnPanic {
 /// let names = green::workers(workers, |worker| Ok::<_, ()>(worker.name().to_owned()));
 /// assert_eq!(names.unwrap(), ["counter-0", "counter-1"]);
 /// ```
+///
+/// Their hub, and what ends them:
+///
+/// ```
+/// use std::time::Duration;
+/// use green::signal::{SIGINT, SIGTERM};
+/// use green::workers::{OnPanic, WorkersBuilder};
+///
+/// let workers = WorkersBuilder::new()
+///     .count(1)
+///     .hub("poll")
+///     .on_panic(OnPanic::Stop)
+///     .grace(Duration::from_secs(1))
+///     .stop_on([SIGINT, SIGTERM], Duration::from_secs(10));
+/// green::workers(workers, |_| green::signal::raise(SIGTERM))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct WorkersBuilder {
@@ -88,19 +105,21 @@ impl WorkersBuilder {
         }
     }
 
-    /// How many there are.
+    /// Sets how many workers there are.
     pub fn count(mut self, count: impl Into<Option<usize>>) -> WorkersBuilder {
         self.count = count.into();
         self
     }
 
-    /// What the names of their threads begin with; the index follows. Some systems show the first fifteen bytes of it.
+    /// Sets what the names of their threads begin with; the index follows. Some systems show the first fifteen bytes
+    /// of it.
     pub fn name(mut self, name: &str) -> WorkersBuilder {
         self.name = name.to_owned();
         self
     }
 
-    /// The name of their hubs, as [`use_hub`](hubs::use_hub) takes it: at first that of the calling thread's hub.
+    /// Sets the name of their hubs, as [`use_hub`](hubs::use_hub) takes it: at first that of the calling thread's
+    /// hub.
     pub fn hub(mut self, name: &str) -> WorkersBuilder {
         self.hub = Some(name.to_owned());
         self
@@ -113,14 +132,14 @@ impl WorkersBuilder {
         self
     }
 
-    /// What becomes of a worker that panics.
+    /// Sets what becomes of a worker that panics.
     pub fn on_panic(mut self, on_panic: OnPanic) -> WorkersBuilder {
         self.on_panic = on_panic;
         self
     }
 
-    /// How long the others may take to end when one has failed or panicked: no time at first, `None` is for ever. It
-    /// is the `timeout` of the [stop](WorkersHandle::stop) that is made then.
+    /// Sets how long the others may take to end when one has failed or panicked: no time at first, `None` is for
+    /// ever. It is the `timeout` of the [stop](WorkersHandle::stop) that is made then.
     pub fn grace(mut self, timeout: impl Into<Option<Duration>>) -> WorkersBuilder {
         self.grace = timeout.into();
         self
@@ -139,8 +158,8 @@ impl WorkersBuilder {
         self
     }
 
-    /// Starts them, and returns when all have begun. A greenthread of the calling thread watches over them: it needs
-    /// its turns.
+    /// Starts the workers, and returns when all have begun. A greenthread of the calling thread watches over them: it
+    /// needs its turns.
     ///
     /// # Errors
     /// [`WorkersError::NotStarted`] if there are to be none, if `GREEN_WORKERS` is no number, if there is no such

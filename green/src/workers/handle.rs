@@ -74,6 +74,25 @@ impl Common {
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// From the thread that has started them:
+///
+/// ```
+/// use green::workers::WorkersBuilder;
+///
+/// let workers = WorkersBuilder::new().count(2).start(|worker| {
+///     worker.wait_stop();
+/// })?;
+/// let all = workers.handle().clone();
+/// let name = all.spawn_on(1, || std::thread::current().name().map(str::to_owned));
+/// assert_eq!(name.unwrap().join().unwrap().as_deref(), Some("worker-1"));
+/// all.thread(0).unwrap().spawn(|| println!("in the first worker")).unwrap();
+/// println!("the workers have {} and {} greenthreads", all.load(0), all.load(1));
+/// assert_eq!((all.restarts(), all.is_stopping()), (0, false));
+/// all.stop(None);
+/// workers.join()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct WorkersHandle {
     pub(super) shared: Arc<Common>,
@@ -85,7 +104,7 @@ impl WorkersHandle {
         WorkersHandle { shared }
     }
 
-    /// How many there are, those included that have ended.
+    /// How many workers there are, those included that have ended.
     #[allow(clippy::len_without_is_empty, reason = "there is one at least")]
     pub fn len(&self) -> usize {
         self.shared.places.len()

@@ -233,6 +233,22 @@ impl SharedAddress {
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// By hand:
+///
+/// ```
+/// green::workers(1, |worker| {
+///     let listener = worker.listen_shared("127.0.0.1:0")?;
+///     println!("a queue of its own: {}", listener.is_own());
+///     let client = green::connect(listener.local_addr()?)?;
+///     let (_stream, peer) = listener.accept()?;
+///     assert_eq!(peer, client.local_addr()?);
+///     listener.close();
+///     assert!(listener.accept().is_err());
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SharedListener {
     group: Arc<SharedAddress>,
     worker: usize,

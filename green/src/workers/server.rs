@@ -25,6 +25,7 @@ type Serve = dyn Fn(&Worker, SharedListener, &Lifecycle) -> io::Result<Drained> 
 /// use std::time::Duration;
 /// use green::net::TcpStream;
 /// use green::server::StreamServer;
+/// use green::signal::SIGTERM;
 ///
 /// let server = StreamServer::factory(|| {
 ///     let served = Cell::new(0); // of this worker
@@ -33,7 +34,7 @@ type Serve = dyn Fn(&Worker, SharedListener, &Lifecycle) -> io::Result<Drained> 
 ///         writeln!(stream, "number {}", served.get())
 ///     }
 /// });
-/// let running = server.workers(2).start("127.0.0.1:0")?;
+/// let running = server.workers(2).one_queue(true).drain_on([SIGTERM], None).start("127.0.0.1:0")?;
 /// let mut text = String::new();
 /// green::connect(running.local_addr())?.read_to_string(&mut text)?;
 /// assert_eq!(text, "number 1\n");
@@ -54,6 +55,19 @@ impl StreamServer<TcpListener> {
     ///
     /// What a handler fails with is logged, and one that panics is reported as every greenthread is; the server goes
     /// on. One that breaks with [`StopServe`](crate::StopServe) ends the work of its worker alone.
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use green::server::StreamServer;
+    /// use green::signal::{SIGINT, SIGTERM};
+    ///
+    /// let server = StreamServer::factory(|| |_stream, _peer| ()).workers(2);
+    /// let server = server.drain_on([SIGINT, SIGTERM], None).start("127.0.0.1:0")?;
+    /// assert_eq!(green::connect(server.local_addr())?.read(&mut [0])?, 0);
+    /// green::signal::raise(SIGTERM)?;
+    /// assert_eq!(server.join()?.killed, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn factory<H, R>(make: impl Fn() -> H + Send + Sync + 'static) -> WorkersServer
     where
         H: Fn(TcpStream, SocketAddr) -> R + 'static,
@@ -64,8 +78,8 @@ impl StreamServer<TcpListener> {
 }
 
 impl WorkersServer {
-    /// For those who serve a protocol: `serve` runs on each worker, and serves what comes to the listener until the
-    /// life is drained.
+    /// A server on several workers that speaks a protocol of its own: `serve` runs on each worker, and serves what
+    /// comes to the listener until the life cycle is drained.
     pub fn new(
         serve: impl Fn(&Worker, SharedListener, &Lifecycle) -> io::Result<Drained>
         + Send
@@ -79,7 +93,7 @@ impl WorkersServer {
         }
     }
 
-    /// How many workers there are, or what they are like: as [`workers`](crate::workers()) takes it.
+    /// Sets how many workers there are, or what they are like: as [`workers`](crate::workers()) takes it.
     pub fn workers(mut self, workers: impl Into<WorkersBuilder>) -> WorkersServer {
         self.builder = workers.into();
         self
@@ -164,7 +178,10 @@ impl fmt::Debug for WorkersServer {
 ///     .start("127.0.0.1:0")?;
 /// drop(green::connect(server.local_addr())?);
 /// assert_eq!(server.handle().len(), 2);
-/// server.drain(std::time::Duration::from_secs(5))?;
+/// assert_eq!(server.counters_of_each().len(), 2);
+/// assert_eq!(server.counters().refused, 0); // Of all together.
+/// server.handle().stop(std::time::Duration::from_secs(5)); // Or `server.drain(..)`, which also waits.
+/// assert_eq!(server.join()?.killed, 0);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "dropping it ends the server"]
@@ -175,7 +192,7 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
@@ -185,8 +202,8 @@ impl RunningServer {
         self.workers.handle()
     }
 
-    /// What all workers have to do with and have done, also those that have ended. It asks each of them, and waits
-    /// for the answers.
+    /// The sums of what all workers count, those that have ended included. It asks each of them, and waits for the
+    /// answers.
     pub fn counters(&self) -> ServerCounters {
         let each = self.counters_of_each();
         each.into_iter()
@@ -219,6 +236,15 @@ impl RunningServer {
     ///
     /// # Errors
     /// As [`join`](RunningServer::join).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use green::server::StreamServer;
+    ///
+    /// let server = StreamServer::factory(|| |_stream, _peer| ()).workers(1).start("127.0.0.1:0")?;
+    /// assert_eq!(server.drain(Duration::from_secs(5))?.killed, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn drain(self, timeout: impl Into<Option<Duration>>) -> io::Result<Drained> {
         self.handle().stop(timeout);
         self.join()

@@ -23,6 +23,7 @@ use crate::{Flag, GreenThread};
 /// let workers = WorkersBuilder::new().count(2).start(|worker| Ok::<_, ()>(worker.index()));
 /// let workers = workers.unwrap();
 /// assert_eq!(workers.handle().len(), 2);
+/// println!("all of them have ended: {}", workers.is_finished());
 /// assert_eq!(workers.join().unwrap(), [0, 1]);
 /// ```
 #[must_use = "dropping it stops the workers"]
@@ -33,7 +34,7 @@ pub struct Workers<T: 'static, E: 'static> {
 }
 
 impl<T, E> Workers<T, E> {
-    /// What other threads need, and the workers themselves.
+    /// A handle to the workers for every thread, their own included.
     pub fn handle(&self) -> &WorkersHandle {
         &self.handle
     }

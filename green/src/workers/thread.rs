@@ -20,8 +20,9 @@ pub(super) fn work<T, E>(
 ) {
     let result = match begin(&handle, index) {
         Ok(()) => {
-            // The queue has no bound and is never shut down.
-            let _ = news.put(News::Begun);
+            // The queue has no bound and is never shut down. `put` might let others run, and be ended there by a kill that
+            // has come already; then nobody would hear of the end.
+            let _ = news.try_put(News::Begun);
             call(&*run, Worker::new(index, handle.clone()))
         }
         Err(error) => Err(WorkersError::NotStarted(error)),
@@ -34,7 +35,7 @@ pub(super) fn work<T, E>(
     contain("the end of a worker's greenthreads", || {
         Runtime::with(Runtime::close);
     });
-    let _ = news.put(News::Ended(index, result));
+    let _ = news.try_put(News::Ended(index, result));
 }
 
 fn begin(handle: &WorkersHandle, index: usize) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! What a worker was told, and what it has to be drained then.
+//! What a worker was told: to stop, and by when; and the servers that it drains then.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Who starts the threads of workers, hears of their ends, and starts them again.
+//! The greenthread that starts the threads of workers, hears of their ends, and starts them again.
 
 use std::io;
 use std::rc::Rc;
@@ -172,7 +172,7 @@ impl<T: Send + 'static, E: Send + 'static> WorkersWatch<T, E> {
         let news = Arc::clone(&self.news);
         crate::spawn_after(wait, move || {
             // The queue has no bound and is never shut down.
-            let _ = news.put(News::Again(worker, why));
+            let _ = news.try_put(News::Again(worker, why));
         });
     }
 

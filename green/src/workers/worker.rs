@@ -16,6 +16,23 @@ use crate::server::Lifecycle;
 /// let names = green::workers(2, |worker| Ok::<_, ()>(format!("{} of {}", worker.index(), worker.name())));
 /// assert_eq!(names.unwrap()[1], "1 of worker-1");
 /// ```
+///
+/// Its part of a server:
+///
+/// ```
+/// use green::server::Lifecycle;
+///
+/// green::workers(2, |worker| {
+///     let listener = worker.listen_shared_queue("127.0.0.1:0")?; // Or `listen_shared`.
+///     let life = Lifecycle::new();
+///     worker.drain_at_stop(&life);
+///     worker.handle().stop(None); // Somebody does that, some day.
+///     life.serve(&listener, 1000, |_stream, _peer| ())?;
+///     assert!(worker.is_stopping());
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Worker {
     index: usize,
@@ -33,7 +50,7 @@ impl Worker {
         }
     }
 
-    /// Which of them it is: the first is 0.
+    /// The index of this worker: the first has 0.
     pub fn index(&self) -> usize {
         self.index
     }

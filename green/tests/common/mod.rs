@@ -12,11 +12,15 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use green::GreenThread;
 use green::net::{TcpListener, TcpStream};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Long enough that nothing takes it by chance, short enough to wait for often.
 pub(crate) const SHORT: Duration = Duration::from_millis(15);
+
+/// After this long, what a test waits for will not come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `wait`, which must time out after [`SHORT`], and not early.
 pub(crate) fn times_out<T>(wait: impl FnOnce() -> io::Result<T>) {
@@ -66,8 +70,30 @@ pub(crate) fn fill(stream: &TcpStream) -> usize {
 
 /// Lets everybody else go as far as they get without the outside world.
 pub(crate) fn settle() {
-    for _ in 0..10 {
+    // One whose calls take long on a busy machine needs several turns. The last number is for those who never wait.
+    for round in 0..200 {
         green::yield_now();
+        if round >= 20 && green::debug::counters().runnable == 0 {
+            return;
+        }
+    }
+}
+
+/// Spawns one that goes as far as it gets before the next is spawned: so they arrive in this order at what they wait for.
+#[track_caller]
+pub(crate) fn spawn_settled<R: 'static>(f: impl FnOnce() -> R + 'static) -> GreenThread<R> {
+    let gt = green::spawn(f);
+    settle();
+    gt
+}
+
+/// Lets the others run until it is so.
+#[track_caller]
+pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "it does not come to pass");
+        green::sleep(Duration::from_millis(1));
     }
 }
 

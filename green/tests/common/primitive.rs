@@ -9,6 +9,9 @@ use std::time::Duration;
 use green::Timeout;
 use green::debug::counters;
 
+#[allow(unused_imports, reason = "each test program uses its own part of it")]
+pub(crate) use super::{settle, spawn_settled};
+
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
 /// Runs a test under a bound, and checks that nothing of it stays behind: no greenthread, stack, timer or waiter.
@@ -26,13 +29,6 @@ pub(crate) fn bounded(test: impl FnOnce()) {
     assert_eq!(greenlet::stats().stacks, stacks, "stacks left behind");
     assert_eq!(after.timers, 0, "timers left behind");
     assert_eq!(after.remote_waiters, 0, "remote waiters left behind");
-}
-
-/// Lets everybody else go as far as they get without the outside world.
-pub(crate) fn settle() {
-    for _ in 0..20 {
-        green::yield_now();
-    }
 }
 
 /// What happened, in order.

@@ -1,11 +1,12 @@
 //! The report when nothing can ever run again.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::again::{again, is_again};
-use crate::common::bounded;
+use crate::common::{bounded, settle, spawn_settled, until};
 
 /// What a wait that can never end panics with, without the stacks that the environment may ask for.
 #[track_caller]
@@ -162,7 +163,7 @@ fn a_killed_waiter_is_not_in_the_report() {
         let stuck = green::spawn(|| green::Event::<()>::new().wait());
         let killed = green::spawn(|| green::Event::<()>::new().wait());
         let later = green::spawn_after(long(), || ());
-        green::yield_now();
+        settle();
         killed.kill();
         later.kill();
         let report = report(|| stuck.join());
@@ -170,20 +171,18 @@ fn a_killed_waiter_is_not_in_the_report() {
     });
 }
 
-/// Runs `f` when the others have come as far as they can, and waits for them.
-fn crossed(locks: [impl Fn() + Clone + 'static; 2]) -> String {
-    let [a, b] = locks;
-    let (first_a, first_b) = (a.clone(), b.clone());
-    let one = green::spawn(move || {
-        first_a();
-        green::yield_now();
-        first_b();
-    });
-    let other = green::spawn(move || {
-        b();
-        green::yield_now();
-        a();
-    });
+/// Two greenthreads take a lock each, and when both have theirs that of the other.
+fn crossed([a, b]: [impl Fn() + Clone + 'static; 2]) -> String {
+    let held = Rc::new(Cell::new(0));
+    let cross = |own: &dyn Fn(), others: &dyn Fn(), held: &Cell<u32>| {
+        own();
+        held.set(held.get() + 1);
+        until(|| held.get() == 2);
+        others();
+    };
+    let (first_a, first_b, first_held) = (a.clone(), b.clone(), Rc::clone(&held));
+    let one = green::spawn(move || cross(&first_a, &first_b, &first_held));
+    let other = green::spawn(move || cross(&b, &a, &held));
     let ids = [one.id(), other.id()];
     let report = report(|| green::joinall([&one, &other]));
     for (waits, holds) in [(ids[0], ids[1]), (ids[1], ids[0])] {
@@ -233,13 +232,13 @@ fn who_holds_a_lock_is_named_and_the_circle_shown() {
 fn a_lock_that_was_handed_on_names_its_new_owner() {
     bounded(|| {
         let lock = Rc::new(green::lock::Mutex::new(()));
+        let go_on = Rc::new(green::Flag::new());
         let holder = |lock: &Rc<green::lock::Mutex<()>>, keeps: bool| {
-            let lock = Rc::clone(lock);
-            green::spawn(move || {
-                let guard = lock.lock().unwrap();
-                green::yield_now();
+            let (lock, go_on) = (Rc::clone(lock), Rc::clone(&go_on));
+            spawn_settled(move || {
+                let _guard = lock.lock().unwrap();
+                go_on.wait();
                 if keeps {
-                    let _guard = guard;
                     let _ = green::Event::<()>::new().wait();
                 }
             })
@@ -247,6 +246,7 @@ fn a_lock_that_was_handed_on_names_its_new_owner() {
         let _first = holder(&lock, false);
         let second = holder(&lock, true);
         let third = holder(&lock, false);
+        go_on.set();
         let report = report(|| third.join());
         let holds = format!(" that greenthread {} holds", second.id());
         assert!(report.contains(&holds), "{report}");

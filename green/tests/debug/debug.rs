@@ -1,9 +1,12 @@
 //! Dumps, counters, accounts, the detector of greenthreads that block.
 
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::common::again::{again, is_again};
+use crate::common::{bounded, settle, spawn_settled, until};
 use green::debug;
 use green::net::TcpListener;
 
@@ -42,7 +45,7 @@ fn listeners_and_timers_name_who_waits() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let accept = green::spawn(move || drop(listener.accept()));
     let sleeper = green::spawn(|| green::sleep(Duration::from_secs(60)));
-    green::yield_now();
+    settle();
     let listeners = debug::format_hub_listeners();
     let who = format!("greenthread {} (spawned at", accept.id());
     assert!(
@@ -69,7 +72,7 @@ fn a_dump_shows_stacks_and_leaves_everybody_parked() {
         .name("sleeper")
         .spawn(a_function_with_a_name)
         .unwrap();
-    green::yield_now();
+    settle();
     let before = debug::counters();
     let dump = debug::dump_all();
     assert!(
@@ -121,7 +124,7 @@ fn accounts_add_up() {
 
 #[test]
 fn accounts_have_the_bytes_of_each_greenthread() {
-    use std::io::{Read, Write};
+    use std::io::Write;
     let (mut near, mut far) = crate::common::tcp_pair();
     let (from, to) = std::io::pipe().unwrap();
     debug::accounting(true);
@@ -134,7 +137,7 @@ fn accounts_have_the_bytes_of_each_greenthread() {
     });
     // In two pieces, and another greenthread's.
     near.write_all(&[0; 60]).unwrap();
-    green::yield_now();
+    settle();
     near.write_all(&[0; 40]).unwrap();
     near.read_exact(&mut [0; 30]).unwrap();
     green::os::write(&to, b"through").unwrap();
@@ -240,7 +243,7 @@ fn several_readers_if_allowed() {
     let listener = std::rc::Rc::new(TcpListener::bind("127.0.0.1:0").unwrap());
     let accept = |listener: &std::rc::Rc<TcpListener>| {
         let listener = std::rc::Rc::clone(listener);
-        green::spawn(move || listener.accept().map(|_| ()))
+        spawn_settled(move || listener.accept().map(|_| ()))
     };
     let first = accept(&listener);
     let second = accept(&listener);
@@ -254,7 +257,7 @@ fn several_readers_if_allowed() {
     );
     debug::allow_multiple_waiters(true);
     let second = accept(&listener);
-    green::yield_now();
+    settle();
     let address = listener.local_addr().unwrap();
     let _a = green::net::TcpStream::connect(address).unwrap();
     first.join().unwrap().unwrap();
@@ -287,7 +290,7 @@ fn stacks_of_those_who_wait_if_they_are_wanted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let accept = green::spawn(move || an_accept_with_a_name(&listener));
     let sleeper = green::spawn(a_function_with_a_name);
-    green::yield_now();
+    settle();
     assert_eq!(debug::format_hub_listeners().lines().count(), 1);
     assert_eq!(debug::format_hub_timers().lines().count(), 1);
     debug::hub_listener_stacks(true);
@@ -303,12 +306,14 @@ fn stacks_of_those_who_wait_if_they_are_wanted() {
 
 #[test]
 fn timers_say_what_they_are_for_and_where_they_were_begun() {
+    let gate = std::rc::Rc::new(green::Flag::new());
+    let opened = std::rc::Rc::clone(&gate);
     let line = line!() + 2;
-    let gt = green::spawn(|| {
-        let _ = green::Timeout::new(Duration::from_secs(60)).run(green::yield_now);
+    let gt = green::spawn(move || {
+        let _ = green::Timeout::new(Duration::from_secs(60)).run(|| opened.wait());
     });
     let later = green::spawn_after(Duration::from_secs(90), || ());
-    green::yield_now();
+    settle();
     let timers = debug::format_hub_timers();
     let timeout = format!("a timeout of greenthread {} (spawned at", gt.id());
     let begun = format!(", begun at green/tests/debug/debug.rs:{line}:");
@@ -320,6 +325,7 @@ fn timers_say_what_they_are_for_and_where_they_were_begun() {
     let start = format!("the start of greenthread {} (spawned at", later.id());
     assert!(lines[1].contains(&start), "{timers}");
     later.cancel();
+    gate.set();
     gt.join().unwrap();
 }
 
@@ -339,7 +345,7 @@ fn a_greenthread_shows_its_spawner_and_its_locals() {
         id.set(child.id());
         green::sleep(Duration::from_secs(60));
     });
-    green::yield_now();
+    settle();
     let all = debug::greenthreads();
     let find = |id| all.iter().find(|info| info.id == id).unwrap();
     assert_eq!(find(outer.id()).locals, ["REQUEST", "USER"]);
@@ -362,25 +368,57 @@ fn a_greenthread_shows_its_spawner_and_its_locals() {
 
 #[test]
 fn a_signal_brings_a_dump_each_time() {
-    if let Some(printed) = probe("a_signal_brings_a_dump_each_time") {
-        assert_eq!(
-            printed.matches("a_function_with_a_name").count(),
-            2,
-            "{printed}"
-        );
-        assert_eq!(printed.matches("listeners:").count(), 2, "{printed}");
+    if is_again() {
+        let dumper = debug::dump_on_signal(green::signal::SIGUSR1).unwrap();
+        let gt = green::spawn(a_function_with_a_name);
+        until(|| waits_for(&gt, "the end of a sleep"));
+        eprintln!("ready");
+        // The parent ends this when it has seen enough.
+        let mut stdin = green::os::stdin().unwrap();
+        assert_eq!(stdin.read(&mut [0]).unwrap(), 0);
+        dumper.kill();
+        assert!(dumper.is_dead());
+        gt.kill();
         return;
     }
-    let dumper = debug::dump_on_signal(green::signal::SIGUSR1).unwrap();
-    let gt = green::spawn(a_function_with_a_name);
-    for _ in 0..2 {
-        green::yield_now();
-        green::signal::raise(green::signal::SIGUSR1).unwrap();
-        green::sleep(Duration::from_millis(20));
-    }
-    dumper.kill();
-    assert!(dumper.is_dead());
-    gt.kill();
+    bounded(|| {
+        let mut child = again(module_path!(), "a_signal_brings_a_dump_each_time")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut up_to = |last: &str| -> String {
+            let lines = lines.by_ref().map(Result::unwrap);
+            let mut text = Vec::new();
+            for line in lines {
+                text.push(line);
+                if text.last().unwrap() == last {
+                    return text.join("\n");
+                }
+            }
+            panic!("no {last:?} in {text:?}");
+        };
+        up_to("ready");
+        for _ in 0..2 {
+            let process = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(process, rustix::process::Signal::USR1).unwrap();
+            let dump = up_to("timers:");
+            assert_eq!(dump.matches("a_function_with_a_name").count(), 1, "{dump}");
+            assert_eq!(dump.matches("listeners:").count(), 1, "{dump}");
+        }
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success());
+    });
+}
+
+/// True if that is what a greenthread of this thread waits for.
+fn waits_for<T: 'static>(gt: &green::GreenThread<T>, what: &str) -> bool {
+    let all = debug::greenthreads();
+    let info = all.iter().find(|info| info.id == gt.id());
+    info.and_then(|info| info.waits_for.as_deref())
+        .is_some_and(|waits| waits.contains(what))
 }
 
 #[test]

@@ -10,7 +10,7 @@ use green::debug;
 use green::signal::SIGUSR1;
 
 use crate::common::again::{again, alone, is_again};
-use crate::common::bounded;
+use crate::common::{bounded, settle};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -64,7 +64,7 @@ fn a_dump_without_memory_leaves_out_the_stacks() {
         let many: Vec<_> = (0..100)
             .map(|_| green::spawn(|| green::sleep(LONG)))
             .collect();
-        green::yield_now();
+        settle();
         assert!(debug::dump_all().contains("\ngreenthreads:\n"));
         let few = Rlimit {
             current: Some(used + (16 << 20)),
@@ -91,7 +91,7 @@ fn dump_much() {
             counter.set(counter.get() + 1);
         }
     });
-    green::yield_now();
+    settle();
     green::signal::raise(SIGUSR1).unwrap();
     let waits_until = |what: &str| {
         let all = debug::greenthreads();

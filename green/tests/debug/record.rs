@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::settle;
 use green::debug::{self, StepKind, SwitchObserver};
 
 fn kinds(recorded: &debug::Recorded, id: u64) -> Vec<StepKind> {
@@ -21,7 +22,7 @@ fn a_recording_says_who_woke_whom() {
         .name("waiter")
         .spawn(move || waits.wait())
         .unwrap();
-    green::yield_now();
+    settle();
     let recording = debug::record(1000);
     let sender = green::spawn(move || event.send(1));
     let (waiter_id, sender_id) = (waiter.id(), sender.id());
@@ -195,7 +196,7 @@ fn an_observer_is_told_of_every_switch_and_harms_nobody() {
 fn accounts_are_kept_while_anybody_wants_them() {
     let stopped = |id| debug::inspect(id).unwrap().stopped;
     let sleeper = green::spawn(|| green::sleep(Duration::from_secs(60)));
-    green::yield_now();
+    settle();
     assert_eq!(stopped(sleeper.id()), None);
     let first = debug::keep_accounts();
     let second = debug::keep_accounts();
@@ -245,7 +246,7 @@ fn who_waits_for_whom_is_known_by_id() {
     let target = green::spawn(|| green::sleep(Duration::from_secs(60)));
     let id = target.id();
     let waiter = green::spawn(move || drop(target.join()));
-    green::yield_now();
+    settle();
     assert_eq!(debug::inspect(waiter.id()).unwrap().waits_on, [id]);
     debug::greenthread(id).unwrap().kill();
     waiter.join().unwrap();

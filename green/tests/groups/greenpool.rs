@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use green::{Exit, GreenPool, Timeout, WaitsForItself};
 
+use crate::common::{settle, spawn_settled};
+
 /// Runs a test that must not hang.
 #[track_caller]
 fn bounded<T>(f: impl FnOnce() -> T) -> T {
@@ -86,7 +88,7 @@ fn spawners_that_wait_are_counted() {
         for waiting in 1..=2 {
             let spawner = pool.clone();
             green::spawn_n(move || spawner.spawn_n(|| ()));
-            green::yield_now();
+            settle();
             assert_eq!((pool.running(), pool.waiting()), (1, waiting));
         }
         gate.kill();
@@ -100,12 +102,16 @@ fn a_spawn_into_a_full_pool_lets_the_others_run() {
     bounded(|| {
         let pool = GreenPool::new(2);
         let log = Log::default();
-        for n in 0..3 {
+        let note = |n| {
             let log = log.clone();
-            pool.spawn_n(move || log.note(n));
-            let free = [1, 0, 1][n];
+            move || log.note(n)
+        };
+        for (n, free) in [(0, 1), (1, 0)] {
+            assert!(pool.try_spawn(note(n)).is_ok());
             assert_eq!(pool.free(), free);
         }
+        pool.spawn_n(note(2));
+        assert_eq!(pool.free(), 1);
         log.expect(&["0", "1"]);
         pool.waitall().unwrap();
         log.expect(&["0", "1", "2"]);
@@ -120,12 +126,12 @@ fn spawners_get_their_places_in_order() {
         let gate = pool.spawn(|| green::sleep(long()));
         for n in 0..10 {
             let (pool, log) = (pool.clone(), log.clone());
-            green::spawn_n(move || {
+            spawn_settled(move || {
                 let inner = log.clone();
                 pool.spawn_n(move || inner.note(n));
             });
         }
-        green::yield_now();
+        settle();
         gate.kill();
         // Whoever comes now goes behind those who wait.
         let last = log.clone();
@@ -155,7 +161,7 @@ fn a_place_comes_back_however_the_greenthread_ends() {
         assert_eq!(pool.free(), 1);
 
         let started = pool.spawn(|| green::sleep(long()));
-        green::yield_now();
+        settle();
         started.kill();
         assert_eq!(pool.free(), 1);
 
@@ -221,16 +227,16 @@ fn growth_wakes_those_who_wait() {
                 });
             });
         }
-        green::yield_now();
+        settle();
         assert_eq!(pool.waiting(), 4);
         pool.resize(3);
         assert_eq!((pool.free(), pool.waiting()), (0, 2));
-        green::yield_now();
-        green::yield_now();
+        settle();
+        settle();
         assert_eq!(started.get(), 2);
         gate.kill();
-        green::yield_now();
-        green::yield_now();
+        settle();
+        settle();
         assert_eq!((started.get(), pool.waiting()), (3, 1));
         while pool.running() > 0 || pool.waiting() > 0 {
             pool.kill();
@@ -246,12 +252,12 @@ fn a_pool_that_shrinks_lets_nobody_in_until_it_is_below() {
         let members: Vec<_> = (0..3)
             .map(|_| pool.spawn(|| green::sleep(long())))
             .collect();
-        green::yield_now();
+        settle();
         pool.resize(1);
         assert_eq!((pool.free(), pool.running()), (-2, 3));
         let spawner = pool.clone();
         let blocked = green::spawn(move || spawner.spawn(|| 7).join().unwrap());
-        green::yield_now();
+        settle();
         for (left, member) in [-1, 0].into_iter().zip(&members) {
             member.kill();
             assert_eq!((pool.free(), pool.waiting()), (left, 1));
@@ -271,7 +277,7 @@ fn a_spawner_that_gives_up_takes_no_place() {
         assert!(given_up.is_err());
         let spawner = pool.clone();
         let killed = green::spawn(move || spawner.spawn(|| unreachable!()));
-        green::yield_now();
+        settle();
         assert_eq!(pool.waiting(), 1);
         killed.kill();
         assert_eq!(pool.waiting(), 0);
@@ -287,10 +293,9 @@ fn a_place_given_to_one_who_is_killed_goes_to_the_next() {
         let gate = pool.spawn(|| green::sleep(long()));
         let spawner = |n| {
             let pool = pool.clone();
-            green::spawn(move || pool.spawn(move || n).join().unwrap())
+            spawn_settled(move || pool.spawn(move || n).join().unwrap())
         };
         let (first, second) = (spawner(1), spawner(2));
-        green::yield_now();
         assert_eq!(pool.waiting(), 2);
         // Both in one turn: the place is free and goes to the first, which is killed before it runs.
         gate.kill();
@@ -304,21 +309,30 @@ fn a_place_given_to_one_who_is_killed_goes_to_the_next() {
 #[test]
 fn a_place_never_goes_to_one_who_has_given_up_in_the_same_turn() {
     bounded(|| {
-        let pool = GreenPool::new(1);
-        let gate = pool.spawn(|| green::sleep(long()));
-        let spawner = pool.clone();
-        let killer = green::spawn(move || {
-            green::sleep(millis(1));
-            gate.kill();
-        });
-        let late = green::spawn(move || spawner.spawn_timeout(millis(2), || ()).is_err());
-        green::yield_now();
-        // Both times pass while nobody looks. The place comes free when the spawner has run out of time, but has not
-        // run since.
-        std::thread::sleep(millis(5));
-        assert!(late.join().unwrap());
-        killer.join().unwrap();
-        assert_eq!((pool.free(), pool.running()), (1, 0));
+        // Again if the machine is so slow that a time is over before both wait.
+        for _ in 0..100 {
+            let pool = GreenPool::new(1);
+            let gate = pool.spawn(|| green::sleep(long()));
+            let spawner = pool.clone();
+            let killer = green::spawn(move || {
+                green::sleep(millis(10));
+                gate.kill();
+            });
+            let late = green::spawn(move || spawner.spawn_timeout(millis(11), || ()).is_err());
+            settle();
+            let both_wait = !killer.is_dead() && !late.is_dead();
+            // Both times pass while nobody looks. The place comes free when the spawner has run out of time, but has
+            // not run since.
+            std::thread::sleep(millis(15));
+            let has_given_up = late.join().unwrap();
+            killer.join().unwrap();
+            pool.waitall().unwrap();
+            assert_eq!((pool.free(), pool.running()), (1, 0));
+            if both_wait {
+                return assert!(has_given_up);
+            }
+        }
+        panic!("never in time");
     });
 }
 
@@ -551,7 +565,7 @@ fn members_can_be_listed_and_killed() {
             })
             .take(4)
             .collect();
-        green::yield_now();
+        settle();
         let unstarted = pool.spawn(|| unreachable!("killed before it starts"));
         let ids: Vec<_> = pool.members().iter().map(|member| member.id()).collect();
         let expected: Vec<_> = members[1..].iter().map(|gt| gt.id()).collect();
@@ -589,7 +603,7 @@ fn wait_available_waits_for_a_place() {
         assert!(!pool.wait_available(millis(1)));
         let onlooker = pool.clone();
         let waiting = green::spawn(move || onlooker.wait_available(None));
-        green::yield_now();
+        settle();
         assert!(!waiting.is_dead());
         gate.kill();
         assert!(waiting.join().unwrap());

@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use green::{Exit, GreenPool, Timeout};
+use green::{Exit, Flag, GreenPool, Timeout};
+
+use crate::common::settle;
 
 /// Runs a test that must not hang.
 #[track_caller]
@@ -55,8 +57,11 @@ fn the_unordered_form_gives_what_is_there_first() {
             .collect();
         assert_eq!(results, [0, 1, 2, 3]);
         assert_eq!(pool.imap_unordered(|n: i32| n, []).count(), 0);
-        let mut late = pool.imap_unordered(green::sleep, [millis(20)]);
+        let gate = Rc::new(Flag::new());
+        let wait = |gate: Rc<Flag>| assert!(gate.wait());
+        let mut late = pool.imap_unordered(wait, [Rc::clone(&gate)]);
         assert!(late.next_timeout(millis(1)).is_err());
+        gate.set();
         assert!(matches!(late.next(), Some(Ok(()))));
         assert!(late.next().is_none());
     });
@@ -76,13 +81,13 @@ fn an_endless_input_is_taken_as_far_as_the_pool_is_large() {
             0..,
         );
         assert_eq!(results.next().unwrap().unwrap(), 0);
-        green::sleep(millis(5));
+        settle();
         assert_eq!(started.get(), 3, "one taken, two waiting");
         assert_eq!(results.next().unwrap().unwrap(), 1);
-        green::sleep(millis(5));
+        settle();
         assert_eq!(started.get(), 4);
         drop(results);
-        green::sleep(millis(5));
+        settle();
         assert_eq!((started.get(), pool.running()), (4, 0));
     });
 }
@@ -204,8 +209,11 @@ fn inputs_may_wait() {
 fn a_timeout_loses_no_result() {
     bounded(|| {
         let pool = GreenPool::new(2);
+        let gate = Rc::new(Flag::new());
+        let opens = Rc::clone(&gate);
         let mut results = pool.imap(
-            |n| {
+            move |n| {
+                gate.wait();
                 green::sleep(millis(10));
                 n
             },
@@ -213,6 +221,7 @@ fn a_timeout_loses_no_result() {
         );
         assert!(results.next_timeout(millis(1)).is_err());
         assert!(Timeout::new(millis(1)).run(|| results.next()).is_err());
+        opens.set();
         let mut all = Vec::new();
         loop {
             match results.next_timeout(millis(3)) {
@@ -272,10 +281,10 @@ fn a_dropped_map_takes_no_more_inputs() {
         );
         let gate = pool.spawn(|| green::sleep(Duration::from_secs(3600)));
         let results = pool.imap(|n| n, Inputs(Rc::clone(&taken)));
-        green::yield_now();
+        settle();
         assert_eq!((taken.get(), pool.waiting()), (1, 1));
         drop(results);
-        green::yield_now();
+        settle();
         assert_eq!(Rc::strong_count(&taken), 1);
         gate.kill();
         pool.waitall().unwrap();
@@ -295,7 +304,7 @@ fn results_that_nobody_takes_are_dropped_with_the_map() {
         green::sleep(millis(1));
         assert!(Rc::strong_count(&value) > 2);
         drop(results);
-        green::yield_now();
+        settle();
         assert_eq!(Rc::strong_count(&value), 1);
     });
 }

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::common::bounded;
+use crate::common::{bounded, settle, spawn_settled};
 use green::pools::{Pool, TokenPool};
-use green::{Exit, Timeout};
+use green::{Exit, Flag, Timeout};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -81,18 +81,21 @@ fn who_asks_for_too_many_waits_in_line() {
     bounded(|| {
         let (pool, made) = numbers(2);
         let order = Rc::new(RefCell::new(Vec::new()));
+        let all_are_here = Rc::new(Flag::new());
         let users: Vec<_> = (0..6)
             .map(|n| {
                 let (pool, order) = (pool.clone(), Rc::clone(&order));
-                green::spawn(move || {
+                let all_are_here = Rc::clone(&all_are_here);
+                spawn_settled(move || {
                     let _item = pool.item();
                     order.borrow_mut().push(n);
+                    all_are_here.wait();
                     green::sleep(millis(1));
                 })
             })
             .collect();
-        green::yield_now();
         assert_eq!((pool.waiting(), pool.free()), (4, 0));
+        all_are_here.set();
         for user in users {
             user.join().unwrap();
         }
@@ -142,7 +145,7 @@ fn a_resource_comes_back_however_its_user_ends() {
             let _item = user.item();
             green::sleep(Duration::from_secs(3600));
         });
-        green::yield_now();
+        settle();
         assert_eq!(pool.free(), 0);
         killed.kill();
         assert_eq!(pool.free(), 1);
@@ -179,7 +182,7 @@ fn when_one_cannot_be_made_the_next_tries_again() {
         let users: Vec<_> = (0..5)
             .map(|_| {
                 let pool = pool.clone();
-                green::spawn(move || pool.item().map(drop))
+                spawn_settled(move || pool.item().map(drop))
             })
             .collect();
         let ends: Vec<_> = users.into_iter().map(|user| user.join()).collect();
@@ -198,21 +201,31 @@ fn who_has_given_up_is_given_nothing() {
         let item = pool.get();
         assert!(pool.get_timeout(millis(1)).is_none());
         assert!(Timeout::new(millis(1)).run(|| pool.get()).is_err());
-        // Out of time, but it has not run since.
-        let late = pool.clone();
-        let putter = green::spawn({
-            let pool = pool.clone();
-            move || {
-                green::sleep(millis(1));
-                pool.put(item);
+        pool.put(item);
+        // Again if the machine is so slow that a time is over before both wait.
+        for _ in 0..100 {
+            let item = pool.get();
+            let late = pool.clone();
+            let putter = green::spawn({
+                let pool = pool.clone();
+                move || {
+                    green::sleep(millis(10));
+                    pool.put(item);
+                }
+            });
+            let late = green::spawn(move || late.item_timeout(millis(11)).is_none());
+            settle();
+            let both_wait = !putter.is_dead() && !late.is_dead();
+            // Out of time, but it has not run since.
+            std::thread::sleep(millis(15));
+            let has_given_up = late.join().unwrap();
+            putter.join().unwrap();
+            assert_eq!((pool.free(), made.get()), (1, 1));
+            if both_wait {
+                return assert!(has_given_up);
             }
-        });
-        let late = green::spawn(move || late.item_timeout(millis(2)).is_none());
-        green::yield_now();
-        std::thread::sleep(millis(5));
-        assert!(late.join().unwrap());
-        putter.join().unwrap();
-        assert_eq!((pool.free(), pool.get(), made.get()), (1, 0, 1));
+        }
+        panic!("never in time");
     });
 }
 
@@ -226,7 +239,7 @@ fn what_is_given_to_one_who_is_killed_goes_to_the_next() {
             green::spawn(move || pool.get())
         };
         let (first, second) = (user(), user());
-        green::yield_now();
+        settle();
         pool.put(item);
         first.kill();
         assert!(first.join().is_err());
@@ -235,7 +248,7 @@ fn what_is_given_to_one_who_is_killed_goes_to_the_next() {
 
         // The right to make one as well.
         let (third, fourth) = (user(), user());
-        green::yield_now();
+        settle();
         pool.resize(2);
         third.kill();
         assert!(third.join().is_err());
@@ -251,7 +264,7 @@ fn a_pool_grows_and_shrinks() {
         let first = pool.item();
         let user = pool.clone();
         let waiting = green::spawn(move || user.get());
-        green::yield_now();
+        settle();
         assert_eq!(pool.waiting(), 1);
         pool.resize(3);
         assert_eq!(pool.waiting(), 0);
@@ -284,7 +297,7 @@ fn a_broken_resource_is_replaced() {
         let item = pool.item();
         let user = pool.clone();
         let waiting = green::spawn(move || *user.item());
-        green::yield_now();
+        settle();
         assert_eq!(item.discard(), 0);
         assert_eq!(waiting.join().unwrap(), 1);
         assert_eq!((made.get(), pool.free()), (2, 1));
@@ -355,7 +368,7 @@ fn nothing_is_left_behind() {
                 })
             })
             .collect();
-        green::yield_now();
+        settle();
         for user in users {
             user.kill();
         }

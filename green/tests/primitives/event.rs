@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::common::primitive::{
-    Log, MS, assert_idle, bounded, settle, while_two_unwind, while_unwinding,
+    Log, MS, assert_idle, bounded, settle, spawn_settled, while_two_unwind, while_unwinding,
 };
 use green::{AsyncResult, Event, Flag, Timeout, Unwinding};
 
@@ -31,7 +31,7 @@ fn waiters(
     let waiters = (0..n)
         .map(|i| {
             let (event, log) = (Rc::clone(event), log.clone());
-            green::spawn(move || log.add((i, event.wait().map_err(|error| error.to_string()))))
+            spawn_settled(move || log.add((i, event.wait().map_err(|error| error.to_string()))))
         })
         .collect();
     settle();
@@ -317,7 +317,7 @@ fn a_flag_is_set_and_cleared_any_number_of_times() {
             let waiters: Vec<_> = (0..3)
                 .map(|i| {
                     let (flag, log) = (Rc::clone(&flag), log.clone());
-                    green::spawn(move || log.add((round, i, flag.wait())))
+                    spawn_settled(move || log.add((round, i, flag.wait())))
                 })
                 .collect();
             settle();
@@ -350,7 +350,7 @@ fn a_flag_passes_over_the_killed() {
         let waiters: Vec<_> = (0..3)
             .map(|i| {
                 let (flag, log) = (Rc::clone(&flag), log.clone());
-                green::spawn(move || {
+                spawn_settled(move || {
                     flag.wait();
                     log.add(i);
                 })

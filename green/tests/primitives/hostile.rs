@@ -14,7 +14,7 @@ use green::lock::{Mutex, RwLock};
 use green::queue::{GetError, PutError};
 use green::{Event, Exit, PriorityQueue, Queue, Semaphore, sync};
 
-use crate::common::primitive::{MS, bounded, settle};
+use crate::common::primitive::{MS, bounded, settle, spawn_settled};
 
 thread_local! {
     /// Whose code runs.
@@ -136,16 +136,19 @@ fn an_order_that_waits_blocks_no_thread() {
 fn an_order_that_panics_changes_nothing() {
     bounded(|| {
         let queue = Rc::new(PriorityQueue::unbounded());
-        let getters: Vec<_> = (0..2)
-            .map(|_| {
+        let getters: Vec<_> = [60_000, 20]
+            .into_iter()
+            .map(|patience| {
                 let queue = Rc::clone(&queue);
-                green::spawn(move || queue.get_timeout(20 * MS).map(|item: Evil| item.0))
+                spawn_settled(move || {
+                    let got = queue.get_timeout(patience * MS);
+                    got.map(|item: Evil| item.0)
+                })
             })
             .collect();
-        green::yield_now();
-        queue.put(Evil(1)).unwrap();
+        queue.try_put(Evil(1)).unwrap();
         arm(|| panic!("cannot compare"));
-        assert!(panics(|| drop(queue.put(Evil(2)))));
+        assert!(panics(|| drop(queue.try_put(Evil(2)))));
         disarm();
         let got: Vec<_> = getters
             .into_iter()
@@ -182,9 +185,9 @@ fn a_promise_that_cannot_be_kept_goes_to_the_next() {
             })
         };
         let first = getter(&queue, true);
-        green::yield_now();
+        settle();
         for n in [3, 1, 2] {
-            queue.put(Evil(n)).unwrap();
+            queue.try_put(Evil(n)).unwrap();
         }
         arm(|| panic!("cannot compare"));
         let second = getter(&queue, false);

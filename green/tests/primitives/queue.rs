@@ -6,19 +6,19 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::common::primitive::{
-    Log, MS, assert_idle, bounded, settle, while_two_unwind, while_unwinding,
+    Log, MS, assert_idle, bounded, settle, spawn_settled, while_two_unwind, while_unwinding,
 };
 use green::queue::{GetError, PutError};
 use green::{LifoQueue, LightQueue, PriorityQueue, Queue, Timeout};
 
 fn getter<T: 'static>(queue: &Rc<Queue<T>>, log: &Log<T>) -> green::GreenThread<()> {
     let (queue, log) = (Rc::clone(queue), log.clone());
-    green::spawn(move || log.add(queue.get().unwrap()))
+    spawn_settled(move || log.add(queue.get().unwrap()))
 }
 
 fn putter<T: 'static>(queue: &Rc<Queue<T>>, item: T) -> green::GreenThread<bool> {
     let queue = Rc::clone(queue);
-    green::spawn(move || queue.put(item).is_ok())
+    spawn_settled(move || queue.put(item).is_ok())
 }
 
 #[test]
@@ -116,13 +116,13 @@ fn getters_are_served_in_the_order_of_their_arrival() {
         let getters: Vec<_> = (0..10)
             .map(|i| {
                 let (queue, order) = (Rc::clone(&queue), order.clone());
-                green::spawn(move || order.add((i, queue.get().unwrap())))
+                spawn_settled(move || order.add((i, queue.get().unwrap())))
             })
             .collect();
         settle();
         assert_eq!(queue.getting(), 10);
         for i in 0..10 {
-            queue.put(i).unwrap();
+            queue.try_put(i).unwrap();
         }
         // Promised already, so nobody overtakes.
         assert_eq!(
@@ -350,8 +350,8 @@ fn items_keep_their_order_when_getters_die() {
         let (queue, log) = (Rc::new(Queue::unbounded()), Log::new());
         let getters: Vec<_> = (0..3).map(|_| getter(&queue, &log)).collect();
         settle();
-        queue.put(1).unwrap();
-        queue.put(2).unwrap();
+        queue.try_put(1).unwrap();
+        queue.try_put(2).unwrap();
         getters[0].kill();
         settle();
         assert_eq!(log.take(), [1, 2]);
@@ -385,13 +385,16 @@ fn timeouts_are_kept_and_leave_nothing_behind() {
 fn a_timeout_of_zero_lets_the_others_run_once() {
     bounded(|| {
         let queue = Rc::new(Queue::bounded(1));
-        let _put = putter(&queue, 1);
+        // They do not use up their share, so once is enough for them.
+        let puts = Rc::clone(&queue);
+        let put = green::spawn(move || puts.try_put(1));
         assert_eq!(queue.get_timeout(Duration::ZERO), Ok(1));
+        assert_eq!(put.join().unwrap(), Ok(()));
         queue.put(2).unwrap();
-        let log = Log::new();
-        let _get = getter(&queue, &log);
+        let gets = Rc::clone(&queue);
+        let get = green::spawn(move || gets.try_get());
         assert_eq!(queue.put_timeout(3, Duration::ZERO), Ok(()));
-        assert_eq!(log.take(), [2]);
+        assert_eq!(get.join().unwrap(), Ok(2));
     });
 }
 
@@ -497,7 +500,7 @@ fn tasks_are_counted_and_joined() {
         let joiners: Vec<_> = (0..3)
             .map(|i| {
                 let (queue, log) = (Rc::clone(&queue), log.clone());
-                green::spawn(move || log.add((i, queue.join())))
+                spawn_settled(move || log.add((i, queue.join())))
             })
             .collect();
         settle();
@@ -660,7 +663,7 @@ fn peeking_takes_nothing() {
         let peekers: Vec<_> = (0..2)
             .map(|_| {
                 let queue = Rc::clone(&queue);
-                green::spawn(move || queue.peek())
+                spawn_settled(move || queue.peek())
             })
             .collect();
         let get = getter(&queue, &log);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::common::primitive::{
-    Log, MS, assert_idle, bounded, settle, while_two_unwind, while_unwinding,
+    Log, MS, assert_idle, bounded, settle, spawn_settled, while_two_unwind, while_unwinding,
 };
 use green::{BoundedSemaphore, Semaphore, Timeout};
 
@@ -14,7 +14,7 @@ fn acquirers(semaphore: &Rc<Semaphore>, log: &Log<u32>, n: u32) -> Vec<green::Gr
     let acquirers = (0..n)
         .map(|i| {
             let (semaphore, log) = (Rc::clone(semaphore), log.clone());
-            green::spawn(move || {
+            spawn_settled(move || {
                 semaphore.acquire().forget();
                 log.add(i);
             })
@@ -217,7 +217,7 @@ fn a_kill_under_a_mask_lets_the_wait_end_first() {
                 log.add(false);
             })
         };
-        green::yield_now();
+        settle();
         semaphore.release();
         waiter.kill();
         assert!(waiter.join().is_err());

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::bounded;
+use crate::common::{bounded, settle};
 use green::sync::{Event, LifoQueue, PriorityQueue, Queue, Semaphore};
 
 /// How a greenthread waits that the end of its thread finds waiting.
@@ -27,7 +27,7 @@ fn serve_one_whose_thread_ends(
     let (go, gone) = channel::<()>();
     let thread = thread::spawn(move || {
         green::spawn_n(move || wait(&mut call));
-        green::yield_now();
+        settle();
         parked.send(()).unwrap();
         gone.recv().unwrap();
     });

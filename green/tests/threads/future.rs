@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{SHORT, bounded, settle};
+use crate::common::{SHORT, bounded, settle, until};
 use futures_channel::oneshot;
 use futures_util::future::{Either, join_all, select};
 use futures_util::join;
@@ -220,10 +220,10 @@ fn a_wake_up_after_the_end_does_nothing() {
             assert!(left.is_err());
             sent.wait().unwrap()
         });
-        green::yield_now();
+        settle();
         let waker = old.waker().unwrap();
         old.ring();
-        green::yield_now();
+        settle();
         for _ in 0..3 {
             waker.wake_by_ref();
             let elsewhere = waker.clone();
@@ -252,7 +252,7 @@ fn a_message_for_one_that_has_ended_does_not_wake_the_next_in_its_place() {
             let bell = bell.clone();
             green::spawn(move || block_on(bell.rung()))
         };
-        green::yield_now();
+        settle();
         let waker = bell.waker().unwrap();
         // It is in the inbox, and its thread has not looked.
         thread::spawn(move || waker.wake()).join().unwrap();
@@ -265,7 +265,7 @@ fn a_message_for_one_that_has_ended_does_not_wake_the_next_in_its_place() {
                 Poll::<()>::Pending
             }));
         });
-        green::yield_now();
+        settle();
         green::sleep(millis(5));
         assert_eq!(polls.get(), 1);
         second.kill();
@@ -311,7 +311,7 @@ fn a_kill_drops_the_future_in_its_greenthread() {
                 pending::<()>().await;
             });
         });
-        green::yield_now();
+        settle();
         assert_eq!(dropped.get(), None);
         let id = gt.id();
         gt.kill();
@@ -479,6 +479,7 @@ fn calls_nest_and_the_outer_waker_is_not_lost_meanwhile() {
         let outer = Bell::default();
         let ring = outer.clone();
         green::spawn_n(move || {
+            until(|| ring.waker().is_some());
             ring.waker().unwrap().wake();
             green::sleep(millis(2));
             sender.send(3).unwrap();
@@ -567,7 +568,7 @@ fn a_destructor_gets_what_is_ready_and_else_an_error() {
         };
         // Both unwind before either has ended.
         let both = [worker("first"), worker("second")];
-        green::yield_now();
+        settle();
         green::killall(&both);
         settle();
         let gone = |name| (name, Ok(1), Err(Unwinding), Err(Unwinding));
@@ -618,7 +619,7 @@ fn block_on_in_a_destructor_says_what_to_call_instead() {
             });
             block_on(pending::<()>());
         });
-        green::yield_now();
+        settle();
         gt.kill();
         assert!(text.borrow().contains("try_block_on"), "{}", text.borrow());
     });

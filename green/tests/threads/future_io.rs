@@ -284,7 +284,7 @@ fn a_greenthread_that_reads_refuses_tasks() {
             let far = Rc::clone(&far);
             green::spawn(move || blocking::read(&*far, &mut [0]))
         };
-        green::yield_now();
+        settle();
         let (_, waker) = counting();
         let Poll::Ready(Err(error)) = poll_byte(&far, &waker) else {
             panic!("another reads");
@@ -327,7 +327,7 @@ fn a_greenthread_takes_the_place_of_a_task() {
             let far = Rc::clone(&far);
             spawn(async move { AsyncReadExt::read(&mut &*far, &mut [0]).await })
         };
-        green::yield_now();
+        settle();
         let blocks = {
             let far = Rc::clone(&far);
             green::spawn(move || blocking::read(&*far, &mut [0]))
@@ -432,7 +432,7 @@ fn a_kill_and_a_timeout_leave_a_stream_that_can_be_used() {
             byte[0]
         };
         let gt = spawn(read(Rc::clone(&far)));
-        green::yield_now();
+        settle();
         gt.kill();
         let left = Timeout::new(SHORT).run(|| block_on(read(Rc::clone(&far))));
         assert!(left.is_err());

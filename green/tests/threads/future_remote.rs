@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::bounded;
+use crate::common::{bounded, settle};
 use green::future::{RemoteExit, RemoteGreenThread, block_on};
 use green::hubs::{self, ThreadClosed, ThreadHandle};
 
@@ -54,7 +54,7 @@ fn another_thread_awaits_the_value() {
 fn an_end_that_came_before_is_found() {
     bounded(|| {
         let gt = green::spawn(|| 1);
-        green::yield_now();
+        settle();
         let remote = gt.remote().unwrap();
         assert!(remote.is_finished());
         assert_eq!(thread::spawn(|| remote.join()).join().unwrap().unwrap(), 1);
@@ -91,7 +91,7 @@ fn another_thread_kills() {
             green::sleep(millis(60_000));
         });
         let remote = gt.remote().unwrap();
-        green::yield_now();
+        settle();
         let thread = thread::spawn(move || {
             remote.kill();
             remote.kill();

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::again::{again, is_again};
+use crate::common::settle;
 use green::Timeout;
 use green::tpool::{self, JobError, ThreadPool};
 
@@ -218,7 +219,7 @@ fn a_kill_leaves_the_job_and_the_pool_alone() {
             let pool = Rc::clone(&pool);
             move || pool.execute(wait)
         });
-        green::yield_now();
+        settle();
         caller.kill();
         assert!(matches!(caller.join(), Err(green::Exit::Killed(_))));
         drop(open);
@@ -266,7 +267,7 @@ fn while_unwinding_the_job_runs_here() {
                 })
             })
             .collect();
-        green::yield_now();
+        settle();
         for gt in &two {
             gt.kill();
         }

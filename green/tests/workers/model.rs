@@ -85,8 +85,10 @@ fn live(each: Vec<Does>, restart: bool, stop_after: u64, timeout: Option<u64>) {
     let stopping = green::spawn(move || {
         green::sleep(Duration::from_millis(stop_after));
         handle.stop(timeout.map(Duration::from_millis));
-        green::sleep(Duration::from_millis(20));
-        handle.stop(Duration::ZERO);
+        if !all_fine {
+            green::sleep(Duration::from_millis(20));
+            handle.stop(Duration::ZERO);
+        }
     });
     let result = running.join();
     assert_eq!(alive.load(Ordering::SeqCst), 0);
@@ -99,10 +101,8 @@ fn live(each: Vec<Does>, restart: bool, stop_after: u64, timeout: Option<u64>) {
         Err(WorkersError::Panicked { worker, .. }) => {
             assert!(matches!(each[worker], Does::Panics | Does::PanicsOnce));
         }
-        // A stop without time kills whatever has not ended.
-        Err(WorkersError::Killed { .. }) => {
-            assert!(!all_fine || timeout == Some(0) || stop_after < 40)
-        }
+        // A stop kills what has not ended in its time.
+        Err(WorkersError::Killed { .. }) => assert!(!all_fine || timeout.is_some()),
         Err(other) => panic!("{other}"),
     }
     stopping.kill();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::common::again::{again, alone, is_again, passes};
-use crate::common::{SHORT, bounded};
+use crate::common::{SHORT, bounded, until};
 use green::net::TcpStream;
 use green::server::StreamServer;
 use green::signal::{SIGHUP, SIGTERM, Signals, raise};
@@ -198,6 +198,8 @@ fn one_that_finds_no_descriptors_when_it_is_started_again_is_tried_later() {
             let counter = Arc::clone(&starts);
             let builder = WorkersBuilder::from(1).on_panic(OnPanic::Restart);
             let former = getrlimit(Resource::Nofile);
+            // This thread has its descriptors.
+            green::sleep(SHORT);
             let running = builder.start(move |worker| {
                 if counter.fetch_add(1, Ordering::SeqCst) == 0 {
                     // Not one more than the three that every process begins with.
@@ -207,10 +209,11 @@ fn one_that_finds_no_descriptors_when_it_is_started_again_is_tried_later() {
                 }
                 Ok::<_, ()>(worker.handle().restarts())
             });
-            green::sleep(4 * SHORT);
+            let running = running.unwrap();
+            until(|| running.handle().restarts() > 1);
             assert_eq!(starts.load(Ordering::SeqCst), 1);
             setrlimit(Resource::Nofile, former).unwrap();
-            let restarts = running.unwrap().join().unwrap()[0];
+            let restarts = running.join().unwrap()[0];
             assert!(restarts > 1, "{restarts}");
             assert_eq!(starts.load(Ordering::SeqCst), 2);
         });

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use crate::common::again::alone;
+use crate::common::settle;
 use green::net::UnixStream;
 
 /// Enough where the limit is higher than any test should go.
@@ -35,7 +36,7 @@ fn up_to_the_limit() {
     // To wait needs no further one: not the last either, which no pair could use.
     let last = feeder.try_clone();
     let waiting = green::spawn(move || green::os::read(&foreign, &mut [0; 8]).unwrap());
-    green::yield_now();
+    settle();
     assert!(!waiting.is_dead());
     green::os::write(&feeder, b"abc").unwrap();
     assert_eq!(waiting.join().unwrap(), 3);
@@ -51,7 +52,7 @@ fn up_to_the_limit() {
             })
         })
         .collect();
-    green::yield_now();
+    settle();
     assert_eq!(green::debug::counters().readers, count);
     for (n, mut stream) in far.iter().enumerate() {
         stream.write_all(&[n as u8]).unwrap();

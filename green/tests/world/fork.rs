@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::{again, log};
+use crate::common::{again, log, settle};
 use green::hubs::{self, AfterFork, after_fork};
 use green::net::{TcpListener, TcpStream};
 use green::signal::{self, Signals};
@@ -216,7 +216,7 @@ fn discarded_greenthreads_do_nothing_more() {
         });
         let fresh = {
             let note = Note(Rc::clone(&notes));
-            green::yield_now();
+            settle();
             green::spawn(move || note.0.borrow_mut().push("ran"))
         };
         let delayed = {

@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::common::again::{again, is_again};
+use crate::common::settle;
 use green::os::{self, PipeReader, PipeWriter};
 use green::{Timeout, is_timeout};
 use rustix::fs::{OFlags, fcntl_getfl};
@@ -84,7 +86,7 @@ fn a_pipe_without_a_reader_is_broken() {
     bounded(|| {
         let (reader, mut writer) = os::pipe().unwrap();
         let full = green::spawn(move || writer.write_all(&[0; 1_000_000]).unwrap_err().kind());
-        green::yield_now();
+        settle();
         drop(reader);
         assert_eq!(full.join().unwrap(), io::ErrorKind::BrokenPipe);
     });
@@ -122,7 +124,7 @@ fn closing_an_end_wakes_who_uses_it() {
             let reader = Rc::clone(&reader);
             move || (&*reader).read(&mut [0]).is_err()
         });
-        green::yield_now();
+        settle();
         reader.close();
         assert!(reads.join().unwrap());
     });
@@ -158,7 +160,7 @@ fn foreign_pipes_are_taken_over() {
             reader.read_to_string(&mut text).unwrap();
             text
         });
-        green::yield_now();
+        settle();
         writer.write_all(b"taken").unwrap();
         drop(writer);
         assert_eq!(reads.join().unwrap(), "taken");
@@ -324,6 +326,8 @@ fn a_terminal_is_opened_once_more() {
     let terminal = OpenOptions::new()
         .read(true)
         .write(true)
+        // If this process leads a session it is not to be hung up with it.
+        .custom_flags(OFlags::NOCTTY.bits() as i32)
         .open(name.to_str().unwrap())
         .unwrap();
     let mut child = probe("a_terminal_is_opened_once_more")

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::again::{again, is_again};
+use crate::common::settle;
 use green::signal::{self, Signals};
 use green::{Timeout, is_timeout};
 use rustix::process::{Pid, Signal, kill_process};
@@ -92,7 +93,7 @@ fn a_kill_ends_the_wait_and_loses_no_signal() {
             let signals = Rc::clone(&signals);
             move || signals.wait()
         });
-        green::yield_now();
+        settle();
         waits.kill();
         assert!(waits.join().is_err());
         signal::raise(signal::SIGALRM).unwrap();

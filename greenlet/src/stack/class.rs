@@ -78,6 +78,19 @@ impl Stack {
         memory::high_water(self.low, self.size())
     }
 
+    /// Gives the memory of the pages below `sp` back to the system.
+    ///
+    /// # Safety
+    /// `sp` is an address in the stack, and nothing below it is used before it is written again.
+    pub(crate) unsafe fn trim(self, sp: NonNull<u8>) {
+        let unused = sp.addr().get().saturating_sub(self.low.addr().get());
+        let unused = unused / page() * page();
+        if unused > 0 {
+            // SAFETY: whole pages of our own mapping, from its low end to that of the page that `sp` is in.
+            unsafe { memory::give_back(&[(self.low, unused)]) };
+        }
+    }
+
     /// True if `address` is in the guard below the stack.
     pub(crate) fn is_guard(self, address: usize) -> bool {
         let low = self.low.addr().get();

@@ -235,7 +235,8 @@ mod linux {
         }
     }
 
-    /// Whether a guarded page really is inaccessible: emulators and sandboxes may take advice and do nothing about it.
+    /// True if a guarded page really is inaccessible: emulators and sandboxes may take advice and do nothing about
+    /// it.
     #[cold]
     fn try_guard() -> bool {
         let Ok(base) = map(page()) else {

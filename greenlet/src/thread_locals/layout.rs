@@ -3,13 +3,14 @@
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem;
+use std::ops::Range;
 use std::ptr;
 use std::sync::OnceLock;
 
 use super::destructors::{self, Own};
 use super::reuse::Reuse;
-use super::segment::{errno, segment};
-use super::storage::{at, birth, call_with, on_host};
+use super::segment::{errno, segment, segment_of};
+use super::storage::{at, birth, call_with, free, on_host};
 use crate::arch;
 use crate::thread::{Thread, thread, word};
 
@@ -39,6 +40,8 @@ pub(super) struct Layout {
     pub(super) word: isize,
     /// This crate's own thread-local.
     pub(super) own: isize,
+    /// Where the thread-locals of the file are that this code is in: at the same place in each storage, as `word` is.
+    pub(super) file: Range<isize>,
 }
 
 /// `cpu_id` of a thread that the system was not asked about: the C library makes a system call instead.
@@ -99,6 +102,7 @@ fn find() -> Result<Layout, &'static str> {
         rseq: rseq(),
         word: offset(pointer, word().cast()),
         own: offset(pointer, destructors::address().cast()),
+        file: file(pointer).ok_or("the thread-locals of this code were not found")?,
     };
     layout.verify(pointer)?;
     let segment = segment().ok_or("the C library's own thread-locals were not found")?;
@@ -177,7 +181,7 @@ impl Layout {
         };
         for list in 1..lists {
             // SAFETY: inside the description, and allocated by the C library if it is there.
-            unsafe { libc::free(at::<*mut c_void>(pointer, place).add(list).read()) };
+            unsafe { free(at::<*mut c_void>(pointer, place).add(list).read()) };
         }
     }
 
@@ -283,8 +287,14 @@ fn sees_registrations() -> bool {
     seen && DROPPED.get()
 }
 
-fn offset(pointer: *mut u8, address: *const u8) -> isize {
+pub(super) fn offset(pointer: *mut u8, address: *const u8) -> isize {
     address.addr().wrapping_sub(pointer.addr()).cast_signed()
+}
+
+fn file(pointer: *mut u8) -> Option<Range<isize>> {
+    let file = segment_of(word().addr())?;
+    let start = offset(pointer, file.start);
+    Some(start..start + file.bytes.cast_signed())
 }
 
 pub(super) fn symbol(name: &CStr) -> Option<*mut c_void> {

@@ -43,7 +43,8 @@
 //! # What a program with such greenlets must not do
 //!
 //! - Call `setuid` and its kin, which send a signal to each OS thread and wait for it to answer in its own name, while
-//!   another thread runs greenlets; cancel a greenlet by `pthread_cancel`, or end it by `pthread_exit`.
+//!   another thread runs greenlets (the crate `green-patch` has it answer); cancel a greenlet by `pthread_cancel`, or
+//!   end it by `pthread_exit`.
 //! - Rely on robust or priority-inheriting mutexes: the system knows OS threads only.
 //! - Fork, or make an OS thread, but by [`on_host`]. (Where the crate `green-patch` has hooked these, that is done.)
 //! - Open a library with thread-locals of the *initial-exec* kind while such greenlets live: theirs begin with no values.
@@ -74,7 +75,7 @@ pub(crate) use reuse::Spare;
 #[cfg(own_thread_locals)]
 use storage as found;
 #[cfg(own_thread_locals)]
-pub(crate) use storage::{Storage, close};
+pub(crate) use storage::{Storage, close, of_host};
 
 /// Says whether greenlets can have thread-locals of their own here: looked at once, thoroughly.
 ///

@@ -6,7 +6,7 @@ use std::mem::{self, ManuallyDrop};
 use std::ptr;
 
 use super::layout::{Layout, symbol};
-use super::storage::at;
+use super::storage::{at, free};
 
 /// Those of a thread that no greenlet has.
 pub(crate) struct Spare {
@@ -122,11 +122,14 @@ impl Reuse {
             layout.free_specific(pointer);
             let (table, entries) = table(pointer);
             for entry in 1..=entries {
-                libc::free((*table.add(entry))[1] as *mut c_void);
+                free((*table.add(entry))[1] as *mut c_void);
             }
             ptr::write_bytes(table, 0, entries + 1);
             let description = at::<u8>(pointer, self.description);
-            ptr::write_bytes(description, 0, self.bytes);
+            // In halves: the C library writes what is longer than two kilobytes by an instruction that takes twice the time.
+            let (first, last) = (self.bytes / 2, self.bytes - self.bytes / 2);
+            ptr::write_bytes(description, 0, first);
+            ptr::write_bytes(description.add(first), 0, last);
             at::<*mut Entry>(pointer, TABLE).write(table);
             (self.init)(pointer.cast(), true);
         }

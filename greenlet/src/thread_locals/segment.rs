@@ -1,4 +1,4 @@
-//! The C library's own thread-locals, which belong to the OS thread.
+//! The thread-locals of one loaded file: of the C library, whose own belong to the OS thread, and of this code.
 
 use std::ffi::{c_int, c_void};
 
@@ -7,20 +7,31 @@ pub(super) fn errno() -> *mut c_int {
     unsafe { libc::__errno_location() }
 }
 
-/// The C library's own thread-locals of the running thread.
+/// The thread-locals of one file in the running thread.
 pub(super) struct Segment {
     pub(super) start: *const u8,
     pub(super) bytes: usize,
 }
 
+/// The C library's own.
 pub(super) fn segment() -> Option<Segment> {
+    segment_of(errno().addr()).filter(|segment| segment.bytes >= 16)
+}
+
+/// Those among which this address is.
+pub(super) fn segment_of(address: usize) -> Option<Segment> {
+    struct Search {
+        address: usize,
+        found: Option<Segment>,
+    }
+
     unsafe extern "C" fn look(
         info: *mut libc::dl_phdr_info,
         _: libc::size_t,
-        found: *mut c_void,
+        search: *mut c_void,
     ) -> c_int {
         // SAFETY: the system's description of a loaded file, and the place below.
-        let (info, found) = unsafe { (&*info, &mut *found.cast::<Option<Segment>>()) };
+        let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
         if info.dlpi_tls_data.is_null() {
             return 0;
         }
@@ -32,15 +43,18 @@ pub(super) fn segment() -> Option<Segment> {
             .filter(|header| header.p_type == libc::PT_TLS)
         {
             let bytes = header.p_memsz as usize;
-            if (start.addr()..start.addr() + bytes).contains(&errno().addr()) {
-                *found = Some(Segment { start, bytes });
+            if (start.addr()..start.addr() + bytes).contains(&search.address) {
+                search.found = Some(Segment { start, bytes });
                 return 1;
             }
         }
         0
     }
-    let mut found: Option<Segment> = None;
+    let mut search = Search {
+        address,
+        found: None,
+    };
     // SAFETY: the function has the type that is asked for, and the place lives until the call returns.
-    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut found).cast()) };
-    found.filter(|segment| segment.bytes >= 16)
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast()) };
+    search.found
 }

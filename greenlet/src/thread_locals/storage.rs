@@ -141,6 +141,32 @@ pub(super) unsafe fn at<T>(pointer: *mut u8, offset: isize) -> *mut T {
     unsafe { pointer.offset(offset).cast() }
 }
 
+/// Where the OS thread has the thread-local that the running greenlet has at `place`, if that is among those of the file
+/// that this code is in.
+#[inline]
+pub(crate) fn of_host<T>(place: *const T) -> Option<*const T> {
+    let layout = layout::known_before().ok()?;
+    let host = existing()?.host.get();
+    let offset = layout::offset(arch::pointer(), place.cast());
+    if host.is_null() || !layout.file.contains(&offset) {
+        return None;
+    }
+    // SAFETY: the thread has all of these, at the same distance from its pointer as each storage has.
+    Some(unsafe { at::<T>(host, offset) }.cast_const())
+}
+
+/// Frees what is there. Mostly nothing is: then there is no call, of which a storage would make dozens.
+///
+/// # Safety
+/// As for `libc::free`.
+#[inline(always)]
+pub(super) unsafe fn free(place: *mut c_void) {
+    if !place.is_null() {
+        // SAFETY: promised by the caller.
+        unsafe { libc::free(place) };
+    }
+}
+
 /// What the C library takes for the system's number of the thread. It wraps around after a billion: then two greenlets
 /// could have one number, and lock one recursive mutex of C together.
 fn next_id() -> u32 {

@@ -34,7 +34,7 @@ pub struct AlwaysReady {
 }
 
 impl AlwaysReady {
-    /// None.
+    /// A set without descriptors.
     pub const fn new() -> AlwaysReady {
         AlwaysReady {
             table: FdTable::new(),

@@ -116,7 +116,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// No registrations. `has_triggers` is true for a system that reports an `Edge` registration
+    /// A registry without registrations. `has_triggers` is true for a system that reports an `Edge` registration
     /// again at each edge, and a `Level` one as long as it is ready; false for one that reports
     /// all of them once and has to be asked again.
     pub const fn new(hub: &'static str, has_triggers: bool) -> Registry {

@@ -121,12 +121,12 @@ impl<T> FdTable<T> {
         }
     }
 
-    /// How many there are.
+    /// How many descriptors are in the table.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// True if there are none.
+    /// True if no descriptor is in the table.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

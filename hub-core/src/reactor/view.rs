@@ -20,12 +20,12 @@ impl<W> Reactor<W> {
         self.readers() + self.writers() > 0
     }
 
-    /// How many are parked for reading.
+    /// How many waiters are parked for reading.
     pub fn readers(&self) -> usize {
         self.sources.parked(Direction::Read)
     }
 
-    /// How many are parked for writing.
+    /// How many waiters are parked for writing.
     pub fn writers(&self) -> usize {
         self.sources.parked(Direction::Write)
     }

@@ -17,6 +17,26 @@ use crate::greenthread::{AnyGreenThread, Exit, GreenThread};
 /// let length = green::scope(|s| s.spawn(|| text.len()).join());
 /// assert_eq!(length.unwrap().unwrap(), 4);
 /// ```
+///
+/// What can be asked of each, and how to end one:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let text = String::from("text");
+/// let length = green::scope(|s| {
+///     let mut first = s.spawn(|| text.len());
+///     assert!(first.try_join().is_none() && !first.is_ready());
+///     let second = s.spawn(|| text.len());
+///     assert_ne!(first.id(), second.id());
+///     assert!(second.cancel()); // It never runs.
+///     let third = s.spawn(|| green::sleep(Duration::from_secs(60)));
+///     third.kill();
+///     assert!(third.is_dead() && third.as_any().is_dead());
+///     first.join().unwrap()
+/// });
+/// assert_eq!(length.unwrap(), 4);
+/// ```
 pub struct ScopedGreenThread<'scope, T> {
     gt: GreenThread<()>,
     value: Rc<Cell<Option<T>>>,

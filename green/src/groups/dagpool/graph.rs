@@ -16,7 +16,7 @@ pub(super) struct Graph<K: 'static, V: 'static> {
     pub(super) keys: Keys<K>,
     values: RefCell<BTreeMap<usize, Rc<Known<K, V>>>>,
     nodes: RefCell<BTreeMap<usize, Node>>,
-    /// Who waits for which key, some of them not any more.
+    /// The waiters for each key; some may have given up.
     watched: RefCell<BTreeMap<usize, Vec<Weak<Awaited>>>>,
     next_node: Cell<u64>,
 }

@@ -49,6 +49,38 @@ pub use values::Values;
 /// assert_eq!(pool.wait_for(&"bread")?, 765);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Values from outside, and every way to wait:
+///
+/// ```
+/// use std::time::Duration;
+/// use green::dagpool::DagPool;
+///
+/// let pool = DagPool::new();
+/// pool.spawn("sum", ["a", "b"], |_, inputs| {
+///     inputs.map(|input| input.map(|(_, n)| n)).sum::<Result<i32, _>>().map_err(Into::into)
+/// })?;
+/// pool.spawn("bad", ["a"], |_, _| Err("no luck".into()))?;
+/// assert_eq!((pool.running(), pool.waiting()), (2, 2));
+/// assert_eq!(pool.waiting_for(&"bad"), ["a"].into());
+/// assert!(pool.wait_timeout(["sum"], Duration::from_millis(1)).is_none());
+///
+/// pool.post("a", 1)?;
+/// pool.replace("a", 2)?;
+/// pool.post("b", 3)?;
+/// assert_eq!(pool.wait(["sum", "a"])?, [("sum", 5), ("a", 2)].into());
+/// assert_eq!(pool.wait_each(["sum"]).next().unwrap()?, ("sum", 5));
+/// assert_eq!(pool.wait_each_success(["sum", "bad"]).count(), 1);
+/// assert_eq!(pool.wait_each_exception(["sum", "bad"]).count(), 1);
+/// assert!(pool.waitall().is_err()); // As "bad" has no value.
+/// assert!(pool.get(&"bad").unwrap().is_err() && pool.get(&"c").is_none());
+/// assert_eq!((pool.keys().len(), pool.items().len()), (4, 4));
+///
+/// pool.spawn("never", ["c"], |_, _| Ok(0))?;
+/// assert_eq!(pool.running_keys(), ["never"]);
+/// assert!(pool.kill(&"never"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct DagPool<K: 'static, V: 'static> {
     graph: Rc<Graph<K, V>>,
 }

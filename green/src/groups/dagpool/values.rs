@@ -23,6 +23,9 @@ use crate::runtime::{Reason, Runtime, Why};
 /// let pool = DagPool::from_iter([("a", 1), ("b", 2)]);
 /// let values: Result<Vec<_>, _> = pool.wait_each(["b", "a"]).collect();
 /// assert_eq!(values.unwrap(), [("b", 2), ("a", 1)]);
+///
+/// let mut values = pool.wait_each(["c"]); // Nobody makes that.
+/// assert!(values.next_timeout(std::time::Duration::from_millis(1)).is_err());
 /// ```
 #[must_use = "an iterator of values waits for nothing until it is iterated"]
 pub struct Values<K: 'static, V: 'static> {

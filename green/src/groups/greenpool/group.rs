@@ -57,7 +57,7 @@ impl GreenPool {
 
     /// Kills every member, as [`AnyGreenThread::kill`]; the caller as the last, if it is one.
     ///
-    /// Who waits in `spawn` is not a member yet, and gets its place.
+    /// A greenthread that waits in `spawn` is not a member yet, and gets its place.
     pub fn kill(&self) {
         let tasks = self.places.members();
         Runtime::with(|runtime| runtime.kill_all(&tasks));

@@ -52,6 +52,29 @@ use places::Places;
 /// pool.spawn_n(move || count_down(inner, 5));
 /// pool.waitall().unwrap();
 /// ```
+///
+/// # What it does as a whole
+///
+/// ```
+/// use std::time::Duration;
+/// use green::GreenPool;
+///
+/// let pool = GreenPool::new(1);
+/// assert_eq!(pool.apply(|| 6 * 7).unwrap(), 42);
+/// assert_eq!(pool.map(str::len, ["a", "bcd"]).len(), 2);
+///
+/// pool.resize(2);
+/// pool.spawn_n(|| green::sleep(Duration::from_secs(60)));
+/// assert_eq!((pool.size(), pool.running(), pool.waiting()), (2, 1, 0));
+/// assert!(pool.wait_available(Duration::from_millis(1)));
+/// pool.spawn_n(|| green::sleep(Duration::from_secs(60)));
+/// assert!(!pool.wait_available(Duration::from_millis(1)));
+/// assert!(!pool.waitall_timeout(Duration::from_millis(1)).unwrap());
+///
+/// assert_eq!(pool.members().len(), 2);
+/// pool.kill(); // Or, to know that they have ended:
+/// assert!(pool.kill_wait(Duration::from_secs(60)));
+/// ```
 #[derive(Clone)]
 pub struct GreenPool {
     places: Rc<Places>,

@@ -14,11 +14,11 @@ pub(super) struct Places {
     taken: Cell<usize>,
     /// `None` while a member is being made.
     members: RefCell<Slab<Option<Rc<Task>>>>,
-    /// Who waits for a place.
+    /// Greenthreads that wait for a place.
     spawners: RefCell<WaitList>,
-    /// Who waits until a place is free, without taking it.
+    /// Greenthreads that wait until a place is free, without taking it.
     onlookers: RefCell<WaitList>,
-    /// Who waits until no place is taken.
+    /// Greenthreads that wait until no place is taken.
     idlers: RefCell<WaitList>,
 }
 
@@ -193,7 +193,7 @@ impl Places {
                 pass_on: || drop(TakenPlace(Rc::clone(self))),
             });
             match ended.served() {
-                // Who has taken it out has counted the place.
+                // The place was counted when the waiter was taken out.
                 Ok(()) => {
                     return early.or_else(|| Some(Admission::Place(TakenPlace(Rc::clone(self)))));
                 }

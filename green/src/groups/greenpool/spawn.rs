@@ -52,13 +52,16 @@ impl GreenPool {
         }
     }
 
-    /// As `spawn_n`, with an error if no stack can be had.
+    /// As `spawn_n`, with an error if no stack can be had. It waits for a place, but lets nobody run before if there is
+    /// one: a server that is told to stop meanwhile would lose the connection that it has accepted.
     pub(crate) fn spawn_n_at(
         &self,
         spawned_at: &'static Location<'static>,
         f: impl FnOnce() + 'static,
     ) -> io::Result<()> {
-        self.spawn_n_with(Builder::new(), spawned_at, f)
+        let place = self.places.try_enter();
+        let admission = place.or_else(|| self.places.enter(None));
+        Self::spawn_n_as(admission, Builder::new(), spawned_at, f)
     }
 
     pub(super) fn spawn_n_with(
@@ -67,7 +70,16 @@ impl GreenPool {
         spawned_at: &'static Location<'static>,
         f: impl FnOnce() + 'static,
     ) -> io::Result<()> {
-        match self.places.enter(None) {
+        Self::spawn_n_as(self.places.enter(None), builder, spawned_at, f)
+    }
+
+    fn spawn_n_as(
+        admission: Option<Admission>,
+        builder: Builder,
+        spawned_at: &'static Location<'static>,
+        f: impl FnOnce() + 'static,
+    ) -> io::Result<()> {
+        match admission {
             Some(Admission::Place(place)) => {
                 let membership = Membership::new(place);
                 let begin = membership.begin();

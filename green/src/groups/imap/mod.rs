@@ -26,7 +26,8 @@ pub use star::CallWith;
 /// let pool = green::GreenPool::new(2);
 /// let mut results = pool.imap(|n: u32| n * n, 1..);
 /// assert_eq!(results.next().unwrap().unwrap(), 1);
-/// assert_eq!(results.next().unwrap().unwrap(), 4);
+/// let second = results.next_timeout(std::time::Duration::from_secs(60)).unwrap();
+/// assert_eq!(second.unwrap().unwrap(), 4);
 /// ```
 #[must_use = "an iterator of results does nothing more than its first calls until it is iterated"]
 pub struct Imap<T: 'static> {
@@ -95,8 +96,9 @@ impl<T> fmt::Debug for Imap<T> {
 ///
 /// ```
 /// let pool = green::GreenPool::new(2);
-/// let results = pool.imap_unordered(|n: u32| n * n, [1, 2, 3]);
-/// assert_eq!(results.map(Result::unwrap).sum::<u32>(), 14);
+/// let mut results = pool.imap_unordered(|n: u32| n * n, [1, 2, 3]);
+/// let one = results.next_timeout(std::time::Duration::from_secs(60)).unwrap().unwrap();
+/// assert_eq!(one.unwrap() + results.map(Result::unwrap).sum::<u32>(), 14);
 /// ```
 #[must_use = "an iterator of results does nothing more than its first calls until it is iterated"]
 pub struct ImapUnordered<T: 'static> {

@@ -6,6 +6,9 @@
 /// let pool = green::GreenPool::new(2);
 /// let sums: Result<Vec<_>, _> = pool.starmap(|a, b| a + b, [(1, 2), (3, 4)]).collect();
 /// assert_eq!(sums.unwrap(), [3, 7]);
+///
+/// use green::CallWith;
+/// assert_eq!(CallWith::call(&u32::pow, (2, 5)), 32);
 /// ```
 #[doc(alias = "Star")]
 pub trait CallWith<Arguments> {

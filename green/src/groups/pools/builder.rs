@@ -13,6 +13,9 @@ use super::{Pool, TryPool};
 ///
 /// let pool = Pool::builder().min(1).max(2).stack_order().create(String::new);
 /// assert_eq!(pool.free(), 2);
+///
+/// let refused = Pool::builder().min(1).try_create(|| Err::<String, _>("no more"));
+/// assert_eq!(refused.unwrap_err(), "no more");
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
@@ -37,7 +40,7 @@ impl Builder {
         self
     }
 
-    /// How many resources there may be. Default: 4.
+    /// Sets how many resources there may be. Default: 4.
     pub fn max(mut self, max: usize) -> Builder {
         self.max = max;
         self

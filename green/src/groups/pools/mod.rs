@@ -39,13 +39,29 @@ use resources::Core;
 /// drop(buffer);
 /// assert_eq!(buffers.free(), 2);
 /// ```
+///
+/// Without a guard, and with a bounded wait:
+///
+/// ```
+/// use std::time::Duration;
+/// use green::pools::Pool;
+///
+/// let buffers = Pool::builder().max(2).create(String::new);
+/// buffers.resize(1);
+/// let buffer = buffers.get();
+/// assert!(buffers.get_timeout(Duration::from_millis(1)).is_none());
+/// assert!(buffers.item_timeout(Duration::from_millis(1)).is_none());
+/// assert_eq!(buffers.waiting(), 0); // Not any more.
+/// buffers.put(buffer);
+/// assert_eq!(buffers.free(), 1);
+/// ```
 pub struct Pool<T: 'static> {
     inner: TryPool<T, Infallible>,
 }
 
 /// A [`Pool`] whose function may fail.
 ///
-/// Who asked for the resource gets the error, and the next who waits tries again.
+/// The greenthread that asked for the resource gets the error, and the next waiter tries again.
 ///
 /// ```
 /// use std::io;
@@ -58,6 +74,22 @@ pub struct Pool<T: 'static> {
 /// let connection = connections.item()?;
 /// assert_eq!(connection.peer_addr()?, address);
 /// # Ok::<(), io::Error>(())
+/// ```
+///
+/// Without a guard, and with a bounded wait:
+///
+/// ```
+/// use std::time::Duration;
+/// use green::pools::Pool;
+///
+/// let numbers = Pool::builder().max(2).try_create(|| "7".parse::<u32>())?;
+/// numbers.resize(1);
+/// let number = numbers.get()?;
+/// assert!(numbers.get_timeout(Duration::from_millis(1)).is_none());
+/// assert!(numbers.item_timeout(Duration::from_millis(1)).is_none());
+/// assert_eq!((numbers.free(), numbers.waiting()), (0, 0));
+/// numbers.put(number);
+/// # Ok::<(), std::num::ParseIntError>(())
 /// ```
 pub struct TryPool<T: 'static, E: 'static> {
     core: Rc<Core<T, E>>,

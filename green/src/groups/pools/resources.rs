@@ -85,7 +85,7 @@ impl<T: 'static, E: 'static> Core<T, E> {
         if let Some(item) = self.idle.borrow_mut().pop_front() {
             return Some(Grant::Item(item));
         }
-        // Who cannot wait makes one too many: it is dropped when it comes back.
+        // A caller that cannot wait makes one too many: it is dropped when it comes back.
         let room = self.made.get() < self.max.get() || cannot_wait;
         room.then(|| {
             self.made.set(self.made.get() + 1);

@@ -137,7 +137,7 @@ fn make(name: &str, from: &'static str) -> Result<Resolver, ResolverError> {
     })
 }
 
-/// A resolver that could not be chosen. The thread keeps the one it had.
+/// Why a resolver could not be chosen. The thread keeps the one it had.
 ///
 /// ```
 /// let error = green::dns::use_resolver("nobody").unwrap_err();

@@ -17,6 +17,24 @@ use super::{AddrInfo, Error, Hints, HostEntry, NameFlags, system};
 /// assert!(system.lookup("localhost", 80)?.iter().all(|address| address.ip().is_loopback()));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// Every question that it answers:
+///
+/// ```
+/// use green::dns::{Hints, NameFlags, Resolver};
+///
+/// let system = Resolver::system();
+/// assert_eq!(system.name(), "system");
+/// let found = system.getaddrinfo("127.0.0.1", None, Hints::default())?;
+/// assert!(found.iter().all(|info| info.address.ip().is_loopback()));
+/// assert!(system.gethostbyname("localhost")?.is_loopback());
+/// assert!(system.gethostbyname_ex("localhost")?.addresses.iter().all(|ip| ip.is_loopback()));
+///
+/// let address = "127.0.0.1:80".parse().unwrap();
+/// let (_host, service) = system.getnameinfo(&address, NameFlags::new().numeric_host(true).numeric_service(true))?;
+/// assert_eq!(service, "80");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Resolver {
     which: Which,

@@ -44,6 +44,31 @@ pub(super) const MOST: usize = 1 << 20;
 /// # green::fs::remove_dir_all(&dir)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// What the system knows of it:
+///
+/// ```
+/// # let path = std::env::temp_dir().join(format!("green-doc-times-{}", std::process::id()));
+/// use std::fs::FileTimes;
+/// use std::io::Write;
+/// use std::time::{Duration, SystemTime};
+/// use green::fs::File;
+///
+/// let file = File::create(&path)?;
+/// let mut clone = file.try_clone()?; // Another descriptor, the same cursor.
+/// clone.write_all(b"hello")?;
+/// clone.sync_data()?;
+/// let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+/// file.set_times(FileTimes::new().set_modified(long_ago))?;
+/// assert_eq!(file.metadata()?.modified()?, long_ago);
+///
+/// let mut permissions = file.metadata()?.permissions();
+/// permissions.set_readonly(true);
+/// file.set_permissions(permissions)?;
+/// assert!(file.metadata()?.permissions().readonly());
+/// # green::fs::remove_file(&path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct File {
     pub(super) file: Arc<fs::File>,
     /// A named pipe in non-blocking mode: the hub knows when it is ready, and no thread is needed.

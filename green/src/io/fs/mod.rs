@@ -1,8 +1,8 @@
 //! Files with the names and signatures of [`std::fs`], in threads of the pool.
 //!
-//! No system has readiness for regular files: a read from a slow disk blocks whoever makes it. So each call is a job
-//! of a [thread pool](crate::tpool) for files, and other greenthreads run meanwhile. That costs some microseconds a
-//! call: read and write much at once, or through a [`BufReader`](std::io::BufReader) and a
+//! No system has readiness for regular files: a read from a slow disk blocks the thread that makes it. So each call
+//! is a job of a [thread pool](crate::tpool) for files, and other greenthreads run meanwhile. That costs some
+//! microseconds a call: read and write much at once, or through a [`BufReader`](std::io::BufReader) and a
 //! [`BufWriter`](std::io::BufWriter) with large buffers.
 //!
 //! A named pipe (FIFO) that is opened here takes no thread: the open waits for the other side, and reads and writes

@@ -22,6 +22,14 @@ use crate::runtime::Runtime;
 ///     writeln!(log, "{line}")?;
 /// }
 /// assert_eq!(green::fs::read_to_string(&path)?, "first\nsecond\n");
+///
+/// use std::os::unix::fs::PermissionsExt;
+/// let secret = dir.join("secret");
+/// let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret)?;
+/// assert_eq!(made.metadata()?.permissions().mode() & 0o777, 0o600);
+/// let emptied = OpenOptions::new().read(true).write(true).truncate(true).open(&secret)?;
+/// assert_eq!(emptied.metadata()?.len(), 0);
+/// assert!(OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(&secret).is_err());
 /// # green::fs::remove_dir_all(&dir)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -43,7 +51,7 @@ macro_rules! options {
 }
 
 impl OpenOptions {
-    /// Nothing is chosen.
+    /// Options of which none is set.
     #[expect(
         clippy::new_without_default,
         reason = "std has none: what opens nothing is no default"
@@ -56,14 +64,14 @@ impl OpenOptions {
         }
     }
 
-    /// For reading.
+    /// With `true`, opens the file for reading.
     pub fn read(&mut self, read: bool) -> &mut OpenOptions {
         self.options.read(read);
         self.read = read;
         self
     }
 
-    /// For writing.
+    /// With `true`, opens the file for writing.
     pub fn write(&mut self, write: bool) -> &mut OpenOptions {
         self.options.write(write);
         self.write = write;
@@ -71,17 +79,17 @@ impl OpenOptions {
     }
 
     options! {
-        /// For writing at the end.
+        /// With `true`, opens the file for writing at its end.
         append: bool;
-        /// Emptied.
+        /// With `true`, empties the file.
         truncate: bool;
-        /// Made if it does not exist.
+        /// With `true`, makes the file if it does not exist.
         create: bool;
-        /// Made; an error if it exists.
+        /// With `true`, makes the file, and fails if it exists.
         create_new: bool;
-        /// The permissions of a file that is made. As std's `OpenOptionsExt`.
+        /// Sets the permissions of a file that is made, as std's `OpenOptionsExt` does.
         mode: u32;
-        /// Further flags of the system. As std's `OpenOptionsExt`.
+        /// Sets further flags of the system, as std's `OpenOptionsExt` does.
         custom_flags: i32;
     }
 

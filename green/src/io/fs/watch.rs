@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use crate::time::{Interval, interval};
 
-/// Looks at `path` every `period`, and tells when what is there has become another: its kind, size, owner,
-/// permissions, number of names or times, or that it came or went. It is libev's `stat` watcher. Symbolic links are
-/// followed.
+/// Watches a path by looking at it every `period`: [`PathWatch::changed`] reports what has changed.
+///
+/// A change is one of kind, size, owner, permissions, number of names or times, or that the file came or went.
+/// Symbolic links are followed. It is libev's `stat` watcher.
 ///
 /// It works on every file system, those of the network included. What changes back between two looks is not seen.
 ///
@@ -65,7 +66,7 @@ pub struct PathWatch {
     looks: Interval,
 }
 
-/// What was at a path, and what is there now. `None` is nothing.
+/// A change at a watched path: what the system knew of the file before, and what it knows now.
 ///
 /// ```
 /// # let dir = std::env::temp_dir().join(format!("green-doc-change-{}", std::process::id()));
@@ -83,9 +84,9 @@ pub struct PathWatch {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// At the last look before it changed.
+    /// What was there at the last look before the change; `None` if nothing was.
     pub before: Option<Metadata>,
-    /// At this look.
+    /// What is there now; `None` if nothing is.
     pub after: Option<Metadata>,
 }
 

@@ -19,6 +19,13 @@ use super::{TcpListener, ToSocketAddrs, UnixListener};
 /// let first = ListenBuilder::new().reuse_port(true).listen("127.0.0.1:0")?;
 /// let second = ListenBuilder::new().reuse_port(true).listen(first.local_addr()?)?;
 /// assert_eq!(first.local_addr()?, second.local_addr()?);
+///
+/// let path = std::env::temp_dir().join(format!("green-doc-listen-{}", std::process::id()));
+/// let _unix = ListenBuilder::new().backlog(16).listen_unix(&path)?;
+/// std::fs::remove_file(&path)?;
+/// let address = std::os::unix::net::SocketAddr::from_pathname(&path)?;
+/// let _another = ListenBuilder::new().reuse_addr(false).listen_unix_addr(&address)?;
+/// std::fs::remove_file(&path)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -38,7 +45,7 @@ impl Default for ListenBuilder {
 }
 
 impl ListenBuilder {
-    /// A backlog of 1024, `SO_REUSEADDR`, no `SO_REUSEPORT`.
+    /// A configuration with a backlog of 1024, `SO_REUSEADDR`, and no `SO_REUSEPORT`.
     pub fn new() -> ListenBuilder {
         ListenBuilder {
             backlog: BACKLOG,
@@ -48,7 +55,7 @@ impl ListenBuilder {
         }
     }
 
-    /// How many connections may wait to be accepted. The system has a cap of its own (on Linux
+    /// Sets how many connections may wait to be accepted. The system has a cap of its own (on Linux
     /// `net.core.somaxconn`), to which larger values are cut.
     pub fn backlog(mut self, connections: u32) -> ListenBuilder {
         self.backlog = connections;

@@ -1,4 +1,4 @@
-//! What protocols run over.
+//! The streams that protocols run over.
 
 use std::io;
 use std::net::Shutdown;
@@ -27,13 +27,31 @@ use super::{TcpStream, UnixStream};
 ///     }
 /// }
 ///
+/// /// Writes all of it, sends it on its way and says that no more will come.
+/// fn write_last<S: Stream>(stream: &S, mut bytes: &[u8]) -> io::Result<()> {
+///     stream.send_at_once();
+///     while !bytes.is_empty() {
+///         stream.writable()?;
+///         match stream.try_write(bytes) {
+///             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+///             written => bytes = &bytes[written?..],
+///         }
+///     }
+///     if !stream.is_flushed() {
+///         stream.flush()?;
+///     }
+///     stream.shutdown(std::net::Shutdown::Write)
+/// }
+///
 /// let (near, far) = green::net::UnixStream::pair()?;
-/// assert_eq!(near.try_write(b"hello")?, 5);
+/// write_last(&near, b"hello")?;
 /// assert_eq!(read_some(&far, &mut [0; 16])?, 5);
+/// assert_eq!(read_some(&far, &mut [0; 16])?, 0);
+/// Stream::close(&far);
 /// # Ok::<(), io::Error>(())
 /// ```
 pub trait Stream {
-    /// Reads what there is, without waiting. `Ok(0)` is the end of the stream.
+    /// Reads what has arrived, without waiting. `Ok(0)` is the end of the stream.
     ///
     /// # Errors
     /// `WouldBlock` if there is nothing.

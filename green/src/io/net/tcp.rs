@@ -126,6 +126,33 @@ use super::{Incoming, ListenBuilder, ToSocketAddrs};
 /// assert_eq!(block_on(peek)?, 5);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// # Its settings, and calls that do not wait
+///
+/// ```
+/// use std::io::{ErrorKind, Read};
+/// use std::time::Duration;
+/// use green::net::{Shutdown, TcpListener, TcpStream};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let mut near = TcpStream::connect(listener.local_addr()?)?;
+/// assert_eq!(near.peer_addr()?, listener.local_addr()?);
+/// near.set_nodelay(true)?;
+/// near.set_ttl(64)?;
+/// assert_eq!((near.nodelay()?, near.ttl()?), (true, 64));
+///
+/// let minute = Some(Duration::from_secs(60));
+/// near.set_write_timeout(minute)?;
+/// assert_eq!((near.read_timeout()?, near.write_timeout()?), (None, minute));
+/// near.writable()?; // Returns at once: there is room.
+/// assert_eq!(near.try_write(b"hello")?, 5);
+/// near.set_nonblocking(true)?;
+/// assert_eq!(near.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+///
+/// near.shutdown_safe(Shutdown::Both)?; // No error, even if the peer has ended the connection.
+/// assert!(near.take_error()?.is_none());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct TcpStream {
     io: Io<net::TcpStream>,
 }
@@ -139,6 +166,36 @@ pub struct TcpStream {
 /// let client = TcpStream::connect(listener.local_addr()?)?;
 /// let (_stream, peer) = listener.accept()?;
 /// assert_eq!(peer, client.local_addr()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// With a timeout, in async code, with another system call, and its close:
+///
+/// ```
+/// use std::{future::poll_fn, io::ErrorKind, time::Duration};
+/// use green::future::block_on;
+/// use green::net::{Direction, TcpListener, TcpStream};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// listener.set_ttl(64)?;
+/// assert_eq!(listener.ttl()?, 64);
+///
+/// listener.set_accept_timeout(Some(Duration::from_millis(1)))?;
+/// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::TimedOut);
+/// listener.set_accept_timeout(None)?;
+/// assert_eq!(listener.accept_timeout(), None);
+///
+/// let _clients = [(); 3].map(|()| TcpStream::connect(listener.local_addr().unwrap()));
+/// let (_first, _) = block_on(poll_fn(|cx| listener.poll_accept(cx)))?;
+/// let _second = listener.retry(Direction::Read, |listener| listener.accept())?;
+/// let accept = poll_fn(|cx| listener.poll_retry(cx, Direction::Read, |std| std.accept()));
+/// let _third = block_on(accept)?;
+///
+/// listener.set_nonblocking(true)?;
+/// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+/// assert!(listener.take_error()?.is_none());
+/// listener.close();
+/// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::NotConnected);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct TcpListener {

@@ -28,6 +28,84 @@ use crate::runtime::once::is_read_shut;
 /// assert_eq!(from, near.local_addr()?);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// With one peer:
+///
+/// ```
+/// use green::net::UdpSocket;
+///
+/// let near = UdpSocket::bind("127.0.0.1:0")?;
+/// let far = UdpSocket::bind("127.0.0.1:0")?;
+/// near.connect(far.local_addr()?)?;
+/// far.connect(near.local_addr()?)?;
+/// assert_eq!(near.peer_addr()?, far.local_addr()?);
+///
+/// near.send(b"hello")?;
+/// let mut buf = [0; 100];
+/// assert_eq!(far.peek_from(&mut buf)?, (5, near.local_addr()?));
+/// assert_eq!(far.peek(&mut buf)?, 5);
+/// assert_eq!(far.recv(&mut buf)?, 5);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Its settings, and calls that do not wait:
+///
+/// ```
+/// use std::{future::poll_fn, io::ErrorKind, time::Duration};
+/// use green::future::block_on;
+/// use green::net::{Direction, UdpSocket};
+///
+/// let socket = UdpSocket::bind("127.0.0.1:0")?;
+/// let (itself, mut buf) = (socket.local_addr()?, [0; 100]);
+/// assert_eq!(socket.try_recv_from(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+/// socket.set_read_timeout(Some(Duration::from_millis(1)))?;
+/// assert_eq!(socket.recv_from(&mut buf).unwrap_err().kind(), ErrorKind::TimedOut);
+/// socket.set_read_timeout(None)?;
+/// socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+/// assert_ne!(socket.read_timeout()?, socket.write_timeout()?);
+///
+/// socket.writable()?;
+/// socket.try_send_to(b"one", itself)?;
+/// socket.readable()?;
+/// assert_eq!(socket.try_recv_from(&mut buf)?, (3, itself));
+/// socket.send_to(b"two", itself)?;
+/// assert_eq!(socket.retry(Direction::Read, |std| std.recv(&mut buf))?, 3);
+/// socket.send_to(b"three", itself)?;
+/// let recv = poll_fn(|cx| socket.poll_retry(cx, Direction::Read, |std| std.recv(&mut buf)));
+/// assert_eq!(block_on(recv)?, 5);
+///
+/// socket.set_ttl(64)?;
+/// socket.set_broadcast(true)?;
+/// assert_eq!((socket.ttl()?, socket.broadcast()?), (64, true));
+/// socket.set_nonblocking(true)?;
+/// assert_eq!(socket.recv(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+/// assert!(socket.take_error()?.is_none());
+/// socket.close();
+/// assert_eq!(socket.recv(&mut buf).unwrap_err().kind(), ErrorKind::NotConnected);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// In groups (not run: this needs a network that knows them):
+///
+/// ```no_run
+/// use green::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
+///
+/// let group = Ipv4Addr::new(224, 0, 0, 251);
+/// let socket = UdpSocket::bind("0.0.0.0:5353")?;
+/// socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED)?;
+/// socket.set_multicast_loop_v4(false)?;
+/// socket.set_multicast_ttl_v4(1)?;
+/// assert!(!socket.multicast_loop_v4()? && socket.multicast_ttl_v4()? == 1);
+/// socket.leave_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED)?;
+///
+/// let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+/// let socket = UdpSocket::bind("[::]:5353")?;
+/// socket.join_multicast_v6(&group, 0)?;
+/// socket.set_multicast_loop_v6(false)?;
+/// assert!(!socket.multicast_loop_v6()?);
+/// socket.leave_multicast_v6(&group, 0)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct UdpSocket {
     io: Io<net::UdpSocket>,
 }
@@ -207,7 +285,7 @@ impl UdpSocket {
         self.io.source()?.leave_multicast_v6(group, interface)
     }
 
-    /// Receives a datagram that is there. Never waits and lets no other greenthread run.
+    /// Receives a datagram that has arrived. Never waits and lets no other greenthread run.
     ///
     /// # Errors
     /// `WouldBlock` if there is none.

@@ -107,7 +107,7 @@ macro_rules! shutdown {
 macro_rules! stream {
     ($stream:ident) => {
         impl $stream {
-            /// Reads what there is. Never waits and lets no other greenthread run.
+            /// Reads what has arrived. Never waits and lets no other greenthread run.
             ///
             /// # Errors
             /// `WouldBlock` if there is nothing.

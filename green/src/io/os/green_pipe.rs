@@ -37,6 +37,24 @@ const CAPACITY: usize = 64 * 1024;
 /// assert_eq!(lines?, ["one", "two"]);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// A file by its name:
+///
+/// ```
+/// use std::io::{Read, Seek, SeekFrom, Write};
+/// use green::os::GreenPipe;
+///
+/// let path = std::env::temp_dir().join(format!("green-doc-pipe-{}", std::process::id()));
+/// let mut file = GreenPipe::open(&path, "w+")?;
+/// file.write_all(b"hello, file")?;
+/// file.seek(SeekFrom::Start(5))?;
+/// assert_eq!(file.truncate()?, 5);
+/// let mut text = String::new();
+/// GreenPipe::open(&path, "r")?.read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// std::fs::remove_file(path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct GreenPipe {
     stream: Stream,
     /// What was read and not yet taken, from `taken` on.

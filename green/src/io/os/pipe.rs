@@ -29,6 +29,21 @@ use crate::runtime::readiness::closed;
 /// assert_eq!(text, "hello");
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// A bound of the wait, and the close:
+///
+/// ```
+/// use std::io::{ErrorKind, Read};
+/// use std::time::Duration;
+///
+/// let (mut reader, _writer) = green::os::pipe()?;
+/// reader.set_read_timeout(Some(Duration::from_millis(1)))?;
+/// assert_eq!(reader.read_timeout(), Some(Duration::from_millis(1)));
+/// assert_eq!(reader.read(&mut [0]).unwrap_err().kind(), ErrorKind::TimedOut);
+/// reader.close();
+/// assert_eq!(reader.read(&mut [0]).unwrap_err().kind(), ErrorKind::NotConnected);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct PipeReader {
     io: Io<File>,
 }
@@ -46,6 +61,22 @@ pub struct PipeReader {
 /// let mut text = String::new();
 /// reader.read_to_string(&mut text)?; // Until the writer is dropped.
 /// assert_eq!(text, "hello");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// A bound of the wait, and the close:
+///
+/// ```
+/// use std::io::{ErrorKind, Write};
+/// use std::time::Duration;
+///
+/// let (_reader, mut writer) = green::os::pipe()?;
+/// writer.set_write_timeout(Some(Duration::from_millis(1)))?;
+/// assert_eq!(writer.write_timeout(), Some(Duration::from_millis(1)));
+/// let full = writer.write_all(&[0; 1_000_000]); // Nobody reads.
+/// assert_eq!(full.unwrap_err().kind(), ErrorKind::TimedOut);
+/// writer.close();
+/// assert_eq!(writer.write(b"more").unwrap_err().kind(), ErrorKind::NotConnected);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct PipeWriter {

@@ -85,6 +85,8 @@ fn reopen(fd: BorrowedFd<'_>, direction: Direction) -> Option<Io<File>> {
 ///
 /// ```no_run
 /// let stdin: green::os::Stdin = green::os::stdin()?;
+/// let mut line = String::new();
+/// stdin.read_line(&mut line)?;
 /// for line in stdin.lines().take(1) {
 ///     println!("{}", line?); // Other greenthreads run while it waits.
 /// }

@@ -27,6 +27,41 @@ use crate::signal::{SIGKILL, SIGTERM};
 /// assert!(child.wait()?.success() && text == "meow");
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// Signals, and both streams at once:
+///
+/// ```
+/// use green::process::{Command, Stdio};
+/// use green::signal::SIGKILL;
+///
+/// let mut child = Command::new("sleep").arg("60").spawn()?;
+/// assert!(child.id() > 0 && child.try_wait()?.is_none());
+/// child.terminate()?; // Or `child.send_signal(SIGKILL)`, which is `child.kill()`.
+/// assert!(!child.wait()?.success());
+/// child.send_signal(SIGKILL)?; // One that has ended is left alone.
+/// child.kill()?;
+///
+/// let echo = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+/// assert_eq!(echo.wait_with_output()?.stdout, b"hello\n");
+///
+/// let mut shell = Command::new("sh");
+/// let mut leader = shell.args(["-c", "sleep 60 & sleep 60"]).process_group(0).spawn()?;
+/// leader.kill_group()?; // With the processes that it has started.
+/// leader.wait()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Its handle, for others:
+///
+/// ```
+/// use green::process::Command;
+///
+/// let mut child = Command::new("sleep").arg("60").spawn()?;
+/// let handle = child.handle();
+/// green::spawn_n(move || handle.kill().unwrap());
+/// assert!(!child.wait()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Child {
     /// The pipe to its standard input, if that was piped. Drop it to tell the process that no more will come.
     pub stdin: Option<ChildStdin>,
@@ -54,6 +89,23 @@ pub struct Child {
 /// green::yield_now();
 /// handle.terminate()?;
 /// assert!(!waits.join().unwrap()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Every call that needs no waiting:
+///
+/// ```
+/// use green::process::Command;
+/// use green::signal::SIGTERM;
+///
+/// let mut child = Command::new("sleep").arg("60").process_group(0).spawn()?;
+/// let handle = child.handle();
+/// assert_eq!(handle.id(), child.id());
+/// assert!(handle.try_wait()?.is_none());
+/// handle.send_signal(SIGTERM)?;
+/// handle.kill_group()?;
+/// handle.kill()?;
+/// assert!(!child.wait()?.success());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]

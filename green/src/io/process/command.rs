@@ -33,6 +33,36 @@ use crate::error::failed;
 /// assert!(child.wait()?.success());
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// Its environment, directory and name:
+///
+/// ```
+/// use green::process::{Command, Stdio};
+///
+/// let mut command = Command::new("/bin/sh");
+/// command.args(["-c", "echo $A$B$C$D; pwd; echo $0 >&2"]).arg0("shell").process_group(0);
+/// command.env_clear().env("A", "1").envs([("B", "2"), ("C", "3")]).env_remove("C");
+/// command.current_dir("/").as_std_mut().env("D", "4");
+/// assert_eq!((command.get_program(), command.get_args().len()), ("/bin/sh".as_ref(), 2));
+/// assert_eq!(command.get_envs().count(), 3);
+/// assert_eq!(command.get_current_dir(), Some("/".as_ref()));
+///
+/// let output = command.output()?;
+/// assert_eq!(output.stdout, b"124\n/\n");
+/// assert_eq!(output.stderr, b"shell\n");
+/// assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Another user's (not run: it takes privileges):
+///
+/// ```no_run
+/// use green::process::Command;
+///
+/// let nobody = 65534;
+/// Command::new("whoami").uid(nobody).gid(nobody).status()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Command {
     inner: process::Command,
     /// True if the caller has chosen stdin, stdout, stderr: what is not chosen depends on the call.
@@ -138,8 +168,8 @@ impl Command {
         self
     }
 
-    /// What [`Command::status`], [`Command::output`] and the functions of this module write to its standard input,
-    /// which is piped for it. [`Command::spawn`] leaves that to the caller.
+    /// Sets what [`Command::status`], [`Command::output`] and the functions of this module write to its standard
+    /// input, which is piped for it. [`Command::spawn`] leaves that to the caller.
     ///
     /// ```
     /// use green::process::{Command, check_output};
@@ -152,7 +182,7 @@ impl Command {
         self
     }
 
-    /// How long [`Command::status`], [`Command::output`] and the functions of this module wait. After that the
+    /// Sets how long [`Command::status`], [`Command::output`] and the functions of this module wait. After that the
     /// process is killed, and the error is a [`TimeoutExpired`](super::TimeoutExpired) with what it has written by
     /// then.
     ///

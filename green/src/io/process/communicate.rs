@@ -184,6 +184,22 @@ impl Child {
     ///
     /// # Errors
     /// As [`Child::communicate`]; a [`TimeoutExpired`](super::TimeoutExpired), of kind `TimedOut`, after `timeout`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use green::process::{Command, Stdio};
+    ///
+    /// let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// let output = cat.communicate_timeout(b"meow", Duration::from_secs(60))?;
+    /// assert_eq!(output.stdout, b"meow");
+    ///
+    /// let mut sleep = Command::new("sleep").arg("60").stdout(Stdio::piped()).spawn()?;
+    /// let expired = sleep.communicate_timeout(b"", Duration::from_millis(1));
+    /// assert!(green::is_timeout(&expired.unwrap_err()));
+    /// sleep.kill()?;
+    /// assert!(!sleep.communicate(b"")?.status.success()); // Goes on where it has stopped.
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn communicate_timeout(&mut self, input: &[u8], timeout: Duration) -> io::Result<Output> {
         let deadline = Runtime::with(|runtime| runtime.deadline(Some(timeout)));
         let result = self.communicate_until(input, deadline);

@@ -171,6 +171,7 @@ impl Error for CalledProcessError {}
 /// let error = child.wait_timeout(Duration::from_millis(1)).unwrap_err();
 /// let expired = error.get_ref().and_then(|inner| inner.downcast_ref::<TimeoutExpired>()).unwrap();
 /// println!("{} has not ended after {:?}", expired.command(), expired.after());
+/// assert!(expired.stdout().is_empty() && expired.stderr().is_empty()); // Nothing was piped.
 /// child.kill()?;
 /// child.wait()?;
 /// # Ok::<(), std::io::Error>(())

@@ -32,6 +32,13 @@ use crate::runtime::{Reason, Runtime, Watched};
 /// far.write_all(b"x")?;
 /// let ready = poll.wait(None)?;
 /// assert_eq!(*ready[0].0, "near");
+///
+/// poll.modify(&"near", Interest::WRITE)?;
+/// let ready = poll.wait(None)?;
+/// assert!(ready[0].1.is_writable() && !ready[0].1.is_readable());
+/// assert_eq!(poll.len(), 1);
+/// poll.remove(&"near")?;
+/// assert!(poll.is_empty());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Poll<K> {
@@ -59,12 +66,12 @@ impl<K> Poll<K> {
         }
     }
 
-    /// How many entries there are.
+    /// How many entries the set has.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// True if there are none.
+    /// True if the set has no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

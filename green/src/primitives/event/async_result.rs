@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Event;
 
-/// A value or an error that will be there: an [`Event`] that can be set again, and waited for without taking what was
+/// A value or an error that is set later: an [`Event`] that can be set again, and waited for without taking what was
 /// set.
 ///
 /// ```
@@ -18,13 +18,33 @@ use super::Event;
 /// green::spawn(|| 6 * 7).link(move |gt| worker.set(gt.poll().unwrap().unwrap()));
 /// assert_eq!(result.get().unwrap(), 42);
 /// ```
+///
+/// What was set, without taking it, and set again:
+///
+/// ```
+/// use std::time::Duration;
+/// use green::AsyncResult;
+///
+/// let result = AsyncResult::new();
+/// assert!(!result.ready() && result.try_get().is_none());
+/// assert!(result.get_timeout(Duration::from_millis(1)).is_none());
+/// assert!(!result.wait_timeout(Duration::from_millis(1)));
+///
+/// result.set_exception("no answer");
+/// assert!(result.wait() && result.ready() && !result.successful());
+/// assert_eq!(result.exception().unwrap().to_string(), "no answer");
+///
+/// result.set(42);
+/// assert!(result.successful());
+/// assert_eq!(result.value(), Some(42));
+/// ```
 #[derive(Debug)]
 pub struct AsyncResult<T> {
     event: Event<T>,
 }
 
 impl<T> AsyncResult<T> {
-    /// A result that is not there yet.
+    /// A result that is not set yet.
     pub fn new() -> AsyncResult<T> {
         AsyncResult {
             event: Event::new(),

@@ -16,6 +16,9 @@ use crate::runtime::{Reason, Runtime, WaitList};
 /// let other = Rc::clone(&ready);
 /// green::spawn_n(move || other.set());
 /// assert!(ready.wait());
+/// assert!(ready.is_set());
+/// ready.clear();
+/// assert!(!ready.is_set());
 /// ```
 pub struct Flag {
     on: Cell<bool>,

@@ -44,6 +44,21 @@ pub type Event<T> = OneShot<T, OneThread>;
 /// }
 /// assert!(!is_there(&green::Event::new()) && !is_there(&green::sync::Event::new()));
 /// ```
+///
+/// What can be asked of it:
+///
+/// ```
+/// let event = green::sync::Event::new();
+/// assert!(event.poll().is_none());
+/// event.send(4).unwrap();
+/// assert!(event.has_result() && !event.has_exception());
+/// assert_eq!((event.wait().unwrap(), event.poll_result()), (4, Some(4)));
+///
+/// let event = green::sync::Event::<u32>::new();
+/// event.send_exception("no answer").unwrap();
+/// assert!(event.has_exception());
+/// assert_eq!(event.poll_exception().unwrap().to_string(), "no answer");
+/// ```
 pub struct OneShot<T, S: Sharing> {
     /// Those who wait keep the round in which they came: a reset does not take their value from them.
     round: S::Cell<S::Ptr<Round<T, S>>>,

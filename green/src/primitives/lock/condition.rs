@@ -27,6 +27,38 @@ use crate::runtime::{Ended, Here, Reason, Runtime, Wait, WaitList, Why};
 /// let guard = changed.wait_while(value.lock().unwrap(), |value| *value == 0).unwrap();
 /// assert_eq!(*guard, 3);
 /// ```
+///
+/// Each of the waits, and a notification of all:
+///
+/// ```
+/// use std::rc::Rc;
+/// use std::time::Duration;
+/// use green::lock::{Condition, Mutex};
+///
+/// let shared = Rc::new((Mutex::new(0), Condition::new()));
+/// let waiters = [(); 2].map(|()| {
+///     let shared = Rc::clone(&shared);
+///     green::spawn(move || {
+///         let (value, changed) = &*shared;
+///         let mut guard = value.lock().unwrap();
+///         while *guard == 0 {
+///             guard = changed.wait(guard).unwrap();
+///         }
+///         *guard
+///     })
+/// });
+/// green::yield_now();
+/// let (value, changed) = &*shared;
+/// *value.lock().unwrap() = 3;
+/// changed.notify_all();
+/// assert_eq!(waiters.map(|waiter| waiter.join().unwrap()), [3, 3]);
+///
+/// let moment = Duration::from_millis(1);
+/// let (guard, notified) = changed.wait_timeout(value.lock().unwrap(), moment).unwrap();
+/// assert!(!notified); // Nobody is left who could.
+/// let (_guard, is_over) = changed.wait_timeout_while(guard, moment, |value| *value == 3).unwrap();
+/// assert!(!is_over);
+/// ```
 pub struct Condition {
     waiters: RefCell<WaitList>,
 }

@@ -33,6 +33,11 @@ pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 ///     assert!(lock.try_acquire().is_none());
 /// }
 /// assert!(lock.release().is_err());
+///
+/// let held = lock.acquire_timeout(std::time::Duration::from_secs(1)).unwrap();
+/// assert!(lock.is_locked());
+/// held.forget(); // Now somebody has to call `release`.
+/// lock.release().unwrap();
 /// ```
 #[derive(Debug, Default)]
 pub struct Lock {

@@ -33,6 +33,23 @@ use crate::semaphore::{Permit, Semaphore};
 /// workers.into_iter().for_each(|worker| worker.join().unwrap());
 /// assert_eq!(*total.lock().unwrap(), 3);
 /// ```
+///
+/// Without a wait, or with a bounded one:
+///
+/// ```
+/// use std::time::Duration;
+/// use green::lock::Mutex;
+///
+/// let mut mutex = Mutex::new(1);
+/// {
+///     let mut guard = mutex.try_lock().unwrap();
+///     *guard += 1;
+///     assert!(mutex.is_locked());
+///     assert!(mutex.lock_timeout(Duration::from_millis(1)).is_none());
+/// }
+/// *mutex.get_mut() += 1; // Whoever owns it needs no lock.
+/// assert_eq!(mutex.into_inner(), 3);
+/// ```
 pub struct Mutex<T: ?Sized> {
     permit: Semaphore,
     owner: Owner,

@@ -1,4 +1,4 @@
-//! Who holds a lock: asked for only by reports about those who wait for it.
+//! The holder of a lock, for reports about its waiters.
 
 use std::cell::Cell;
 use std::rc::Rc;

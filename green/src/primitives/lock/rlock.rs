@@ -15,6 +15,12 @@ use crate::semaphore::{NotAcquired, Permit, Release, Semaphore};
 /// let inner = lock.acquire(); // does not wait for itself
 /// drop((outer, inner));
 /// assert!(!lock.is_locked());
+///
+/// let held = lock.try_acquire().unwrap();
+/// assert!(lock.is_owned());
+/// assert!(lock.acquire_timeout(std::time::Duration::ZERO).is_some());
+/// held.forget(); // Now somebody has to call `release`.
+/// lock.release().unwrap();
 /// ```
 #[derive(Debug)]
 pub struct RLock {
@@ -79,7 +85,7 @@ impl RLock {
         self.owner.get() == Some(me())
     }
 
-    /// Who takes it for the first time is counted by the permit.
+    /// Counts a call that takes the lock again; the first one is counted where it takes the permit.
     fn spend(&self) {
         if self.is_owned() {
             Runtime::with(Runtime::spend);

@@ -28,6 +28,23 @@ use crate::runtime::{Here, Reason, Runtime, Wait, WaitList, Waiting, Why};
 /// *lock.write().unwrap() = 2;
 /// assert_eq!(*lock.read().unwrap(), 2);
 /// ```
+///
+/// Without a wait, or with a bounded one:
+///
+/// ```
+/// use std::time::Duration;
+/// use green::lock::RwLock;
+///
+/// let mut lock = RwLock::new(1);
+/// let moment = Duration::from_millis(1);
+/// {
+///     let _reader = lock.try_read().unwrap();
+///     assert!(lock.read_timeout(moment).is_some());
+///     assert!(lock.write_timeout(moment).is_none());
+/// }
+/// *lock.get_mut() += 1; // Whoever owns it needs no lock.
+/// assert_eq!(lock.into_inner(), 2);
+/// ```
 pub struct RwLock<T: ?Sized> {
     state: RefCell<Holders>,
     /// Borrowed only as the state allows.

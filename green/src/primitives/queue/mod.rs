@@ -6,6 +6,28 @@
 //! starves nobody; `try_put` and `try_get` never do.
 //!
 //! The queues of [`sync`](crate::sync) are the same for all OS threads.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! let queue = green::Queue::bounded(2);
+//! queue.put("one").unwrap();
+//! queue.try_put("two").unwrap();
+//! assert!(queue.is_full() && queue.capacity() == Some(2));
+//! assert_eq!((queue.putting(), queue.getting()), (0, 0)); // Nobody waits.
+//!
+//! assert_eq!(queue.get().unwrap(), "one");
+//! queue.task_done().unwrap();
+//! assert_eq!((queue.qsize(), queue.unfinished_tasks()), (1, 1));
+//! assert!(!queue.join_timeout(Duration::from_millis(1))); // "two" is still there.
+//! assert_eq!(queue.try_get().unwrap(), "two");
+//! queue.task_done().unwrap();
+//! assert!(queue.join() && queue.is_empty());
+//!
+//! queue.shutdown(false);
+//! assert!(queue.is_shutdown() && queue.iter().next().is_none());
+//! assert_eq!(green::Queue::<u8>::unbounded().capacity(), None);
+//! ```
 
 mod change;
 mod error;

@@ -19,6 +19,15 @@ macro_rules! looks {
             ///
             /// # Errors
             /// As [`get`](Self::get).
+            ///
+            /// ```
+            /// use std::time::Duration;
+            ///
+            /// let queue = green::Queue::unbounded();
+            /// assert!(queue.peek_timeout(Duration::from_millis(1)).is_err());
+            /// queue.put("first").unwrap();
+            /// assert_eq!((queue.peek(), queue.get()), (Ok("first"), Ok("first")));
+            /// ```
             pub fn peek(&self) -> Result<T, $crate::queue::GetError> {
                 self.0.peek_for(None)
             }
@@ -27,6 +36,14 @@ macro_rules! looks {
             ///
             /// # Errors
             /// As [`get_timeout`](Self::get_timeout).
+            ///
+            /// ```
+            /// use std::time::Duration;
+            ///
+            /// let queue = green::Queue::<u8>::unbounded();
+            /// let nothing = queue.peek_timeout(Duration::from_millis(1));
+            /// assert_eq!(nothing, Err(green::queue::GetError::Empty));
+            /// ```
             pub fn peek_timeout(&self, timeout: Duration) -> Result<T, $crate::queue::GetError> {
                 self.0.peek_for(Some(timeout))
             }

@@ -12,6 +12,12 @@ use super::{Permit, Release, Semaphore};
 /// let semaphore = green::BoundedSemaphore::new(1);
 /// drop(semaphore.acquire());
 /// assert!(semaphore.release().is_err());
+///
+/// semaphore.try_acquire().unwrap().forget();
+/// assert!(semaphore.acquire_timeout(std::time::Duration::from_millis(1)).is_none());
+/// assert!(semaphore.is_locked());
+/// semaphore.release().unwrap();
+/// assert_eq!((semaphore.counter(), semaphore.balance()), (1, 1));
 /// ```
 #[derive(Debug)]
 pub struct BoundedSemaphore {

@@ -21,6 +21,12 @@ use crate::queue::{Order, Ordered};
 /// green::spawn_n(move || drop(other.acquire()));
 /// slots.release(); // waits for that
 /// assert_eq!(slots.counter(), 2);
+///
+/// let moment = std::time::Duration::from_millis(1);
+/// assert!(slots.is_bounded() && !slots.release_timeout(moment));
+/// assert!(slots.try_acquire() && slots.try_acquire());
+/// assert!(slots.is_locked() && !slots.acquire_timeout(moment));
+/// assert_eq!(slots.balance(), -2);
 /// # Ok::<(), green::semaphore::CountAboveLimit>(())
 /// ```
 pub struct CappedSemaphore {

@@ -44,6 +44,13 @@ pub type Semaphore = Counting<OneThread>;
 /// let semaphore = green::sync::Semaphore::new(2);
 /// let _permit = semaphore.acquire();
 /// assert_eq!(semaphore.counter(), 1);
+///
+/// let last = semaphore.try_acquire().unwrap();
+/// assert!(semaphore.is_locked() && semaphore.try_acquire().is_none());
+/// last.forget();
+/// semaphore.release(); // What was forgotten,
+/// semaphore.add_permits(2); // and two more.
+/// assert_eq!(semaphore.balance(), 3);
 /// ```
 pub struct Counting<S: Sharing> {
     state: S::Cell<Permits<S>>,

@@ -13,6 +13,26 @@
 /// give_back(lock.acquire());
 /// assert!(!semaphore.is_locked() && !lock.is_locked());
 /// ```
+///
+/// One of a program's own:
+///
+/// ```
+/// use std::cell::Cell;
+/// use green::semaphore::Release;
+///
+/// /// Counts what came back.
+/// struct Returned(Cell<u32>);
+///
+/// impl Release for Returned {
+///     fn take_back(&self) {
+///         self.0.set(self.0.get() + 1);
+///     }
+/// }
+///
+/// let returned = Returned(Cell::new(0));
+/// returned.take_back();
+/// assert_eq!(returned.0.get(), 1);
+/// ```
 pub trait Release {
     /// Takes back what one permit stands for. It never waits.
     fn take_back(&self);

@@ -43,6 +43,14 @@ pub fn accept<L: AsyncListener>(listener: &L) -> Accept<'_, L> {
 /// let listener = TcpListener::bind("127.0.0.1:0")?;
 /// let client = TcpStream::connect(listener.local_addr()?)?;
 /// assert_eq!(next(&listener)?.peer_addr()?, client.local_addr()?);
+///
+/// /// The same without the future.
+/// fn next_by_hand<L: AsyncListener>(listener: &L) -> std::io::Result<L::Stream> {
+///     let accept = std::future::poll_fn(|cx| listener.poll_accept(cx));
+///     block_on(accept).map(|(stream, _)| stream)
+/// }
+/// let client = TcpStream::connect(listener.local_addr()?)?;
+/// assert_eq!(next_by_hand(&listener)?.peer_addr()?, client.local_addr()?);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[allow(

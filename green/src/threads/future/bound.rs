@@ -34,6 +34,8 @@ use crate::runtime::{Runtime, ThreadState};
 /// });
 /// let near = there.join().unwrap();
 /// assert!(near.is_here());
+/// let near: UnixStream = near.into_inner();
+/// assert!(near.peer_addr().is_ok());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct ThreadBound<T> {
@@ -109,7 +111,7 @@ impl<T: 'static> ThreadBound<T> {
         })
     }
 
-    /// True in the thread of the value.
+    /// True if the calling thread is the one that has the value.
     pub fn is_here(&self) -> bool {
         Runtime::with(Runtime::serial) == self.home.serial
     }

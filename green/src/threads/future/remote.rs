@@ -270,7 +270,8 @@ impl<T: Send + 'static> RemoteGreenThread<T> {
     }
 }
 
-/// Its end. Polled again after that, it gives [`RemoteExit::Cancelled`].
+/// The end of the greenthread, for async code of any thread. Polled again after that, it gives
+/// [`RemoteExit::Cancelled`].
 impl<T> Future for RemoteGreenThread<T> {
     type Output = Result<T, RemoteExit>;
 

@@ -28,6 +28,11 @@ use crate::runtime::{
 ///     Err(JobError::Panicked(panic)) => assert_eq!(panic.message(), "no"),
 ///     Err(refused) => println!("{refused}"),
 /// }
+///
+/// // The job's panic can become the caller's:
+/// let job = submit(|| -> u32 { panic!("no") })?;
+/// let caller = green::spawn(|| job.join().unwrap_or_else(|error| error.raise()));
+/// assert_eq!(caller.join().unwrap_err().to_string(), "the greenthread panicked: no");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
@@ -104,6 +109,12 @@ struct Slot<T> {
 /// let job: green::tpool::Job<u64> = green::tpool::submit(|| (1..=20).product())?;
 /// green::yield_now(); // It runs in another thread meanwhile.
 /// assert_eq!(job.join()?, 2_432_902_008_176_640_000);
+///
+/// let mut job = green::tpool::submit(|| 5)?;
+/// while !job.is_finished() {
+///     green::sleep(std::time::Duration::from_millis(1)); // Or something useful.
+/// }
+/// assert_eq!(job.poll().unwrap()?, 5);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Job<T> {

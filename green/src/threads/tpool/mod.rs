@@ -17,7 +17,7 @@
 //!   job that waits for another thread, which itself waits for a job of the same pool, can find itself in a circle:
 //!   with one thread in the pool, `execute(move || hub.submit(|| execute(f)).join())` never ends. Have the
 //!   hub's thread do such work without the pool, or through a [`ThreadPool`] of its own.
-//! - Whoever waits for a job may be killed or time out; the job runs to its end, its result is dropped, and the
+//! - A greenthread that waits for a job may be killed or time out; the job runs to its end, its result is dropped, and the
 //!   pool is as before. If it never ends, a further thread takes its place: see
 //!   [`ThreadPool::with_replacements`].
 //! - No lock of a pool or a hub is held while a job runs.

@@ -16,7 +16,7 @@ use crate::runtime::{Anywhere, Ended, Place, Reason, Runtime, ThreadState, Wait,
 /// How long `killall` sleeps between looks at a thread that has done its work and is on its way out.
 const LOOK: Duration = Duration::from_micros(200);
 
-/// Whether a thread is one of a pool.
+/// Says of a thread if it is one of a pool.
 #[derive(Default)]
 struct InPool(Cell<bool>);
 
@@ -50,6 +50,9 @@ pub(super) fn enter() {
 ///
 /// let pool = ThreadPool::new(2);
 /// assert_eq!(pool.execute(|| 6 * 7)?, 42);
+/// let job = pool.submit(|| 6 * 8)?; // It runs beside the caller.
+/// assert_eq!(job.join()?, 48);
+/// assert!(pool.size() == 2 && pool.threads() > 0);
 /// assert!(pool.killall(None));
 /// # Ok::<(), green::tpool::JobError>(())
 /// ```
@@ -112,8 +115,8 @@ impl ThreadPool {
         self.threads.lock().threads
     }
 
-    /// A thread that has had no job for so long ends: 10 seconds at first. Threads that are idle now keep to what was
-    /// said before.
+    /// Sets how long a thread without jobs lives, 10 seconds at first. Threads that are idle now keep to what was set
+    /// before.
     ///
     /// ```
     /// let pool = green::tpool::ThreadPool::new(4);

@@ -31,6 +31,22 @@ use crate::Semaphore;
 /// # Ok::<(), green::tpool::JobError>(())
 /// ```
 ///
+/// Objects that block when they are made, or that others give:
+///
+/// ```
+/// use std::sync::Arc;
+/// use green::tpool::{Proxy, ThreadPool};
+///
+/// let lines = Proxy::make(|| vec!["a b", "c"])?;
+/// let words = lines.call_wrapped(|lines| lines.remove(0).split(' '))?;
+/// assert_eq!(words.collect::<Result<Vec<_>, _>>()?, ["a", "b"]);
+///
+/// let threads = Arc::new(ThreadPool::new(1));
+/// let number = Proxy::with_pool(&threads, 5);
+/// assert_eq!(number.call(|number| *number + 1)?, 6);
+/// # Ok::<(), green::tpool::JobError>(())
+/// ```
+///
 /// A proxy of an iterator is an iterator, each step of which is a job:
 ///
 /// ```

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ClientConfig;
 
@@ -192,13 +193,14 @@ impl Load {
         Ok(answered)
     }
 
-    /// Opens connections that are idle after one request. `memory` is asked before and after those that count.
+    /// Opens connections that are idle after one request. `memory` is asked before and after those that count, each time
+    /// until it has been the same for a while: a server may give back what idle connections do not need.
     pub fn fill(&mut self, memory: impl Fn() -> io::Result<u64>) -> io::Result<u64> {
         self.idle = self.ask_all(FIRST)?;
-        let before = memory()?;
+        let before = settled(&memory)?;
         let measured = self.ask_all(MEASURED)?;
         self.idle.extend(measured);
-        Ok(memory()?.saturating_sub(before))
+        Ok(settled(&memory)?.saturating_sub(before))
     }
 }
 
@@ -231,6 +233,21 @@ impl Case {
             }
         }
     }
+}
+
+/// What `memory` says when it has said so for two seconds; after twenty, whatever it says.
+fn settled(memory: impl Fn() -> io::Result<u64>) -> io::Result<u64> {
+    let (mut last, mut same) = (memory()?, 0);
+    for _ in 0..200 {
+        std::thread::sleep(Duration::from_millis(100));
+        let now = memory()?;
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+        if same == 20 {
+            break;
+        }
+    }
+    Ok(last)
 }
 
 /// Reads a head, and gives its length.

@@ -9,13 +9,26 @@ use super::{CheckoutError, ConnectionPool, Driver};
 /// ```
 /// use std::time::Duration;
 /// use green::pools::ConnectionPool;
+/// # use green::pools::Driver;
+/// # struct Numbers;
+/// # impl Driver for Numbers {
+/// #     type Connection = u32;
+/// #     type Error = std::io::Error;
+/// #     fn connect(&self) -> std::io::Result<u32> { Ok(1) }
+/// #     fn reset(&self, _: &mut u32) -> std::io::Result<()> { Ok(()) }
+/// #     fn check(&self, _: &mut u32) -> std::io::Result<()> { Ok(()) }
+/// # }
 ///
-/// let builder = ConnectionPool::builder()
+/// let pool = ConnectionPool::builder()
+///     .min(2)
 ///     .max(20)
 ///     .max_idle(Duration::from_secs(60))
 ///     .max_age(None)
-///     .connect_timeout(Duration::from_secs(2));
-/// # let _ = builder;
+///     .check_after(Duration::from_secs(5))
+///     .connect_timeout(Duration::from_secs(2))
+///     .connect(Numbers)?; // a driver
+/// assert_eq!((pool.idle(), pool.free()), (2, 20));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
@@ -46,7 +59,7 @@ impl ConnectionPoolBuilder {
         self
     }
 
-    /// How many connections there may be. Default: 4.
+    /// Sets how many connections there may be. Default: 4.
     pub fn max(mut self, max: usize) -> ConnectionPoolBuilder {
         self.max = max;
         self
@@ -71,7 +84,8 @@ impl ConnectionPoolBuilder {
         self
     }
 
-    /// How long it may take to make a connection, and to clean up or check one. `None`: for ever. Default: 5 seconds.
+    /// Sets how long it may take to make a connection, and to clean up or check one. `None`: for ever. Default: 5
+    /// seconds.
     ///
     /// It is a [`Timeout`](crate::Timeout) around the calls of the driver.
     pub fn connect_timeout(

@@ -30,6 +30,10 @@ use super::{CheckoutError, ConnectionPool, ConnectionPoolBuilder, Driver};
 /// let connection = users.get()?;
 /// assert_eq!(databases.len(), 1);
 /// # drop(connection);
+///
+/// databases.clear(); // The servers were restarted: no connection is used again.
+/// databases.remove(&("db1.example".into(), "users".into()));
+/// assert!(databases.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct DatabaseConnector<K, D: Driver> {
@@ -83,7 +87,7 @@ impl<K: Eq + Hash, D: Driver> DatabaseConnector<K, D> {
         self.pools.borrow().len()
     }
 
-    /// True if none has.
+    /// True if no server has been asked for.
     pub fn is_empty(&self) -> bool {
         self.pools.borrow().is_empty()
     }

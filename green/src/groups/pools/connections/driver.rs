@@ -40,6 +40,18 @@ use std::error::Error;
 ///         ask(stream, b"PING\n", b"PONG\n")
 ///     }
 /// }
+///
+/// // The pool calls these. A test of a driver may do it as well:
+/// let listener = green::net::TcpListener::bind("127.0.0.1:0")?;
+/// let driver = Lines(listener.local_addr()?);
+/// let mut connection = driver.connect()?;
+/// let (mut server, _) = listener.accept()?;
+/// server.write_all(b"RESETPONG\n")?; // The answers to come.
+/// driver.reset(&mut connection)?;
+/// driver.check(&mut connection)?;
+/// driver.close(connection);
+/// assert_eq!(server.bytes().count(), 10);
+/// # Ok::<(), io::Error>(())
 /// ```
 pub trait Driver: 'static {
     /// What is kept.
@@ -55,6 +67,10 @@ pub trait Driver: 'static {
 
     /// Makes a connection that comes back as good as new: rolls back a transaction that its user left open, ends what
     /// else outlives its use.
+    ///
+    /// Its user may have left it in the middle of an answer: by a panic that the pool has not seen, see
+    /// [`PooledConnection::lend`](super::PooledConnection::lend). Where the protocol does not tell whose answer it is,
+    /// this asks for something that nobody else has asked for.
     ///
     /// # Errors
     /// If that failed, or the connection is known to be broken: it is closed then.

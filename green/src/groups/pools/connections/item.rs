@@ -42,6 +42,9 @@ use crate::runtime::{Runtime, Task};
 /// assert!(cut.is_err());
 /// drop(connection);
 /// assert_eq!(*pool.get()?, 1, "nobody gets the one whose answer may still come");
+///
+/// let broken = pool.get()?.discard(); // It does not go back,
+/// assert_eq!((broken, *pool.get()?), (1, 2)); // and the next is a new one.
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct PooledConnection<D: Driver> {
@@ -53,7 +56,7 @@ pub struct PooledConnection<D: Driver> {
     suspect: Cell<bool>,
 }
 
-/// Who used a connection, and what had been thrown at that greenthread before.
+/// The greenthread that used a connection, and how often it had been interrupted before.
 struct Use {
     by: Rc<Task>,
     interrupts: u64,
@@ -79,6 +82,42 @@ impl<D: Driver> PooledConnection<D> {
             last: RefCell::new(None),
             suspect: Cell::new(false),
         }
+    }
+
+    /// Calls `f` with the connection. If `f` panics, and that is caught while this is still there, the connection is
+    /// closed when it is dropped, as it may be in the middle of something.
+    ///
+    /// Of a panic that is caught without this call, in code that uses the connection directly, nothing is seen:
+    /// then the connection is cleaned up by the [driver](Driver::reset), and used again if that succeeds.
+    ///
+    /// ```
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    /// # use green::pools::{ConnectionPool, Driver};
+    /// # struct Numbers(std::cell::Cell<u32>);
+    /// # impl Driver for Numbers {
+    /// #     type Connection = u32;
+    /// #     type Error = std::io::Error;
+    /// #     fn connect(&self) -> std::io::Result<u32> { Ok(self.0.replace(self.0.get() + 1)) }
+    /// #     fn reset(&self, _: &mut u32) -> std::io::Result<()> { Ok(()) }
+    /// #     fn check(&self, _: &mut u32) -> std::io::Result<()> { Ok(()) }
+    /// # }
+    /// # let numbers = Numbers(std::cell::Cell::new(0));
+    ///
+    /// let pool = ConnectionPool::builder().max(1).connect(numbers)?;
+    /// let mut connection = pool.get()?;
+    /// assert_eq!(connection.lend(|number| *number), 0);
+    /// let panicked = catch_unwind(AssertUnwindSafe(|| connection.lend(|_| panic!("in a query"))));
+    /// assert!(panicked.is_err());
+    /// drop(connection);
+    /// assert_eq!(*pool.get()?, 1, "nobody gets the one whose answer may still come");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lend<R>(&mut self, f: impl FnOnce(&mut D::Connection) -> R) -> R {
+        self.note();
+        let before = self.suspect.replace(true);
+        let result = f(self.live_mut().get_mut());
+        self.suspect.set(before);
+        result
     }
 
     /// Keeps the connection from going back: the pool may make another in its place.

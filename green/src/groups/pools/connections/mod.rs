@@ -73,6 +73,14 @@ pub use threaded::{Threaded, ThreadedError};
 /// let pool = ConnectionPool::builder().max(10).connect(Echo(listener.local_addr()?))?;
 /// let first = pool.get()?.local_addr()?;
 /// assert_eq!(pool.get()?.local_addr()?, first, "the same one again");
+///
+/// pool.resize(1);
+/// let only = pool.get()?;
+/// assert!(pool.get_timeout(std::time::Duration::from_millis(1)).is_err());
+/// drop(only);
+/// assert_eq!((pool.free(), pool.idle(), pool.waiting()), (1, 1, 0));
+/// pool.clear(); // The server was restarted, say.
+/// assert_eq!((pool.free(), pool.idle()), (1, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ConnectionPool<D: Driver> {

@@ -10,8 +10,8 @@ use crate::threads::tpool::{JobError, Proxy, ThreadPool};
 /// A [`Driver`] whose calls block the thread, as one whose calls wait: each is a job of a [thread pool](crate::tpool), and
 /// a connection is a [`Proxy`].
 ///
-/// Whoever is killed or runs out of time in the middle of a query leaves it running in its thread. Nobody else gets that
-/// connection: it is closed there when the query has ended.
+/// A greenthread that is killed or runs out of time in the middle of a query leaves it running in its thread. No
+/// other gets that connection: it is closed there when the query has ended.
 ///
 /// ```
 /// use std::io::{self, Read, Write};
@@ -67,6 +67,25 @@ impl<D> Threaded<D> {
     }
 
     /// Calls `driver` in a thread pool of one's own.
+    ///
+    /// ```
+    /// use std::io;
+    /// use std::sync::Arc;
+    /// use green::pools::{Driver, Threaded};
+    /// use green::tpool::ThreadPool;
+    ///
+    /// # struct Files;
+    /// # impl Driver for Files {
+    /// #     type Connection = std::fs::File;
+    /// #     type Error = io::Error;
+    /// #     fn connect(&self) -> io::Result<std::fs::File> { std::fs::File::open("/dev/null") }
+    /// #     fn reset(&self, _: &mut std::fs::File) -> io::Result<()> { Ok(()) }
+    /// #     fn check(&self, _: &mut std::fs::File) -> io::Result<()> { Ok(()) }
+    /// # }
+    /// let threads = Arc::new(ThreadPool::new(2));
+    /// let driver = Threaded::with_pool(&threads, Files); // a driver that blocks
+    /// assert!(driver.connect().is_ok());
+    /// ```
     pub fn with_pool(threads: &Arc<ThreadPool>, driver: D) -> Threaded<D> {
         Threaded {
             driver: Arc::new(driver),
@@ -88,7 +107,7 @@ impl<D> Threaded<D> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ThreadedError<E> {
-    /// The driver.
+    /// The driver failed.
     Driver(E),
     /// The call panicked or could not be run.
     Job(JobError),

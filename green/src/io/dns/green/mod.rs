@@ -1,5 +1,5 @@
-//! The resolver of green: what the crate `green-dns` leaves to others. Files, name servers over green sockets, and one
-//! question asked once for all who ask it.
+//! The resolver of green, on the crate `green-dns`: it reads the files, asks name servers over green sockets, and
+//! sends a question once for all greenthreads that ask it.
 //!
 //! A kill or a deadline leaves a lookup like any other wait, and the sockets go with the stacks. Nothing is borrowed
 //! while it waits.
@@ -55,6 +55,15 @@ impl Resolver {
     /// [the system's resolver](Resolver::system) only.
     ///
     /// After a fork the child keeps the answers, and asks anew what the parent was asking.
+    ///
+    /// ```
+    /// use green::dns::Resolver;
+    ///
+    /// let resolver = Resolver::green().build();
+    /// assert_eq!(resolver.name(), "green");
+    /// assert!(resolver.lookup("localhost", 80)?.iter().all(|address| address.ip().is_loopback()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn green() -> ResolverBuilder {
         ResolverBuilder::new()
     }
@@ -77,7 +86,7 @@ pub(super) struct Green {
     lookup_timeout: Option<Duration>,
     cache: RefCell<Cache>,
     flights: Flights,
-    /// Whose turn it is to be the first server.
+    /// Which server is the first to be asked, if they take turns.
     turn: Cell<usize>,
 }
 

@@ -25,6 +25,62 @@ use crate::runtime::once::is_read_shut;
 /// assert_eq!(far.recv(&mut buf)?, 5);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// With addresses:
+///
+/// ```
+/// use std::os::unix::net::SocketAddr;
+/// use green::net::UnixDatagram;
+///
+/// let path = std::env::temp_dir().join(format!("green-doc-datagram-{}", std::process::id()));
+/// let address = SocketAddr::from_pathname(&path)?;
+/// let far = UnixDatagram::bind_addr(&address)?;
+/// let near = UnixDatagram::unbound()?;
+/// near.send_to(b"one", &path)?;
+/// near.send_to_addr(b"two", &address)?;
+/// near.connect_addr(&address)?;
+/// assert_eq!(near.peer_addr()?.as_pathname(), Some(&*path));
+/// near.send(b"three")?;
+///
+/// let mut buf = [0; 100];
+/// let (len, sender) = far.recv_from(&mut buf)?;
+/// assert!(len == 3 && sender.is_unnamed());
+/// assert_eq!((far.recv(&mut buf)?, far.recv(&mut buf)?), (3, 5));
+/// std::fs::remove_file(path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Its settings, and its end:
+///
+/// ```
+/// use std::{future::poll_fn, io::ErrorKind, time::Duration};
+/// use green::future::block_on;
+/// use green::net::{Direction, Shutdown, UnixDatagram};
+///
+/// let (near, far) = UnixDatagram::pair()?;
+/// let mut buf = [0; 100];
+/// far.set_read_timeout(Some(Duration::from_millis(1)))?;
+/// assert_eq!(far.recv(&mut buf).unwrap_err().kind(), ErrorKind::TimedOut);
+/// far.set_write_timeout(far.read_timeout()?)?;
+/// assert_eq!(far.write_timeout()?, Some(Duration::from_millis(1)));
+///
+/// near.writable()?;
+/// near.send(b"one")?;
+/// near.send(b"two")?;
+/// far.readable()?;
+/// assert_eq!(far.retry(Direction::Read, |far| far.recv(&mut buf))?, 3);
+/// let recv = poll_fn(|cx| far.poll_retry(cx, Direction::Read, |far| far.recv(&mut buf)));
+/// assert_eq!(block_on(recv)?, 3);
+///
+/// far.set_nonblocking(true)?;
+/// assert_eq!(far.recv(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+/// far.shutdown(Shutdown::Read)?;
+/// assert_eq!(far.recv(&mut buf)?, 0);
+/// assert!(far.take_error()?.is_none());
+/// near.close();
+/// near.shutdown_safe(Shutdown::Both)?; // That it is closed is no error.
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct UnixDatagram {
     io: Io<net::UnixDatagram>,
 }

@@ -27,6 +27,36 @@ use crate::net::{ListenBuilder, UnixIncoming};
 /// std::fs::remove_file(path)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// With an address, in async code, and its close:
+///
+/// ```
+/// use std::os::unix::net::SocketAddr;
+/// use std::{future::poll_fn, io::ErrorKind, time::Duration};
+/// use green::future::block_on;
+/// use green::net::{Direction, UnixListener, UnixStream};
+///
+/// let path = std::env::temp_dir().join(format!("green-doc-listener-{}", std::process::id()));
+/// let listener = UnixListener::bind_addr(&SocketAddr::from_pathname(&path)?)?;
+/// listener.set_accept_timeout(Some(Duration::from_millis(1)))?;
+/// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::TimedOut);
+/// listener.set_accept_timeout(None)?;
+/// assert_eq!(listener.accept_timeout(), None);
+///
+/// let _clients = [(); 3].map(|()| UnixStream::connect(&path));
+/// let (_first, _) = block_on(poll_fn(|cx| listener.poll_accept(cx)))?;
+/// let _second = listener.retry(Direction::Read, |listener| listener.accept())?;
+/// let accept = poll_fn(|cx| listener.poll_retry(cx, Direction::Read, |std| std.accept()));
+/// let _third = block_on(accept)?;
+///
+/// listener.set_nonblocking(true)?;
+/// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+/// assert!(listener.take_error()?.is_none());
+/// listener.close();
+/// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::NotConnected);
+/// std::fs::remove_file(path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct UnixListener {
     io: Io<net::UnixListener>,
 }

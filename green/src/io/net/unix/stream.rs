@@ -28,6 +28,56 @@ use crate::net::verbs::{endpoint, shutdown, stream};
 /// assert_eq!(text, "hello");
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// With a listener at a path:
+///
+/// ```
+/// use std::os::unix::net::SocketAddr;
+/// use std::time::Duration;
+/// use green::net::{UnixListener, UnixStream};
+///
+/// let path = std::env::temp_dir().join(format!("green-doc-stream-{}", std::process::id()));
+/// let _listener = UnixListener::bind(&path)?;
+/// let stream = UnixStream::connect_timeout(&path, Duration::from_secs(5))?;
+/// assert_eq!(stream.peer_addr()?.as_pathname(), Some(&*path));
+/// UnixStream::connect_addr(&SocketAddr::from_pathname(&path)?)?;
+/// std::fs::remove_file(path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Its settings, calls that do not wait, and its end:
+///
+/// ```
+/// use std::io::{ErrorKind, Read};
+/// use std::{future::poll_fn, time::Duration};
+/// use green::future::block_on;
+/// use green::net::{Direction, Shutdown, UnixStream};
+///
+/// let (near, mut far) = UnixStream::pair()?;
+/// far.set_read_timeout(Some(Duration::from_millis(1)))?;
+/// assert_eq!(far.read(&mut [0]).unwrap_err().kind(), ErrorKind::TimedOut);
+/// far.set_write_timeout(far.read_timeout()?)?;
+/// assert_eq!(far.write_timeout()?, Some(Duration::from_millis(1)));
+///
+/// near.writable()?;
+/// assert_eq!(near.try_write(b"hello, far")?, 10);
+/// far.readable()?;
+/// let mut buf = [0; 5];
+/// assert_eq!(far.try_read(&mut buf)?, 5);
+/// let read = |mut far: &std::os::unix::net::UnixStream| far.read(&mut [0]);
+/// assert_eq!(far.retry(Direction::Read, read)?, 1);
+/// assert_eq!(block_on(poll_fn(|cx| far.poll_retry(cx, Direction::Read, read)))?, 1);
+///
+/// far.set_nonblocking(true)?;
+/// assert_eq!(far.read(&mut [0; 3])?, 3);
+/// assert_eq!(far.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+/// near.shutdown(Shutdown::Write)?;
+/// assert_eq!(far.read(&mut [0])?, 0); // The end.
+/// assert!(far.take_error()?.is_none());
+/// far.close();
+/// far.shutdown_safe(Shutdown::Both)?; // That it is closed is no error.
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct UnixStream {
     io: Io<net::UnixStream>,
 }
