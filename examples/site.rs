@@ -55,6 +55,11 @@ fn answer(mut stream: TcpStream, page: &impl Fn(&str) -> Option<String>) -> io::
 #[doc = include_str!("../README.md")]
 struct FrontPage;
 
+/// The examples of the page on async code.
+#[cfg(all(doctest, feature = "integrations"))]
+#[doc = include_str!("../docs/async.md")]
+struct Async;
+
 /// The examples of the porting guide.
 #[cfg(all(doctest, feature = "integrations", feature = "servers"))]
 #[doc = include_str!("../docs/eventlet.md")]

@@ -126,7 +126,7 @@ impl Inside {
     }
 }
 
-/// Somebody records.
+/// While it lives, a recording is made.
 pub(crate) struct RecordingTurn(Rc<Inside>);
 
 impl Drop for RecordingTurn {

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use green::future::block_on;
+use green::server::Connection;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use slab::Slab;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
+use crate::goodbye::Goodbye;
 use crate::hyper_io::HyperIo;
 use crate::transport::Transport;
 use crate::wire::Wire;
@@ -214,39 +216,49 @@ impl<T: Transport> Bridge<T> {
         self.shared.serving.store(false, Ordering::Release);
     }
 
-    /// Carries the bytes of what has taken the connection over, until both directions have ended.
+    /// Carries the bytes of what has taken the connection over, until both directions have ended. A WebSocket says
+    /// goodbye when a drain begins.
     #[inline(never)]
-    pub(crate) fn carry(self) -> io::Result<()> {
+    pub(crate) fn carry(self, connection: &Connection) -> io::Result<()> {
         let mut pipe = self.shared.near_end();
         block_on(poll_fn(|cx| self.wire.poll_write_held(cx)))?;
         let ahead = self.wire.take_input();
         let (mut inward, mut outward) = (Direction::new(ahead), Direction::new(Vec::new()));
+        let mut goodbye = self.wire.notes.web_socket.get().then(Goodbye::default);
         block_on(poll_fn(|cx| {
+            connection.wake_on_drain(cx.waker());
             let mut transport = self.wire.transport();
             let transport = &mut *transport;
             let pipe = &mut pipe;
             let inward = inward.poll(
                 cx,
                 |cx, buf| futures_io::AsyncRead::poll_read(Pin::new(transport), cx, buf),
+                |_| (),
                 |cx, bytes| Pin::new(&mut *pipe).poll_write(cx, bytes),
             );
             if inward.is_ready() {
                 let _ = Pin::new(&mut *pipe).poll_shutdown(cx);
             }
-            let outward = outward.poll(
+            let carried = outward.poll(
                 cx,
                 |cx, buf| {
                     let mut read = ReadBuf::new(buf);
                     ready!(Pin::new(&mut *pipe).poll_read(cx, &mut read))?;
                     Poll::Ready(Ok(read.filled().len()))
                 },
+                |bytes| {
+                    if let Some(goodbye) = &mut goodbye {
+                        goodbye.pass(bytes, connection.is_draining());
+                    }
+                },
                 |cx, bytes| futures_io::AsyncWrite::poll_write(Pin::new(transport), cx, bytes),
             );
-            // The service is done with it: what the client still says is for nobody.
-            match (ready!(outward), inward) {
-                (Err(error), _) => Poll::Ready(Err(error)),
-                (Ok(()), _) => futures_io::AsyncWrite::poll_close(Pin::new(transport), cx),
+            let is_said = goodbye.as_ref().is_some_and(Goodbye::is_said);
+            if !(is_said && outward.is_through() && inward.is_ready()) {
+                // Once the service is done with it, what the client still says is for nobody.
+                ready!(carried)?;
             }
+            futures_io::AsyncWrite::poll_close(Pin::new(transport), cx)
         }))
     }
 }
@@ -267,19 +279,31 @@ impl Direction {
         }
     }
 
-    /// Ready at the end.
+    /// True if nothing is on its way.
+    fn is_through(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
+    /// Ready at the end. `pass` may change what goes on, also when nothing has come.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
         mut read: impl FnMut(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>,
+        mut pass: impl FnMut(&mut Vec<u8>),
         mut write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
         loop {
-            while self.start < self.bytes.len() {
+            while !self.is_through() {
                 self.start += ready!(write(cx, &self.bytes[self.start..]))?;
             }
             if self.ended {
                 return Poll::Ready(Ok(()));
+            }
+            self.start = 0;
+            self.bytes.clear();
+            pass(&mut self.bytes);
+            if !self.bytes.is_empty() {
+                continue;
             }
             self.bytes.resize(16 * 1024, 0);
             self.start = self.bytes.len();
@@ -287,6 +311,7 @@ impl Direction {
             self.bytes.truncate(len);
             self.start = 0;
             self.ended = len == 0;
+            pass(&mut self.bytes);
         }
     }
 }

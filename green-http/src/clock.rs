@@ -36,7 +36,7 @@ pub(crate) struct Deadlines {
     pub(crate) request: Cell<Option<Instant>>,
     pub(crate) rest: Cell<Rest>,
     waker: RefCell<Option<Waker>>,
-    /// Who has the connection.
+    /// The greenthread that has the connection.
     greenthread: Option<AnyGreenThread>,
 }
 

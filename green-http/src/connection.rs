@@ -215,7 +215,7 @@ fn serve_tower<T: Transport>(
     bridge.end_of_http();
     connection.set_idle(false);
     match wire.notes.refused.get() {
-        None => bridge.carry(),
+        None => bridge.carry(connection),
         Some(_) => Ok(()),
     }
 }

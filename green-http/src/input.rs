@@ -75,7 +75,16 @@ impl Input {
     }
 
     /// Asks the guard how much of what has come may go on, if nothing may as yet.
+    #[inline]
     pub(crate) fn check(&mut self, rules: &Rules) -> Result<(), Refusal> {
+        match self.passed == 0 && self.start < self.bytes.len() {
+            true => self.check_more(rules),
+            false => Ok(()),
+        }
+    }
+
+    #[inline(never)]
+    fn check_more(&mut self, rules: &Rules) -> Result<(), Refusal> {
         while self.passed == 0 && self.start < self.bytes.len() && !self.opaque {
             let passed = self.guard.check(&self.bytes[self.start..], &rules.limits)?;
             self.start += passed.skip;

@@ -70,6 +70,8 @@ mod bridge;
 mod clock;
 mod connection;
 mod exchange;
+#[cfg(feature = "tower")]
+mod goodbye;
 mod guard;
 mod holder;
 #[cfg(feature = "http2")]

@@ -115,12 +115,18 @@ impl Future for Call {
     type Output = io::Result<HyperAnswer>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<HyperAnswer>> {
-        let answer = match &mut self.0 {
-            State::New(new) => new.take().map(|new| {
-                let (asked, request, exchange) = *new;
-                asked.answer_here(request, exchange)
-            }),
-            State::Answered(answer) => answer.take(),
+        // Each arm gives its answer itself: what would gather them would move it once more.
+        match &mut self.0 {
+            State::New(new) => {
+                if let Some((asked, request, exchange)) = new.take().map(|new| *new) {
+                    return Poll::Ready(Ok(asked.answer_here(request, exchange)));
+                }
+            }
+            State::Answered(answer) => {
+                if let Some(answer) = answer.take() {
+                    return Poll::Ready(Ok(answer));
+                }
+            }
             #[cfg(feature = "tower")]
             State::Foreign(asked, answering, exchange) => {
                 return asked.poll_foreign(cx, answering, exchange);
@@ -131,8 +137,8 @@ impl Future for Call {
                     io::Error::new(ErrorKind::Interrupted, "the handler was killed")
                 }));
             }
-        };
-        Poll::Ready(answer.ok_or_else(|| io::Error::other("the answer was given before")))
+        }
+        Poll::Ready(Err(io::Error::other("the answer was given before")))
     }
 }
 

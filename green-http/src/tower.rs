@@ -19,7 +19,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use green::resume_if_control;
-use http::{Request, Version};
+use http::header::UPGRADE;
+use http::{Request, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::runtime::{EnterGuard, Handle, Runtime};
@@ -120,6 +121,12 @@ impl Asked {
         };
         for hook in &config.before {
             hook(&mut response);
+        }
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let protocol = response.headers().get(UPGRADE);
+            let is_one =
+                protocol.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"));
+            self.facts.notes.web_socket.set(is_one);
         }
         self.add_fields(&mut response, Version::HTTP_11);
         exchange.answered(response.status());

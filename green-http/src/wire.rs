@@ -71,6 +71,9 @@ pub(crate) struct Notes {
     looked: Cell<bool>,
     /// How much was read of a body that nobody reads.
     pub(crate) drained: Cell<usize>,
+    /// The connection has become a WebSocket of somebody else's.
+    #[cfg(feature = "tower")]
+    pub(crate) web_socket: Cell<bool>,
     /// The client was answered what it was refused with.
     pub(crate) told: Cell<bool>,
 }

@@ -3,14 +3,17 @@
 mod common;
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Json, Path, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use common::{SHORT, body, bounded, field, go_deep, has_rested, read_until, run, status, until};
+use common::{
+    LONG, SHORT, body, bounded, field, go_deep, has_rested, read_until, run, status, until,
+};
+use green::net::TcpStream;
 use green_http::{Peer, Server};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
@@ -129,6 +132,103 @@ fn a_handler_may_block_as_a_greenthread() {
         let took = start.elapsed();
         assert!(took >= SHORT && took < 15 * SHORT, "{took:?}");
         server.end();
+    });
+}
+
+/// The first byte and the payload of a frame of a server.
+fn read_frame(stream: &mut impl Read) -> (u8, Vec<u8>) {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    let length = match head[1] {
+        127 => {
+            let mut length = [0; 8];
+            stream.read_exact(&mut length).unwrap();
+            u64::from_be_bytes(length) as usize
+        }
+        short => usize::from(short),
+    };
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).unwrap();
+    (head[0], payload)
+}
+
+/// Reads a Close of a server that goes away, answers it, and reads to the end.
+fn is_told_of_a_drain(mut socket: TcpStream) {
+    let (first, payload) = read_frame(&mut socket);
+    assert_eq!(first, 0x88);
+    assert_eq!(payload, b"\x03\xe9the server goes away");
+    socket
+        .write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9])
+        .unwrap();
+    let mut rest = Vec::new();
+    socket.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, [0; 0]);
+}
+
+/// More than the buffers of a connection hold.
+const LARGE: usize = 16 << 20;
+
+/// What a service sends that never listens: a large message, then many small ones.
+async fn talker(upgrade: WebSocketUpgrade) -> impl IntoResponse {
+    upgrade.on_upgrade(|mut socket| async move {
+        let large = Message::Binary(vec![b'x'; LARGE].into());
+        let mut sent = socket.send(large).await;
+        while sent.is_ok() {
+            // This is a thread of tokio's, which the sockets share.
+            std::thread::sleep(Duration::from_millis(1));
+            sent = socket.send(Message::Text("more".into())).await;
+        }
+    })
+}
+
+#[test]
+fn a_drain_says_goodbye_to_web_sockets() {
+    bounded(|| {
+        let server = run(Server::tower(router().route("/talker", get(talker))));
+        let open = |request: &str| {
+            let mut socket = server.say(request);
+            assert_eq!(status(&read_until(&mut socket, "\r\n\r\n")), 101);
+            socket
+        };
+        let silent: Vec<_> = (0..5).map(|_| open(UPGRADE)).collect();
+        let mut busy = open(UPGRADE);
+        busy.write_all(&text_frame("here")).unwrap();
+        assert_eq!(read_frame(&mut busy), (0x81, b"here".to_vec()));
+        // One that has said goodbye itself says it once.
+        let mut over = open(UPGRADE);
+        over.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+        assert_eq!(read_frame(&mut over), (0x88, vec![]));
+        // Half a frame is out when the drain begins, and more is to come.
+        let mut talking = open(&UPGRADE.replace("/socket", "/talker"));
+        let mut begun = [0; 1];
+        talking.read_exact(&mut begun).unwrap();
+        // The service has ended that one.
+        server.until(7, 0);
+
+        let life = server.life.clone();
+        let draining = green::spawn(move || life.drain(LONG).killed);
+        until(|| server.life.is_draining());
+        let mut frame = read_frame(&mut (&begun[..]).chain(&mut talking));
+        assert_eq!((frame.0, frame.1.len()), (0x82, LARGE));
+        frame = read_frame(&mut talking);
+        assert!(
+            frame.0 == 0x88 && frame.1.starts_with(&[0x03, 0xe9]),
+            "{frame:?}"
+        );
+        // It never listens: that the client leaves ends it.
+        drop(talking);
+        let sockets = silent.into_iter().chain([busy]);
+        let told: Vec<_> = sockets
+            .map(|socket| green::spawn(|| is_told_of_a_drain(socket)))
+            .collect();
+        for one in told {
+            one.join().unwrap();
+        }
+        let mut rest = Vec::new();
+        over.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, [0; 0]);
+        assert_eq!(draining.join().unwrap(), 0);
+        assert_eq!(server.join(), 0);
     });
 }
 

@@ -307,12 +307,12 @@ pub fn park(
 /// let word = std::sync::atomic::AtomicU32::new(0);
 /// let address = std::ptr::from_ref(&word).addr();
 /// let gt = green::spawn(move || {
-///     let soon = layer::deadline(std::time::Duration::from_millis(2));
-///     layer::park_at("a word", address, soon, |_unpark| true)
+///     let late = layer::deadline(std::time::Duration::from_secs(60));
+///     layer::park_at("a word", address, late, |_unpark| true)
 /// });
 /// green::yield_now();
 /// assert!(green::debug::format_greenthreads(false).contains(&format!("a word at {address:#x}")));
-/// # gt.join().unwrap();
+/// # gt.kill();
 /// ```
 pub fn park_at(
     what: &'static str,

@@ -58,13 +58,13 @@ int greenlet_switch(greenlet_t *to, void *value, void **result);
 //
 // The result is as for greenlet_switch.
 //
-// As for greenlet_switch.
+// The arguments are as for greenlet_switch.
 int greenlet_throw(greenlet_t *to, void *thrown, void **result);
 
 // As greenlet_throw, but what comes to `to` is GREENLET_EXIT. If `to` is dead or has not started, GREENLET_ENDED is
 // returned.
 //
-// As for greenlet_switch.
+// The arguments are as for greenlet_switch.
 int greenlet_exit(greenlet_t *to, void **result);
 
 // The running greenlet: the main one of the thread, unless the caller runs inside another. Drop the handle.

@@ -99,7 +99,7 @@ pub unsafe extern "C" fn greenlet_switch(
 /// The result is as for greenlet_switch.
 ///
 /// # Safety
-/// As for greenlet_switch.
+/// The arguments are as for greenlet_switch.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn greenlet_throw(
     to: *mut CGreenlet,
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn greenlet_throw(
 /// returned.
 ///
 /// # Safety
-/// As for greenlet_switch.
+/// The arguments are as for greenlet_switch.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn greenlet_exit(to: *mut CGreenlet, result: *mut *mut c_void) -> c_int {
     // SAFETY: promised by the caller.

@@ -233,8 +233,12 @@ impl AnyGreenlet {
     /// ```
     /// use greenlet::{AnyGreenlet, Greenlet, main_greenlet};
     ///
-    /// let g = AnyGreenlet::from(Greenlet::new(|()| {
+    /// #[inline(never)]
+    /// fn touch() {
     ///     std::hint::black_box([1u8; 64 * 1024]);
+    /// }
+    /// let g = AnyGreenlet::from(Greenlet::new(|()| {
+    ///     touch();
     ///     main_greenlet().switch::<(), ()>(()).unwrap();
     ///     "it goes on"
     /// }));

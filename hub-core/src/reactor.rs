@@ -81,34 +81,10 @@ use crate::{Clock, Direction, Event, Hub, Interest, Timers, Token, Trigger};
 /// assert_eq!(reactor.cancel_timer(timer), Some("a timer"));
 /// assert_eq!(reactor.unpark(token, Direction::Read, |waiter| *waiter == "second"), Some("second"));
 /// assert_eq!(reactor.take_if(|waiter| *waiter == "first"), ["first"]);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-///
-/// Inside of another event loop, by a clock that a test moves, and in the child of a fork:
-///
-/// ```
-/// use hub_core::{Clock, Direction, Reactor, VirtualClock};
-/// use std::{os::unix::net::UnixStream, rc::Rc, time::Duration};
-///
-/// let mut reactor = Reactor::new(Box::new(hub_epoll::Epoll::new()?));
-/// let clock = VirtualClock::new();
-/// reactor.set_clock(Clock::Virtual(clock.clone()));
-/// reactor.add_timer(reactor.now() + Duration::from_secs(5), "a timer");
-/// assert_eq!(reactor.next_deadline(), Some(clock.now() + Duration::from_secs(5)));
-/// assert!(reactor.as_fd().is_some()); // The other loop waits for it, until that deadline.
-///
-/// let token = reactor.add(Rc::new(UnixStream::pair()?.0))?;
-/// assert!(!reactor.take_woken(token, Direction::Read)); // Nobody has waited.
-/// reactor.waker()?.wake();
-/// let mut woken = Vec::new();
-/// reactor.turn(Some(Duration::ZERO), &mut woken)?;
-/// assert!(woken.is_empty()); // It has ended a wait, and is nobody's.
+/// assert!(!reactor.take_woken(token, Direction::Read), "nobody was woken");
 /// assert!(reactor.remove(token).is_some_and(|removed| removed.waiters.is_empty()));
-///
-/// let kept_by_the_parent = reactor.add(Rc::new(UnixStream::pair()?.0))?;
-/// reactor.abandon(kept_by_the_parent);
-/// let fresh = reactor.renew_hub()?;
-/// reactor.restart(fresh)?.abandon();
+/// assert!(reactor.abandon(token).is_none(), "it is gone, this and `renew_hub` are for forks");
+/// assert_eq!(reactor.renew_hub()?.name(), "select");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Reactor<W> {
@@ -342,11 +318,11 @@ impl<W> Reactor<W> {
         Ok(())
     }
 
-    /// As [`park`](Reactor::park), for the usual case: nobody else waits, the direction is not ready, its last reports
-    /// were not in vain, and the hub need not be told. False if it is none: `park` sees to those, and `waiter` was not
-    /// called.
+    /// Parks a waiter as [`park`](Reactor::park) does, but in the usual case only: nobody else waits, the direction is
+    /// not ready, its last reports were not in vain, and the hub need not be told. In every other case it returns false
+    /// without a call of `waiter`, and the caller calls `park`.
     ///
-    /// It is short enough to be a part of its caller, so that the stack of one that waits is not touched further down.
+    /// It is short enough to be inlined into its caller, so that a wait touches no stack further down.
     ///
     /// ```
     /// use hub_core::{Direction, NotReady, Reactor};

@@ -87,20 +87,18 @@ impl Said {
     }
 }
 
-/// A block whose methods count.
+/// An `impl` or a trait.
 struct Block {
     indent: usize,
-    of: String,
+    /// Whose methods it has; none of those that count if it is of a trait for a type.
+    of: Option<String>,
     is_trait: bool,
     example: String,
 }
 
 /// Reads one file.
 pub(crate) fn declared(path: &str, text: &str) -> Declared {
-    let end = text
-        .find("#[cfg(test)]\nmod ")
-        .filter(|at| text[*at..].lines().nth(1).is_some_and(|l| l.ends_with('{')));
-    let lines: Vec<&str> = text[..end.unwrap_or(text.len())].lines().collect();
+    let lines: Vec<&str> = text[..tests(text)].lines().collect();
     let mut reader = Reader {
         found: Declared {
             path: path.to_owned(),
@@ -108,7 +106,7 @@ pub(crate) fn declared(path: &str, text: &str) -> Declared {
         },
         said: Said::default(),
         module: Said::default(),
-        block: None,
+        blocks: Vec::new(),
         within: None,
         in_attribute: false,
     };
@@ -124,7 +122,8 @@ struct Reader {
     found: Declared,
     said: Said,
     module: Said,
-    block: Option<Block>,
+    /// The innermost is the last.
+    blocks: Vec<Block>,
     /// The macro that this is in, and its indentation.
     within: Option<(String, usize)>,
     in_attribute: bool,
@@ -143,7 +142,7 @@ impl Reader {
         } else if let Some(line) = code.strip_prefix("///") {
             self.said.documentation(line);
         } else if code == "}" {
-            self.block.take_if(|block| block.indent == indent);
+            self.blocks.pop_if(|block| block.indent == indent);
             self.within.take_if(|within| within.1 == indent);
         } else if !code.starts_with("//") && !code.starts_with("$(#[") {
             let said = std::mem::take(&mut self.said);
@@ -153,76 +152,95 @@ impl Reader {
 
     fn item(&mut self, lines: &[&str], at: usize, indent: usize, said: Said) {
         let code = lines[at].trim();
-        let within = self.within.as_ref().map(|within| within.0.clone());
         if let Some(name) = code.strip_prefix("macro_rules! ") {
             let name = name.trim_end_matches('{').trim().to_owned();
             let matcher = until(&lines[at + 1..], |line| line.ends_with("=> {"));
-            self.found.macros.push(Macro {
-                name: name.clone(),
-                matcher,
-            });
-            self.within = Some((name, indent));
+            self.within = Some((name.clone(), indent));
+            self.found.macros.push(Macro { name, matcher });
         } else if code.starts_with("impl") && !code.ends_with('}') {
             let header = until(&lines[at..], |line| line.ends_with('{'));
-            self.block = of_impl(&header)
-                .filter(|_| !said.is_hidden)
-                .map(|of| Block {
-                    indent,
-                    of,
-                    is_trait: false,
-                    example: said.example,
-                });
+            self.blocks.push(Block {
+                indent,
+                of: of_impl(&header).filter(|_| !said.is_hidden),
+                is_trait: false,
+                example: said.example,
+            });
         } else if let Some((kind, name)) = type_of(code) {
-            if said.is_hidden {
-                return;
-            }
-            let opens = until(&lines[at..], |line| line.ends_with(['{', ';', '}']))
-                .trim_end()
-                .ends_with('{');
-            if kind == "trait" && opens {
-                self.block = Some(Block {
+            let opens = until(&lines[at..], |line| line.ends_with(['{', ';', '}']));
+            if kind == "trait" && opens.ends_with("{ ") {
+                self.blocks.push(Block {
                     indent,
-                    of: name.clone(),
+                    of: Some(name.clone()).filter(|_| !said.is_hidden),
                     is_trait: true,
                     example: String::new(),
                 });
             }
-            self.found.types.push(Type {
-                name,
-                is_trait: kind == "trait",
-                example: said.example,
-            });
-        } else if let Some(block) = &self.block
-            && let Some(name) = method_of(code, block.is_trait)
-        {
-            if !said.is_hidden && indent == block.indent + 4 {
-                self.found.methods.push(Method {
-                    line: at + 1,
+            if !said.is_hidden {
+                let (is_trait, example) = (kind == "trait", said.example);
+                self.found.types.push(Type {
                     name,
-                    of: block.of.clone(),
-                    within,
-                    has_example: said.has_example,
-                    example: block.example.clone(),
+                    is_trait,
+                    example,
                 });
             }
-        } else if let Some(name) = called(code) {
-            let arguments = until(&lines[at..], |line| {
-                !line.trim().starts_with("//") && (line.trim() == "}" || line.ends_with(");"))
-            });
-            let arguments = arguments
-                .split_once('!')
-                .map_or("", |(_, rest)| rest)
-                .trim();
-            let arguments = arguments
-                .trim_start_matches(['(', '{'])
-                .trim_end_matches([';', ')', '}']);
+        } else if !self.method(at, code, indent, &said)
+            && let Some(name) = called(code)
+        {
+            let arguments = arguments(&lines[at..]);
+            let within = self.within.as_ref().map(|within| within.0.clone());
             self.found.calls.push(Call {
                 name,
-                arguments: arguments.to_owned(),
+                arguments,
                 within,
             });
         }
     }
+
+    /// Takes note of a method. False if the line declares none.
+    fn method(&mut self, at: usize, code: &str, indent: usize, said: &Said) -> bool {
+        let Some(block) = self.blocks.last() else {
+            return false;
+        };
+        let Some(name) = method_of(code, block.is_trait) else {
+            return false;
+        };
+        let of = block
+            .of
+            .clone()
+            .filter(|_| !said.is_hidden && indent == block.indent + 4);
+        self.found.methods.extend(of.map(|of| Method {
+            line: at + 1,
+            name,
+            of,
+            within: self.within.as_ref().map(|within| within.0.clone()),
+            has_example: said.has_example,
+            example: block.example.clone(),
+        }));
+        true
+    }
+}
+
+/// Where the module of tests begins, or else the end.
+fn tests(text: &str) -> usize {
+    let begins = text.match_indices("#[cfg(test)]\nmod ").find(|(at, _)| {
+        let line = text[*at..].lines().nth(1);
+        line.is_some_and(|line| line.ends_with('{'))
+    });
+    begins.map_or(text.len(), |(at, _)| at)
+}
+
+/// What stands between the braces or parentheses of a call of a macro, but for documentation and attributes.
+fn arguments(lines: &[&str]) -> String {
+    let is_comment = |line: &&&str| line.trim().starts_with("//") || line.trim().starts_with("#[");
+    let code: Vec<_> = lines
+        .iter()
+        .filter(|line| !is_comment(line))
+        .copied()
+        .collect();
+    let text = until(&code, |line| line.trim() == "}" || line.ends_with(");"));
+    let text = text.split_once('!').map_or("", |(_, rest)| rest).trim();
+    let text = text.trim_start_matches(['(', '{']);
+    text.trim_end_matches([';', ')', '}']).to_owned()
 }
 
 /// The names in the `pub use`s, and `name::*`.

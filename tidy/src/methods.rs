@@ -117,8 +117,8 @@ fn argument<'a>(matcher: &str, arguments: &'a str, variable: &str) -> Option<&'a
         let (_, rest) = arguments.split_once("pub struct ")?;
         return rest.split(|c: char| !c.is_alphanumeric()).next();
     }
-    let is_it = |part: &&str| part.split(':').next() == Some(variable);
-    let at = matcher.split('$').skip(1).position(|part| is_it(&part))?;
+    let (before, _) = matcher.split_once(&format!("${variable}:"))?;
+    let at = before.matches(',').count();
     let argument = arguments.split(',').nth(at)?.trim();
     Some(argument.split('<').next().unwrap_or(argument))
 }
@@ -267,6 +267,8 @@ mod tests {
             findings(&[("a/src/x.rs", rule), ("a/src/y.rs", outer)]).len(),
             1
         );
+        let nested = "pub struct A;\nimpl A {\n    fn a() {\n        struct B;\n        impl Drop for B {\n            fn drop(&mut self) {}\n        }\n    }\n    pub fn b(&self) {}\n}\n";
+        assert_eq!(findings(&[("a/src/x.rs", nested)]).len(), 1);
         let declaring = "macro_rules! queue {\n    ($(#[$doc:meta])* pub struct $name:ident<T>;) => {\n        impl<T> $name<T> {\n            pub fn b(&self) {}\n        }\n    };\n}\nqueue! {\n    /// Says `a(b);`\n    pub struct A<T>;\n}\n";
         assert_eq!(findings(&[("a/src/x.rs", declaring)]).len(), 1);
     }

@@ -194,7 +194,7 @@ fn with_stacks(lines: &[About<impl fmt::Display>], stacks: bool) -> String {
 }
 
 impl Alarm {
-    /// Whom it wakes, starts or interrupts, if that is known to be a greenthread.
+    /// The greenthread that it wakes, starts or interrupts, if it is known to be one.
     fn task(&self) -> Option<&Rc<Task>> {
         match self {
             Alarm::Park(waiter) => Some(waiter.task()),

@@ -169,8 +169,12 @@ impl AnyGreenThread {
     /// ```
     /// use std::time::Duration;
     ///
+    /// #[inline(never)]
+    /// fn touch() {
+    ///     std::hint::black_box([1u8; 64 * 1024]);
+    /// }
     /// let waits = green::spawn(|| {
-    ///     std::hint::black_box([1u8; 64 * 1024]); // from here on it would keep 64 KiB
+    ///     touch(); // from here on it would keep 64 KiB
     ///     green::sleep(Duration::from_millis(5));
     /// });
     /// green::yield_now();

@@ -10,7 +10,7 @@ use super::any::after;
 use super::{AnyGreenThread, Exit};
 use crate::runtime::{Hears, OnEnd, Place, Reason, Runtime, Task, WaitList};
 
-/// Somebody who waits for several greenthreads.
+/// A wait for several greenthreads.
 struct Group {
     /// Those that have ended and were not given out yet, in the order of their ends.
     ended: RefCell<VecDeque<AnyGreenThread>>,

@@ -38,7 +38,7 @@ impl Runtime {
         }
     }
 
-    /// Who waits for what.
+    /// A report that begins with `what` and says what each greenthread waits for.
     fn report_of(&self, what: &str) -> String {
         let stacks = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
         let mut report = String::from(what);

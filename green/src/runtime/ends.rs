@@ -10,7 +10,7 @@ use super::{Exit, Place, Task, WaitList, Waiter, contain};
 pub(crate) enum OnEnd {
     /// A park ends.
     Wake(Waiter),
-    /// Somebody is told who waits for several.
+    /// A wait for several greenthreads is told.
     Tell(Rc<dyn Hears>),
     /// Code of the user is called, in the greenthread that ends.
     Call(Box<dyn FnOnce()>),

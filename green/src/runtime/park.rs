@@ -19,7 +19,7 @@ pub(super) enum WokenBy {
 #[must_use]
 #[derive(Debug)]
 pub(crate) enum Wake {
-    /// Somebody woke this park.
+    /// What was waited for has come.
     Event,
     /// The deadline given to the park passed.
     Expired,

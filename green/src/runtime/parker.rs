@@ -11,7 +11,7 @@ use super::{Reason, Runtime, Wake};
 
 /// The greenthread polls: a wake-up is noted for when it is done.
 const POLLING: u64 = 0;
-/// Somebody has woken it since it began to poll.
+/// It was woken since it began to poll.
 const WOKEN: u64 = 1;
 /// Added to the ticket of a park, it says that the greenthread waits there.
 const PARKED: u64 = 1 << 32;

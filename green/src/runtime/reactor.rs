@@ -21,7 +21,8 @@ impl Runtime {
     /// Runs `f` on the reactor, made on first use with the hub that was chosen.
     ///
     /// `f` must neither switch nor run code of the user.
-    #[inline]
+    // In any case: the frames of all who wait would reach further down.
+    #[inline(always)]
     pub(crate) fn reactor<R>(&self, f: impl FnOnce(&mut Reactor<Alarm>) -> R) -> R {
         if self.is_forked() {
             self.refuse_fork();

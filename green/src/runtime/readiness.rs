@@ -99,6 +99,19 @@ pub(crate) fn registered(
     direction: Direction,
     deadline: Option<Instant>,
 ) -> Waited {
+    registered_here(runtime, token, number, direction, deadline)
+}
+
+/// As `registered`, as a part of its caller: one frame less on the stack during the switch. It is for the few calls that
+/// wait most.
+#[inline(always)]
+pub(crate) fn registered_here(
+    runtime: &Runtime,
+    token: Token,
+    number: RawFd,
+    direction: Direction,
+    deadline: Option<Instant>,
+) -> Waited {
     if let Err(error) = enrol(runtime, token, number, direction) {
         return Waited::Refused(error);
     }

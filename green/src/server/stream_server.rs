@@ -30,8 +30,10 @@ use crate::{AnyGreenThread, GreenPool};
 /// let mut text = String::new();
 /// green::connect(server.listener().local_addr()?)?.read_to_string(&mut text)?;
 /// assert_eq!(text, "hello");
+/// println!("{} of {}", server.connections(), server.lifecycle().counters().accepted);
 /// let killed = server.stop(Duration::from_secs(1));
 /// assert_eq!(killed, 0);
+/// server.close(); // As it is stopped, this does nothing.
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///

@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::common::again::{again, is_again};
-use crate::common::{bounded, settle, until};
+use crate::common::{bounded, settle, spawn_settled, until};
 use green::debug;
 use green::net::TcpListener;
 
@@ -243,7 +243,7 @@ fn several_readers_if_allowed() {
     let listener = std::rc::Rc::new(TcpListener::bind("127.0.0.1:0").unwrap());
     let accept = |listener: &std::rc::Rc<TcpListener>| {
         let listener = std::rc::Rc::clone(listener);
-        green::spawn(move || listener.accept().map(|_| ()))
+        spawn_settled(move || listener.accept().map(|_| ()))
     };
     let first = accept(&listener);
     let second = accept(&listener);

@@ -8,7 +8,7 @@ use crate::common::primitive::{
     Log, MS, assert_idle, bounded, settle, spawn_settled, while_two_unwind, while_unwinding,
 };
 use green::lock::{Condition, Lock, Mutex, RLock, RwLock};
-use green::{Barrier, Timeout, Unwinding, WaitGroup};
+use green::{Barrier, Flag, Timeout, Unwinding, WaitGroup};
 
 /// A greenthread that runs `f` on something shared, and goes as far as it gets.
 fn with<S: 'static, R: 'static>(
@@ -179,35 +179,40 @@ fn readers_share_and_writers_do_not() {
     });
 }
 
-/// Readers and writers by letter, each of which notes its turn and keeps it until the next `settle`.
-fn queue_up(lock: &Rc<RwLock<()>>, log: &Log<char>, who: &str) -> Vec<green::GreenThread<()>> {
+/// Readers and writers by letter, each of which notes its turn and keeps it until the flag is set.
+fn queue_up(
+    lock: &Rc<RwLock<()>>,
+    log: &Log<char>,
+    who: &str,
+) -> (Vec<green::GreenThread<()>>, Rc<Flag>) {
+    let go_on = Rc::new(Flag::new());
     let turns = who
         .chars()
         .map(|name| {
-            let log = log.clone();
+            let (log, go_on) = (log.clone(), Rc::clone(&go_on));
             with(lock, move |lock| {
                 let read = name.is_lowercase().then(|| lock.read().unwrap());
                 let write = name.is_uppercase().then(|| lock.write().unwrap());
                 log.add(name);
-                green::sleep(2 * MS);
+                go_on.wait();
                 drop((read, write));
             })
         })
         .collect();
-    settle();
-    turns
+    (turns, go_on)
 }
 
 #[test]
 fn readers_and_writers_go_in_the_order_in_which_they_came() {
     bounded(|| {
         let (lock, log) = (Rc::new(RwLock::new(())), Log::new());
-        let turns = queue_up(&lock, &log, "abCdeFG");
+        let (turns, go_on) = queue_up(&lock, &log, "abCdeFG");
         assert_eq!(log.take(), ['a', 'b']);
         assert!(
             lock.try_read().is_none(),
             "a reader overtakes a waiting writer"
         );
+        go_on.set();
         turns.into_iter().for_each(|turn| turn.join().unwrap());
         assert_eq!(log.take(), ['C', 'd', 'e', 'F', 'G']);
     });
@@ -218,22 +223,26 @@ fn a_writer_that_gives_up_is_no_longer_in_the_way() {
     bounded(|| {
         let (lock, log) = (Rc::new(RwLock::new(())), Log::new());
         let reader = lock.read().unwrap();
-        let writer = with(&lock, |lock| lock.write_timeout(5 * MS).is_some());
+        let writer = with(&lock, |lock| lock.write_timeout(100 * MS).is_some());
         settle();
-        queue_up(&lock, &log, "a");
-        assert!(log.take().is_empty());
+        let (_, first) = queue_up(&lock, &log, "a");
+        let mut turns = log.take();
+        assert!(turns.is_empty() || writer.is_dead());
         assert!(!writer.join().unwrap());
         settle();
-        assert_eq!(log.take(), ['a']);
+        turns.extend(log.take());
+        assert_eq!(turns, ['a']);
         // And one that is killed.
         let writer = with(&lock, |lock| drop(lock.write()));
         settle();
-        queue_up(&lock, &log, "b");
+        let (_, second) = queue_up(&lock, &log, "b");
         assert!(log.take().is_empty());
         writer.kill();
         settle();
         assert_eq!(log.take(), ['b']);
-        green::sleep(5 * MS);
+        first.set();
+        second.set();
+        settle();
         drop(reader);
         assert!(lock.try_write().is_some());
     });
@@ -244,7 +253,8 @@ fn a_turn_given_to_the_killed_goes_on() {
     bounded(|| {
         let (lock, log) = (Rc::new(RwLock::new(())), Log::new());
         let held = lock.write().unwrap();
-        let turns = queue_up(&lock, &log, "ABc");
+        let (turns, go_on) = queue_up(&lock, &log, "ABc");
+        go_on.set();
         drop(held);
         turns[0].kill();
         turns[1].kill();

@@ -8,6 +8,25 @@ use crate::parking::{Cause, Turn, Wakeup};
 use crate::waker::{WakeFd, Waker};
 use crate::{Clock, Direction, Interest, TimerKey, Token};
 
+/// Time, turns, and what ends their waits:
+///
+/// ```
+/// use hub_core::{Clock, Reactor, VirtualClock};
+/// use std::time::Duration;
+///
+/// let mut reactor = Reactor::new(Box::new(hub_epoll::Epoll::new()?));
+/// let clock = VirtualClock::new();
+/// reactor.set_clock(Clock::Virtual(clock.clone()));
+/// reactor.add_timer(reactor.now() + Duration::from_secs(5), "a timer");
+/// assert_eq!(reactor.next_deadline(), Some(clock.now() + Duration::from_secs(5)));
+/// assert!(reactor.as_fd().is_some()); // Another loop waits for it, until that deadline.
+///
+/// reactor.waker()?.wake(); // In earnest from another thread.
+/// let mut woken = Vec::new();
+/// reactor.turn(Some(Duration::ZERO), &mut woken)?;
+/// assert!(woken.is_empty(), "it ends a wait, and is nobody's");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 impl<W> Reactor<W> {
     /// The time on the reactor's clock.
     #[inline]

@@ -22,6 +22,14 @@ use crate::runtime::Runtime;
 ///     writeln!(log, "{line}")?;
 /// }
 /// assert_eq!(green::fs::read_to_string(&path)?, "first\nsecond\n");
+///
+/// use std::os::unix::fs::PermissionsExt;
+/// let secret = dir.join("secret");
+/// let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret)?;
+/// assert_eq!(made.metadata()?.permissions().mode() & 0o777, 0o600);
+/// let emptied = OpenOptions::new().read(true).write(true).truncate(true).open(&secret)?;
+/// assert_eq!(emptied.metadata()?.len(), 0);
+/// assert!(OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(&secret).is_err());
 /// # green::fs::remove_dir_all(&dir)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```

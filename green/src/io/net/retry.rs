@@ -15,7 +15,9 @@ use hub_core::{Direction, NotReady};
 use super::io::Io;
 use crate::runtime::Runtime;
 use crate::runtime::backoff::Backoff;
-use crate::runtime::readiness::{self, Waited, leave_waker, reason, registered, timed_out};
+use crate::runtime::readiness::{
+    self, Waited, leave_waker, reason, registered, registered_here, timed_out,
+};
 
 /// A transfer of this size or more may have been cut off by the system's own limit, which lies above it.
 const ALWAYS_WHOLE: usize = 1 << 30;
@@ -33,7 +35,7 @@ impl<T: AsFd + 'static> Io<T> {
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         let deadline = |runtime: &Runtime| runtime.deadline(self.timeout(direction));
-        self.run(direction, deadline, || op(&*self.source()?))
+        self.run::<false, _>(direction, deadline, || op(&*self.source()?))
     }
 
     /// As `retry`, with a deadline of the call's own.
@@ -44,7 +46,7 @@ impl<T: AsFd + 'static> Io<T> {
         deadline: Option<Instant>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.run(direction, |_| deadline, || op(&*self.source()?))
+        self.run::<false, _>(direction, |_| deadline, || op(&*self.source()?))
     }
 
     /// Calls `op` once, and never waits. `WouldBlock` is the caller's to deal with.
@@ -70,12 +72,13 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     /// Waits until `direction` is ready, as far as the reactor knows.
+    #[inline(never)]
     pub(crate) fn wait_ready(&self, direction: Direction) -> io::Result<()> {
         Runtime::with(|runtime| {
             runtime.spend();
             if !self.is_ready(runtime, direction) {
                 let deadline = runtime.deadline(self.timeout(direction));
-                self.wait(runtime, direction, deadline)?;
+                self.wait::<true>(runtime, direction, deadline)?;
             }
             self.with_source(|_| Ok(()))
         })
@@ -89,7 +92,7 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     /// `why` is what `WouldBlock` says of the direction.
-    #[inline]
+    #[inline(always)]
     fn once<R>(
         &self,
         direction: Direction,
@@ -110,7 +113,7 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     #[inline]
-    fn run<R>(
+    fn run<const HERE: bool, R>(
         &self,
         direction: Direction,
         deadline: impl Fn(&Runtime) -> Option<Instant>,
@@ -136,7 +139,7 @@ impl<T: AsFd + 'static> Io<T> {
                     NotReady::InVain => self.in_vain(runtime, direction, until)?,
                     _ => until = deadline(runtime),
                 }
-                self.wait(runtime, direction, until)?;
+                self.wait::<HERE>(runtime, direction, until)?;
                 why = NotReady::InVain;
                 is_ready = true;
             }
@@ -168,16 +171,21 @@ impl<T: AsFd + 'static> Io<T> {
         })
     }
 
-    /// Waits until the reactor reports `direction`.
-    #[inline]
-    fn wait(
+    /// Waits until the reactor reports `direction`. With `HERE` the wait is a part of the caller.
+    #[inline(always)]
+    fn wait<const HERE: bool>(
         &self,
         runtime: &Runtime,
         direction: Direction,
         deadline: Option<Instant>,
     ) -> io::Result<()> {
         let token = self.token(runtime)?;
-        match registered(runtime, token, self.number(), direction, deadline) {
+        let number = self.number();
+        let waited = match HERE {
+            true => registered_here(runtime, token, number, direction, deadline),
+            false => registered(runtime, token, number, direction, deadline),
+        };
+        match waited {
             Waited::Ready => Ok(()),
             // The number is looked up again, so that it is not kept during the wait.
             ended => ended.or_raise(reason(self.number(), direction)),
@@ -257,11 +265,37 @@ impl<T: AsFd + 'static> Io<T>
 where
     for<'s> &'s T: Read + Write,
 {
-    #[inline]
-    pub(crate) fn transfer(&self, mut transfer: Transfer<'_, '_>) -> io::Result<usize> {
+    #[inline(always)]
+    pub(crate) fn transfer(&self, transfer: Transfer<'_, '_>) -> io::Result<usize> {
+        match transfer {
+            Transfer::Read(buf) => self.read(buf),
+            Transfer::Write(buf) => self.write(buf),
+            vectored => self.transfer_vectored(vectored),
+        }
+    }
+
+    #[inline(never)]
+    fn transfer_vectored(&self, mut transfer: Transfer<'_, '_>) -> io::Result<usize> {
         let direction = transfer.direction();
         let deadline = |runtime: &Runtime| runtime.deadline(self.timeout(direction));
-        self.run(direction, deadline, || self.step(&mut transfer))
+        self.run::<false, _>(direction, deadline, || self.step(&mut transfer))
+    }
+
+    /// The call that waits most: all that it leaves on the stack meanwhile is its own frame.
+    #[inline(never)]
+    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let direction = Direction::Read;
+        let deadline = |runtime: &Runtime| runtime.deadline(self.timeout(direction));
+        let step = || self.step(&mut Transfer::Read(&mut *buf));
+        self.run::<true, _>(direction, deadline, step)
+    }
+
+    #[inline(never)]
+    fn write(&self, buf: &[u8]) -> io::Result<usize> {
+        let direction = Direction::Write;
+        let deadline = |runtime: &Runtime| runtime.deadline(self.timeout(direction));
+        let step = || self.step(&mut Transfer::Write(buf));
+        self.run::<false, _>(direction, deadline, step)
     }
 
     /// Never waits.
@@ -282,11 +316,13 @@ where
         self.poll(cx, transfer.direction(), || self.step(&mut transfer))
     }
 
-    #[inline]
+    #[inline(always)]
     fn step(&self, transfer: &mut Transfer<'_, '_>) -> io::Result<usize> {
         let done = self.with_source(|stream| transfer.run(stream))?;
         if self.is_plain() && transfer.is_short(done) {
-            self.note(transfer.direction(), NotReady::ShortTransfer);
+            Runtime::with(|runtime| {
+                self.note_here(runtime, transfer.direction(), NotReady::ShortTransfer)
+            });
         }
         Runtime::with(|runtime| runtime.transferred(transfer.direction(), done));
         Ok(done)

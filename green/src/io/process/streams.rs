@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::os::{PipeReader, PipeWriter};
 
 macro_rules! stream {
-    ($(#[$doc:meta])* $name:ident, $pipe:ident, $set:ident, $get:ident) => {
+    ($(#[$doc:meta])* pub struct $name:ident($pipe:ident: $set:ident, $get:ident);) => {
         $(#[$doc])*
         pub struct $name {
             pipe: $pipe,
@@ -79,18 +79,66 @@ macro_rules! reads {
     )*};
 }
 
-stream!(
+stream! {
     /// The pipe to the standard input of a child process.
-    ChildStdin, PipeWriter, set_write_timeout, write_timeout
-);
-stream!(
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::time::Duration;
+    /// use green::process::{ChildStdin, Command, Stdio};
+    ///
+    /// let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    /// let mut stdin: ChildStdin = child.stdin.take().unwrap();
+    /// stdin.set_write_timeout(Some(Duration::from_secs(60)))?;
+    /// assert_eq!(stdin.write_timeout(), Some(Duration::from_secs(60)));
+    /// stdin.write_all(b"meow")?;
+    /// stdin.close(); // As its drop: the child finds the end.
+    /// assert!(child.wait()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub struct ChildStdin(PipeWriter: set_write_timeout, write_timeout);
+}
+stream! {
     /// The pipe from the standard output of a child process.
-    ChildStdout, PipeReader, set_read_timeout, read_timeout
-);
-stream!(
+    ///
+    /// ```
+    /// use std::io::{ErrorKind, Read};
+    /// use std::time::Duration;
+    /// use green::process::{ChildStdout, Command, Stdio};
+    ///
+    /// let mut child = Command::new("sleep").arg("60").stdout(Stdio::piped()).spawn()?;
+    /// let mut stdout: ChildStdout = child.stdout.take().unwrap();
+    /// stdout.set_read_timeout(Some(Duration::from_millis(1)))?;
+    /// assert_eq!(stdout.read_timeout(), Some(Duration::from_millis(1)));
+    /// assert_eq!(stdout.read(&mut [0]).unwrap_err().kind(), ErrorKind::TimedOut);
+    /// stdout.close();
+    /// child.kill()?;
+    /// child.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub struct ChildStdout(PipeReader: set_read_timeout, read_timeout);
+}
+stream! {
     /// The pipe from the standard error of a child process.
-    ChildStderr, PipeReader, set_read_timeout, read_timeout
-);
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use std::time::Duration;
+    /// use green::process::{ChildStderr, Command, Stdio};
+    ///
+    /// let mut child = Command::new("sh").args(["-c", "echo no >&2"]).stderr(Stdio::piped()).spawn()?;
+    /// let mut stderr: ChildStderr = child.stderr.take().unwrap();
+    /// stderr.set_read_timeout(Some(Duration::from_secs(60)))?;
+    /// assert_eq!(stderr.read_timeout(), Some(Duration::from_secs(60)));
+    /// let mut text = String::new();
+    /// stderr.read_to_string(&mut text)?;
+    /// assert_eq!(text, "no\n");
+    /// stderr.close();
+    /// child.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub struct ChildStderr(PipeReader: set_read_timeout, read_timeout);
+}
 reads!(ChildStdout, &ChildStdout, ChildStderr, &ChildStderr);
 
 macro_rules! writes {

@@ -105,7 +105,11 @@ pub struct Sample {
 
 impl Pair {
     pub fn start(server: &str, case: &Case) -> io::Result<Pair> {
-        let (name, program) = server.split_once('@').unwrap_or((server, "echo-server"));
+        let own = match server.starts_with("std") {
+            true => "std-server",
+            false => "echo-server",
+        };
+        let (name, program) = server.split_once('@').unwrap_or((server, own));
         let (kind, hub) = match name.rsplit_once('-') {
             Some((kind @ ("green" | "green-shared" | "std" | "std-shared"), hub)) => {
                 (kind, Some(hub))

@@ -86,7 +86,7 @@ pub(super) struct Green {
     lookup_timeout: Option<Duration>,
     cache: RefCell<Cache>,
     flights: Flights,
-    /// Whose turn it is to be the first server.
+    /// Which server is the first to be asked, if they take turns.
     turn: Cell<usize>,
 }
 

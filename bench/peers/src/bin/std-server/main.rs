@@ -1,15 +1,27 @@
-//! Plain std under green-patch, on the hub that GREEN_HUB names: what a server for threads is, but for `green::spawn`.
+//! `std-server KIND [ADDRESS]`: plain std under green-patch, on the hub that GREEN_HUB names: what a server for threads is,
+//! but for `green::spawn`.
+//!
+//! It is a program of its own, since every server in a program with green-patch calls libc through it.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
 
-pub fn serve(listener: TcpListener) -> io::Result<()> {
+use peers::server::{BUFFER, Kind, run};
+
+const KINDS: &[Kind] = &[("std", serve), ("std-shared", serve_without_locals)];
+
+fn main() -> ExitCode {
+    run("std-server", KINDS)
+}
+
+fn serve(listener: TcpListener) -> io::Result<()> {
     green_patch::monkey_patch().map_err(io::Error::from)?;
     serve_patched(listener)
 }
 
 /// As `serve`, with the thread-locals of the thread for all: nothing but descriptors and time is patched.
-pub fn serve_without_locals(listener: TcpListener) -> io::Result<()> {
+fn serve_without_locals(listener: TcpListener) -> io::Result<()> {
     let flags = green_patch::Flags {
         thread: false,
         ..green_patch::Flags::ALL
@@ -28,7 +40,7 @@ fn serve_patched(listener: TcpListener) -> io::Result<()> {
 
 fn echo(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut buffer = vec![0; crate::BUFFER];
+    let mut buffer = vec![0; BUFFER];
     loop {
         let received = stream.read(&mut buffer)?;
         if received == 0 {
