@@ -83,12 +83,16 @@ fn json_says_who_waits_for_what_and_for_whom() {
             let _held = held.lock();
             green::sleep(Duration::from_secs(600));
         });
+        until(|| mutex.is_locked());
         let wants = Rc::clone(&mutex);
         let waiter = Builder::new()
             .name("waiter")
             .spawn(move || drop(wants.lock()));
         let (holder, waiter) = (holder.unwrap(), waiter.unwrap());
         running.json("/json");
+        let waits =
+            || green::debug::inspect(waiter.id()).is_some_and(|one| one.waits_for.is_some());
+        until(waits);
         green::sleep(Duration::from_millis(3));
         let answer = running.json("/json");
         let one = named(&answer, "waiter");

@@ -1,4 +1,4 @@
-//! What the client of a WebSocket is told at a drain when the WebSocket is somebody else's, as axum's.
+//! The Close frame that a drain sends to the client of a WebSocket that the service itself speaks, as axum does.
 //!
 //! Its frames go by as bytes. Between two of them a Close with 1001 is put there; what the service sends after that goes
 //! nowhere, since nothing may follow a Close (RFC 6455, 5.5.1). The client answers it, and by that answer the service

@@ -318,11 +318,11 @@ impl<W> Reactor<W> {
         Ok(())
     }
 
-    /// As [`park`](Reactor::park), for the usual case: nobody else waits, the direction is not ready, its last reports
-    /// were not in vain, and the hub need not be told. False if it is none: `park` sees to those, and `waiter` was not
-    /// called.
+    /// Parks a waiter as [`park`](Reactor::park) does, but in the usual case only: nobody else waits, the direction is
+    /// not ready, its last reports were not in vain, and the hub need not be told. In every other case it returns false
+    /// without a call of `waiter`, and the caller calls `park`.
     ///
-    /// It is short enough to be a part of its caller, so that the stack of one that waits is not touched further down.
+    /// It is short enough to be inlined into its caller, so that a wait touches no stack further down.
     ///
     /// ```
     /// use hub_core::{Direction, NotReady, Reactor};

@@ -16,9 +16,10 @@ pub struct Frame {
 /// The end of a function's name and the most bytes that its frame may take.
 pub const LIMITS: &[(&str, u64)] = &[
     ("greenlet::body::entry", 832),
-    ("Io<T>::note", 96),
-    ("readiness::registered", 160),
-    ("Reactor<W>::park", 128),
+    ("Io<T>::note", 80),
+    ("Io<T>>::wait_ready", 160),
+    ("readiness::registered", 144),
+    ("Reactor<W>::park", 112),
 ];
 
 /// How many instructions after its name a function has set up its frame.

@@ -156,25 +156,25 @@ impl List {
         }
     }
 
-    /// Takes all out that are not of `thread`, and counts them no more.
+    /// Takes all out that are not of `thread`, and counts them no more. Who has been taken out before, and has not gone on
+    /// since, is still counted: one of `thread` will end that itself.
     ///
     /// # Safety
     /// Under the lock.
     unsafe fn keep(&mut self, count: &AtomicUsize, thread: usize) {
         let mut next = self.first;
-        let mut kept = 0;
+        let mut removed = 0;
         // SAFETY: under the lock; the stacks of threads that are gone are still there.
         unsafe {
             while let Some(waiting) = next.as_ref() {
                 next = (*waiting.link.get()).next;
-                if waiting.thread == thread {
-                    kept += 1;
-                } else {
+                if waiting.thread != thread {
+                    removed += 1;
                     self.remove(waiting);
                 }
             }
         }
-        count.store(kept, Ordering::SeqCst);
+        count.fetch_sub(removed, Ordering::SeqCst);
     }
 
     /// Takes the first one out that waits for this. Gives what ends its park, if it is parked.

@@ -43,7 +43,7 @@ fn given_by_a_signal() -> *mut libc::sem_t {
 /// The handler interrupts the scheduler, the allocator and the table, wherever they are: the thread is never idle.
 #[test]
 fn a_handler_gives_to_a_greenthread_of_the_thread_that_it_interrupts() {
-    const SIGNALS: usize = 2000;
+    const SIGNALS: usize = 300;
 
     patched();
     let semaphore = given_by_a_signal();

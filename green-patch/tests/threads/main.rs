@@ -4,6 +4,7 @@
 mod barrier;
 mod c;
 mod c11;
+mod forks;
 mod handlers;
 mod reports;
 mod std_types;

@@ -46,7 +46,7 @@ fn mpsc_from_an_os_thread() {
         assert_eq!(receive.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
         thread.join().unwrap();
     });
-    assert!(turns > 3, "{turns}");
+    assert!(turns > 1, "{turns}");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_receive_with_a_timeout() {
         assert_eq!(receive.recv_timeout(ms(10)), Err(RecvTimeoutError::Timeout));
         start.elapsed()
     });
-    assert!(took >= ms(10) && turns > 2, "{took:?} {turns}");
+    assert!(took >= ms(10) && turns > 1, "{took:?} {turns}");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_mutex_that_an_os_thread_holds() {
         thread.join().unwrap();
         n
     });
-    assert!(n == 2 && turns > 2, "{turns}");
+    assert!(n == 2 && turns > 1, "{turns}");
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn threads_are_made_and_joined() {
             .map(|thread| thread.join().unwrap())
             .sum::<u64>()
     });
-    assert!(sum == 6 && turns > 3, "{turns}");
+    assert!(sum == 6 && turns > 1, "{turns}");
     let panicked = spawn(|| thread::spawn(|| panic!("of a thread")).join().is_err());
     assert!(panicked.join().unwrap());
     let scoped = spawn(|| {

@@ -216,10 +216,12 @@ fn several_receivers_take_turns() {
     let receivers: Vec<_> = (0..3)
         .map(|_| {
             let far = Rc::clone(&far);
-            green::spawn(move || far.receive().unwrap().unwrap())
+            let receiver = green::spawn(move || far.receive().unwrap().unwrap());
+            // It takes its place before the next.
+            settle();
+            receiver
         })
         .collect();
-    settle();
     for text in ["first", "second", "third"] {
         near.send(text).unwrap();
     }

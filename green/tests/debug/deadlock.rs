@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::again::{again, is_again};
-use crate::common::{bounded, until};
+use crate::common::{bounded, settle, spawn_settled, until};
 
 /// What a wait that can never end panics with, without the stacks that the environment may ask for.
 #[track_caller]
@@ -163,7 +163,7 @@ fn a_killed_waiter_is_not_in_the_report() {
         let stuck = green::spawn(|| green::Event::<()>::new().wait());
         let killed = green::spawn(|| green::Event::<()>::new().wait());
         let later = green::spawn_after(long(), || ());
-        green::yield_now();
+        settle();
         killed.kill();
         later.kill();
         let report = report(|| stuck.join());
@@ -232,13 +232,13 @@ fn who_holds_a_lock_is_named_and_the_circle_shown() {
 fn a_lock_that_was_handed_on_names_its_new_owner() {
     bounded(|| {
         let lock = Rc::new(green::lock::Mutex::new(()));
+        let go_on = Rc::new(green::Flag::new());
         let holder = |lock: &Rc<green::lock::Mutex<()>>, keeps: bool| {
-            let lock = Rc::clone(lock);
-            green::spawn(move || {
-                let guard = lock.lock().unwrap();
-                green::yield_now();
+            let (lock, go_on) = (Rc::clone(lock), Rc::clone(&go_on));
+            spawn_settled(move || {
+                let _guard = lock.lock().unwrap();
+                go_on.wait();
                 if keeps {
-                    let _guard = guard;
                     let _ = green::Event::<()>::new().wait();
                 }
             })
@@ -246,6 +246,7 @@ fn a_lock_that_was_handed_on_names_its_new_owner() {
         let _first = holder(&lock, false);
         let second = holder(&lock, true);
         let third = holder(&lock, false);
+        go_on.set();
         let report = report(|| third.join());
         let holds = format!(" that greenthread {} holds", second.id());
         assert!(report.contains(&holds), "{report}");

@@ -18,21 +18,28 @@ const DIRECTIONS: [Direction; 2] = [Direction::Read, Direction::Write];
 /// A non-blocking descriptor and its place in the reactor.
 ///
 /// The reactor shares the descriptor while it is registered, so its number cannot be reused under it.
+// The first half is what each request looks at: it lies in one cache line, wherever this is.
+#[repr(C, align(32))]
 pub(crate) struct Io<T: AsFd + 'static> {
     /// `None` once closed.
     source: RefCell<Option<Rc<T>>>,
-    /// `None` until something first had to wait.
-    token: Cell<Option<Token>>,
-    /// In nanoseconds, to keep all of this in one cache line. Zero is none.
-    timeouts: [Cell<u64>; 2],
+    /// `NO_TOKEN` until something first had to wait.
+    token: Cell<Token>,
     /// Before there is a token: the directions that the last call has used up.
     used_up: [Cell<bool>; 2],
     nonblocking: Cell<bool>,
     plain: bool,
+    /// There was a timeout at some time.
+    timed: Cell<bool>,
+    /// In nanoseconds. Zero is none.
+    timeouts: [Cell<u64>; 2],
     /// Set by `as_fd`: a caller that was lent the descriptor may use it for as long as the socket lives, closed or
     /// not.
     lent: OnceCell<Rc<T>>,
 }
+
+/// No registration has this token.
+const NO_TOKEN: Token = Token::from_raw(u64::MAX);
 
 /// What sockets start with in a thread: see [`set_default_timeout`](super::set_default_timeout).
 #[derive(Default)]
@@ -50,7 +57,8 @@ impl<T: AsFd + 'static> Io<T> {
         let timeout = default_of_thread().0.get();
         Io {
             source: RefCell::new(Some(Rc::new(source))),
-            token: Cell::new(None),
+            token: Cell::new(NO_TOKEN),
+            timed: Cell::new(timeout.is_some()),
             timeouts: [nanoseconds(timeout), nanoseconds(timeout)].map(Cell::new),
             used_up: [Cell::new(false), Cell::new(false)],
             nonblocking: Cell::new(false),
@@ -112,6 +120,9 @@ impl<T: AsFd + 'static> Io<T> {
     }
 
     pub(crate) fn timeout(&self, direction: Direction) -> Option<Duration> {
+        if !self.timed.get() {
+            return None;
+        }
         let timeout = self.timeouts[direction as usize].get();
         (timeout > 0).then(|| Duration::from_nanos(timeout))
     }
@@ -128,6 +139,7 @@ impl<T: AsFd + 'static> Io<T> {
         if timeout == Some(Duration::ZERO) {
             return Err(zero_timeout());
         }
+        self.timed.set(true);
         self.timeouts[direction as usize].set(nanoseconds(timeout));
         Ok(())
     }
@@ -147,6 +159,7 @@ impl<T: AsFd + 'static> Io<T> {
     /// A second descriptor of the same socket, with the same settings and a registration of its own.
     pub(crate) fn duplicate(&self, dup: impl FnOnce(&T) -> io::Result<T>) -> io::Result<Io<T>> {
         let io = Io::of_kind(dup(&*self.source()?)?, self.plain);
+        io.timed.set(self.timed.get());
         for direction in DIRECTIONS {
             io.timeouts[direction as usize].set(self.timeouts[direction as usize].get());
         }
@@ -157,7 +170,7 @@ impl<T: AsFd + 'static> Io<T> {
     /// True if the next call is worth its price, as far as is known.
     #[inline]
     pub(super) fn is_ready(&self, runtime: &Runtime, direction: Direction) -> bool {
-        match self.token.get() {
+        match self.registration() {
             Some(token) => runtime.reactor(|reactor| reactor.is_ready(token, direction)),
             None => !self.used_up[direction as usize].get(),
         }
@@ -171,7 +184,7 @@ impl<T: AsFd + 'static> Io<T> {
         runtime: &Runtime,
         direction: Direction,
     ) -> Option<NotReady> {
-        let (ready, woken) = match self.token.get() {
+        let (ready, woken) = match self.registration() {
             Some(token) => runtime.reactor(|reactor| {
                 let ready = reactor.is_ready(token, direction);
                 (ready, ready && reactor.take_woken(token, direction))
@@ -193,20 +206,22 @@ impl<T: AsFd + 'static> Io<T> {
     /// As `note`, as a part of its caller.
     #[inline(always)]
     pub(super) fn note_here(&self, runtime: &Runtime, direction: Direction, why: NotReady) {
-        match self.token.get() {
+        match self.registration() {
             Some(token) => runtime.reactor(|reactor| reactor.clear_ready(token, direction, why)),
             None => self.used_up[direction as usize].set(true),
         }
     }
 
+    #[inline]
     pub(super) fn registration(&self) -> Option<Token> {
-        self.token.get()
+        let token = self.token.get();
+        (token != NO_TOKEN).then_some(token)
     }
 
     /// The registration, made on first use.
     #[inline]
     pub(super) fn token(&self, runtime: &Runtime) -> io::Result<Token> {
-        match self.token.get() {
+        match self.registration() {
             Some(token) => Ok(token),
             None => self.register(runtime),
         }
@@ -225,7 +240,7 @@ impl<T: AsFd + 'static> Io<T> {
             }
             io::Result::Ok(token)
         })?;
-        self.token.set(Some(token));
+        self.token.set(token);
         Ok(token)
     }
 
@@ -241,7 +256,7 @@ impl<T: AsFd + 'static> Io<T> {
         for direction in ended {
             self.used_up[*direction as usize].set(false);
         }
-        let Some(token) = self.token.get() else {
+        let Some(token) = self.registration() else {
             return;
         };
         Runtime::with(|runtime| {
@@ -262,7 +277,8 @@ impl<T: AsFd + 'static> Io<T> {
     /// which the system says anew what is ready.
     pub(super) fn renew(&self) {
         self.used_up.iter().for_each(|used_up| used_up.set(false));
-        if let Some(token) = self.token.take() {
+        if let Some(token) = self.registration() {
+            self.token.set(NO_TOKEN);
             Runtime::with(|runtime| runtime.deregister(token));
         }
     }

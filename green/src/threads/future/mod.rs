@@ -31,6 +31,8 @@
 //! Where a library asks for streams that are `Send`, as the client of redis and hyper's upgrades do, wrap them in a
 //! [`ThreadBound`], which has the traits of what is in it.
 //!
+//! A stream of your own that lies on one of these gets the traits by `PollIo` and a macro for each library.
+//!
 //! [`accept`] is the future of a connection. Connecting looks up names and so is a call that blocks:
 //! `green::spawn(|| TcpStream::connect("localhost:80")).await`. Any other call on a socket becomes a future with
 //! [`std::future::poll_fn`] and [`TcpStream::poll_retry`].
@@ -62,21 +64,21 @@ pub(crate) mod block_on;
 mod bound;
 #[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
 mod bound_io;
-#[cfg(feature = "futures-io")]
-mod futures_io;
 #[cfg(feature = "hyper")]
 mod hyper;
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
+mod io_traits;
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
+mod poll_io;
 mod remote;
 pub(crate) mod sleep;
-#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
-mod streams;
-#[cfg(feature = "tokio")]
-mod tokio;
 
 #[cfg(feature = "hyper")]
 pub use self::hyper::{Executor, Timer};
 pub use accept::{Accept, AsyncListener, accept};
 pub use block_on::{block_on, spawn, try_block_on};
 pub use bound::ThreadBound;
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
+pub use poll_io::PollIo;
 pub use remote::{RemoteExit, RemoteGreenThread};
 pub use sleep::{Sleep, sleep, sleep_until};
