@@ -166,11 +166,17 @@ impl WorkersHandle {
     /// [`ThreadClosed`] if none has begun that has not ended.
     ///
     /// ```
-    /// let total = green::workers(2, |worker| {
-    ///     let parts: Vec<_> = (0..4).map(|n| worker.handle().spawn_anywhere(move || n * n).unwrap()).collect();
-    ///     parts.into_iter().try_fold(0, |sum, part| Ok::<_, green::future::RemoteExit>(sum + part.join()?))
-    /// });
-    /// assert!(total.unwrap().contains(&14));
+    /// use green::workers::WorkersBuilder;
+    ///
+    /// let workers = WorkersBuilder::new().count(2).start(|worker| {
+    ///     worker.wait_stop();
+    /// })?;
+    /// let all = workers.handle().clone();
+    /// let parts: Vec<_> = (0..4).map(|n| all.spawn_anywhere(move || n * n).unwrap()).collect();
+    /// assert_eq!(parts.into_iter().map(|part| part.join().unwrap()).sum::<u32>(), 14);
+    /// all.stop(None);
+    /// workers.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn spawn_anywhere<T: Send + 'static>(
         &self,
