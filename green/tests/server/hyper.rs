@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::common::{bounded, settle};
+use crate::common::{bounded, settle, until};
 use futures_util::future::{join_all, select};
 use futures_util::join;
 use green::future::{Executor, ThreadBound, Timer, block_on, sleep, spawn};
@@ -289,7 +289,9 @@ fn a_service_blocks_in_every_green_way_and_the_others_are_served() {
             let waits = ["/queue", "/sleep", "/socket", "/timeout", "/future"].map(ask);
             let puts = async {
                 // When all of those are being served, and none that blocks is ready: the queue is empty.
-                sleep(millis(40)).await;
+                while order.borrow().len() < 4 {
+                    sleep(millis(1)).await;
+                }
                 assert!(!order.borrow().iter().any(|path| path == "/queue"));
                 assert_eq!(order.borrow().len(), 4);
                 ask("/put").await;
@@ -374,10 +376,12 @@ fn the_kill_of_a_connections_greenthread_drops_all_that_it_had() {
             }
         }
         let ended = Rc::new(Cell::new(0));
-        let counts = Rc::clone(&ended);
+        let blocks = Rc::new(Cell::new(false));
+        let (counts, blocked) = (Rc::clone(&ended), Rc::clone(&blocks));
         let (acceptor, address, connections) = serve(move |request| {
             let _ends = Ends(Rc::clone(&counts));
             if request.uri().path() == "/block" {
+                blocked.set(true);
                 green::sleep(millis(60_000));
             }
             pieces(1).into_response()
@@ -389,10 +393,10 @@ fn the_kill_of_a_connections_greenthread_drops_all_that_it_had() {
                 &stream,
                 &format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n"),
             );
-            green::sleep(millis(5));
             stream
         });
-        assert_eq!(ended.get(), 1);
+        until(|| ended.get() == 1 && blocks.get());
+        settle();
         green::killall(&*connections.borrow());
         settle();
         assert_eq!(ended.get(), 2);

@@ -664,8 +664,10 @@ fn a_greenthread_is_a_future_of_its_end() {
 #[test]
 fn one_that_is_awaited_can_be_left_and_awaited_again() {
     bounded(|| {
-        let mut gt = green::spawn(|| {
-            green::sleep(millis(20));
+        let gate = Rc::new(green::Flag::new());
+        let opened = Rc::clone(&gate);
+        let mut gt = green::spawn(move || {
+            opened.wait();
             1
         });
         block_on(async {
@@ -673,6 +675,7 @@ fn one_that_is_awaited_can_be_left_and_awaited_again() {
                 let left = select(&mut gt, sleep(millis(1))).await;
                 assert!(matches!(left, Either::Right(_)));
             }
+            gate.set();
             assert_eq!((&mut gt).await.unwrap(), 1);
             assert!(matches!((&mut gt).await, Err(Exit::Cancelled)));
         });

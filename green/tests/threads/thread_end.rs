@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::again::again;
-use crate::common::bounded;
+use crate::common::{bounded, settle};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -51,7 +51,7 @@ fn a_thread_local_outlives_the_greenthreads_that_borrow_it() {
                     green::sleep(60_000 * MS);
                 });
             });
-            green::sleep(5 * MS);
+            settle();
         })
         .join()
         .unwrap();

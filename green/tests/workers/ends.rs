@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::{SHORT, bounded, settle};
+use crate::common::{SHORT, bounded, settle, until};
 use green::sync::{Event, Semaphore};
 use green::workers::{WorkersBuilder, WorkersError};
 use green::{Timeout, workers};
@@ -261,13 +261,16 @@ fn the_other_greenthreads_of_the_caller_run_meanwhile() {
     bounded(|| {
         let turns = Rc::new(Cell::new(0));
         let counter = Rc::clone(&turns);
+        let enough = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&enough);
         let other = green::spawn(move || {
             for _ in 0..5 {
                 green::sleep(Duration::from_millis(1));
                 counter.set(counter.get() + 1);
             }
+            told.store(true, Ordering::SeqCst);
         });
-        workers(2, |_| green::sleep(4 * SHORT)).unwrap();
+        workers(2, move |_| until(|| enough.load(Ordering::SeqCst))).unwrap();
         assert_eq!(turns.get(), 5);
         other.join().unwrap();
     });

@@ -139,7 +139,7 @@ fn a_failure_while_the_root_waits_is_raised_there_and_loses_nobody() {
             let mut word = [0; 5];
             far.read_exact(&mut word).map(|()| word)
         });
-        let sleeper = green::spawn(|| green::sleep(20 * MS));
+        let sleeper = green::spawn(|| green::sleep(300 * MS));
         green::sleep(MS);
         for _ in 0..3 {
             left.set(1);

@@ -144,7 +144,7 @@ fn what_the_child_does_leaves_the_parents_waits_alone() {
 fn a_child_that_says_nothing_is_refused() {
     alone("a_child_that_says_nothing_is_refused", || {
         let sleeper = green::spawn(|| green::sleep(LONG));
-        green::sleep(Duration::from_millis(1));
+        settle();
         let child = fork(|| {
             let refused = |wait: &dyn Fn()| {
                 let refused = catch_unwind(AssertUnwindSafe(wait)).unwrap_err();

@@ -238,6 +238,7 @@ fn greenthreads_run_in_another_loop() {
             green::sleep(20 * MS);
             stream.write_all(&word).unwrap();
         });
+        let start = Instant::now();
         let client = std::thread::spawn(move || {
             let mut stream = std::net::TcpStream::connect(address).unwrap();
             std::thread::sleep(10 * MS);
@@ -246,7 +247,6 @@ fn greenthreads_run_in_another_loop() {
             stream.read_to_string(&mut answer).unwrap();
             answer
         });
-        let start = Instant::now();
         let rounds = other_loop(|| server.is_dead());
         assert!(start.elapsed() >= 30 * MS);
         assert!(
