@@ -113,6 +113,7 @@ pub struct TlsStream<S: Stream> {
     /// A write was cut short after its data was encrypted: what went out is not known to be whole.
     cut: Cell<bool>,
     reading_ended: Cell<bool>,
+    closed: Cell<bool>,
     /// What TLS has failed of: nothing works any more.
     failure: RefCell<Option<TlsError>>,
     #[cfg(feature = "futures-io")]
@@ -136,6 +137,7 @@ impl<S: Stream> TlsStream<S> {
             writing_ended: Cell::new(false),
             cut: Cell::new(false),
             reading_ended: Cell::new(false),
+            closed: Cell::new(false),
             failure: RefCell::default(),
             #[cfg(feature = "futures-io")]
             sleep: RefCell::default(),
@@ -288,6 +290,7 @@ impl<S: Stream> TlsStream<S> {
     /// every later call. The peer is told as far as that works without waiting.
     pub fn close(&self) {
         self.say_goodbye();
+        self.closed.set(true);
         self.socket().close();
     }
 

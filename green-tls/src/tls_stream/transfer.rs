@@ -90,6 +90,10 @@ impl<S: Stream> TlsStream<S> {
         &self,
         take: impl FnOnce(&mut Reader<'_>) -> io::Result<usize>,
     ) -> io::Result<usize> {
+        if self.closed.get() {
+            // What had come before is not given: the socket would not give it either.
+            return self.socket().try_read(&mut [0]);
+        }
         if self.reading_ended.get() {
             return Ok(0);
         }

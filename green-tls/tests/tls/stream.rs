@@ -1,6 +1,6 @@
 //! What a stream does once it is open.
 
-use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::Duration;
@@ -126,6 +126,22 @@ fn close_wakes_who_waits() {
         assert!((&*near).write(b"x").is_err());
         // It has said goodbye before.
         assert_eq!(far.read(&mut [0; 8]).unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_closed_stream_gives_nothing_that_had_come_before() {
+    bounded(|| {
+        let (near, mut far) = open_pair();
+        far.write_all(b"two words").unwrap();
+        far.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut word = [0; 3];
+        (&near).read_exact(&mut word).unwrap();
+        near.close();
+        let closed = |read: io::Result<usize>| read.unwrap_err().kind() == ErrorKind::NotConnected;
+        assert!(closed((&near).read(&mut word)));
+        assert!(closed(near.try_read(&mut word)));
+        assert!((&near).write(b"x").is_err());
     });
 }
 
