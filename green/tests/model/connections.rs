@@ -237,6 +237,8 @@ fn play(max: usize, check_after: Option<u64>, script: &[Step]) {
     assert_eq!((pool.waiting(), world.in_use.get()), (0, 0));
     assert_eq!(pool.free(), isize::try_from(max).unwrap(), "a lost place");
     green::sleep(millis(1));
+    // One that has just become too old is on its way out.
+    crate::common::settle();
     assert_eq!(world.open.get(), pool.idle(), "neither idle nor closed");
     // All can be had at once.
     let all: Vec<_> = (0..max).map(|_| pool.get().unwrap()).collect();
@@ -299,4 +301,35 @@ fn first_come_first_served() {
     users.into_iter().for_each(|user| drop(user.join()));
     assert!(served.borrow().is_sorted(), "{served:?}");
     assert!(served.borrow().len() >= 32);
+}
+
+/// The last user ends at the moment at which an idle connection becomes too old.
+#[test]
+fn one_grows_old_at_the_end() {
+    let user = |query, panics| {
+        Step::Spawn(User {
+            patience: None,
+            query,
+            limit: None,
+            catches: false,
+            panics,
+        })
+    };
+    let script = [
+        Step::Advance(0),
+        user(0, true),
+        user(1, false),
+        Step::Advance(0),
+        Step::Kill(5146124314040258282),
+        user(0, false),
+        user(2, false),
+        user(1, false),
+        Step::Advance(5),
+        Step::Advance(2),
+        Step::Advance(5),
+        Step::Advance(2),
+        user(6, true),
+        Step::Kill(95844),
+    ];
+    green::sim::run(5093196607857485452, || play(3, None, &script));
 }
