@@ -96,14 +96,21 @@ fn nobody_wakes_while_nothing_happens() {
             let wait = make();
             let waiting: Vec<_> = (0..count.min(5)).map(|_| spawn(&wait)).collect();
             settle();
-            green::sleep(MS);
-            let before = counters();
-            green::sleep(Duration::from_millis(30));
-            let after = counters();
-            let turns = after.turns - before.turns;
-            assert!(turns <= 2, "{name}: the hub turned {turns} times");
-            let switches = after.switches - before.switches;
-            assert!(switches <= 2, "{name}: {switches} switches while all wait");
+            // A busy machine may be late with what ends before the quiet. Who looks time and again is never quiet.
+            let mut seen = (0, 0);
+            let is_quiet = (0..5).any(|_| {
+                green::sleep(MS);
+                let before = counters();
+                green::sleep(Duration::from_millis(30));
+                let after = counters();
+                seen = (after.turns - before.turns, after.switches - before.switches);
+                seen.0 <= 2 && seen.1 <= 2
+            });
+            let (turns, switches) = seen;
+            assert!(
+                is_quiet,
+                "{name}: {turns} turns and {switches} switches while all wait"
+            );
             for gt in waiting {
                 assert!(gt.is_active(), "{name}: somebody does not wait");
                 gt.kill();
