@@ -1,5 +1,6 @@
 //! The stream and its public face.
 
+mod blocking;
 mod handshake;
 #[cfg(feature = "futures-io")]
 pub(crate) mod poll;
@@ -7,7 +8,7 @@ mod transfer;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
@@ -331,56 +332,6 @@ impl<S: Stream> TlsStream<S> {
             Some(socket) => Ok(socket),
             None => unreachable!("the socket leaves only here"),
         }
-    }
-}
-
-impl<S: Stream> Read for &TlsStream<S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        self.handshake()?;
-        loop {
-            match self.take_plaintext(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.receive()?,
-                taken => return taken,
-            };
-        }
-    }
-}
-
-impl<S: Stream> Read for TlsStream<S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-}
-
-impl<S: Stream> Write for &TlsStream<S> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.write_with(|writer| writer.write(buf))
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.write_with(|writer| writer.write_vectored(bufs))
-    }
-
-    /// Waits until all that was written has gone out to the stream below.
-    fn flush(&mut self) -> io::Result<()> {
-        self.flush_all()
-    }
-}
-
-impl<S: Stream> Write for TlsStream<S> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.flush_all()
     }
 }
 
