@@ -11,10 +11,10 @@ use super::{Reason, Runtime, Wake};
 
 /// The greenthread polls: a wake-up is noted for when it is done.
 const POLLING: u64 = 0;
-/// It was woken since it began to poll.
-const WOKEN: u64 = 1;
 /// Added to the ticket of a park, it says that the greenthread waits there.
 const PARKED: u64 = 1 << 32;
+/// It was woken since it began to poll. Beside `PARKED` the wake-up of that park may be under way.
+const WOKEN: u64 = 1 << 33;
 
 /// How many of the references to an `Unparker` are the greenthread's own once it has parked: the parker's, its
 /// waker's, and that in `Runtime::remote_parks`. A further one is somebody's who may wake it.
@@ -39,8 +39,8 @@ impl task::Wake for Unparker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let state = self.state.swap(WOKEN, Ordering::AcqRel);
-        if state >= PARKED {
+        let state = self.state.fetch_or(WOKEN, Ordering::AcqRel);
+        if state & (PARKED | WOKEN) == PARKED {
             let park = ParkName {
                 ticket: state as u32,
                 ..self.greenthread
@@ -51,7 +51,8 @@ impl task::Wake for Unparker {
 }
 
 impl Unparker {
-    /// True if its greenthread is parked, and somebody has it who may still wake that.
+    /// True if its greenthread is parked, and somebody has it who may still wake that, or is about to: the message of a
+    /// thread that has marked it as woken may not have come yet.
     pub(super) fn is_awaited(unparker: &Arc<Unparker>) -> bool {
         unparker.park().is_some() && Arc::strong_count(unparker) > OWN
     }
@@ -59,7 +60,7 @@ impl Unparker {
     /// The park in which its greenthread is.
     pub(super) fn park(&self) -> Option<ParkName> {
         let state = self.state.load(Ordering::Relaxed);
-        (state >= PARKED).then_some(ParkName {
+        (state & PARKED != 0).then_some(ParkName {
             ticket: state as u32,
             ..self.greenthread
         })

@@ -815,3 +815,32 @@ fn a_simulated_run_has_its_own_time_in_futures_too() {
     });
     assert_eq!(passed, millis(7_000));
 }
+
+/// Between the mark that it is woken and the message that says so, the other thread is all that is left to wake it.
+#[test]
+fn a_wake_up_that_is_under_way_is_no_deadlock() {
+    bounded(|| {
+        let (send, wakers) = std::sync::mpsc::channel::<(Waker, Arc<AtomicBool>)>();
+        let waking = thread::spawn(move || {
+            for (round, (waker, is_ready)) in wakers.into_iter().enumerate() {
+                // Until the greenthread parks, about.
+                (0..round % 500).for_each(|_| std::hint::spin_loop());
+                is_ready.store(true, Ordering::Release);
+                waker.wake();
+            }
+        });
+        for _ in 0..20_000 {
+            let is_ready = Arc::new(AtomicBool::new(false));
+            block_on(poll_fn(|cx| {
+                if is_ready.load(Ordering::Acquire) {
+                    return Poll::Ready(());
+                }
+                send.send((cx.waker().clone(), Arc::clone(&is_ready)))
+                    .unwrap();
+                Poll::Pending
+            }));
+        }
+        drop(send);
+        waking.join().unwrap();
+    });
+}
