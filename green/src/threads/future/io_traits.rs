@@ -4,9 +4,9 @@
 #[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio"))]
 use crate::net::{TcpStream, UnixStream};
 
-/// Implements futures-io's traits, `futures_io::{AsyncRead, AsyncWrite}`, for a stream with [`PollIo`](crate::future::PollIo), which has an example, and for
-/// references to it. The crate that calls it has `futures-io` among its dependencies. The parameters of a generic type stand
-/// in braces before it: `green::impl_futures_io!({S: PollIo} Layer<S>)`.
+/// Implements futures-io's traits, `futures_io::{AsyncRead, AsyncWrite}`, for a stream with [`PollIo`](crate::future::PollIo),
+/// which has an example, and for references to it. The crate that calls it has `futures-io` among its dependencies. The
+/// parameters of a generic type stand in braces before it: `green::impl_futures_io!({S: PollIo} Layer<S>)`.
 ///
 /// ```
 /// use futures_io::{AsyncRead, AsyncWrite};
@@ -100,9 +100,9 @@ impl_futures_io!(TcpStream);
 #[cfg(feature = "futures-io")]
 impl_futures_io!(UnixStream);
 
-/// Implements tokio's traits, `tokio::io::{AsyncRead, AsyncWrite}`, for a stream with [`PollIo`](crate::future::PollIo), which has an example, and for
-/// references to it. The crate that calls it has `tokio` among its dependencies. The parameters of a generic type stand
-/// in braces before it: `green::impl_tokio_io!({S: PollIo} Layer<S>)`.
+/// Implements tokio's traits, `tokio::io::{AsyncRead, AsyncWrite}`, for a stream with [`PollIo`](crate::future::PollIo),
+/// which has an example, and for references to it. The crate that calls it has `tokio` among its dependencies. The
+/// parameters of a generic type stand in braces before it: `green::impl_tokio_io!({S: PollIo} Layer<S>)`.
 ///
 /// ```
 /// use tokio::io::{AsyncRead, AsyncWrite};
@@ -194,9 +194,9 @@ impl_tokio_io!(TcpStream);
 #[cfg(feature = "tokio")]
 impl_tokio_io!(UnixStream);
 
-/// Implements hyper's traits, `hyper::rt::{Read, Write}`, for a stream with [`PollIo`](crate::future::PollIo), which has an example, and for
-/// references to it. The crate that calls it has `hyper` among its dependencies. The parameters of a generic type stand
-/// in braces before it: `green::impl_hyper_io!({S: PollIo} Layer<S>)`.
+/// Implements hyper's traits, `hyper::rt::{Read, Write}`, for a stream with [`PollIo`](crate::future::PollIo), which has
+/// an example, and for references to it. The crate that calls it has `hyper` among its dependencies. The parameters of a
+/// generic type stand in braces before it: `green::impl_hyper_io!({S: PollIo} Layer<S>)`.
 ///
 /// ```
 /// use hyper::rt::{Read, Write};
