@@ -13,7 +13,7 @@ use super::slab::{Slab, guard};
 /// The first slab is about this large; each further one doubles what there is.
 const FIRST_SLAB: usize = 4 * 1024 * 1024;
 
-/// Stacks that get their guards at a time.
+/// Stacks that get their guards, or whose memory is given back, at a time: whoever is due waits for no more than that.
 const BATCH: usize = 512;
 
 /// With so many stacks in use, the first pages of the next `BATCH` get their memory at a time: that is half the price.
@@ -27,8 +27,8 @@ const KEEP: usize = 1024;
 ///
 /// A free stack is *dirty* if a greenlet has used it: its top is likely to be in the cache, so the one that was used last
 /// is taken first. If there are more dirty ones than greenlets alive, and more than `KEEP`, the memory of those that have
-/// been free for longest is given back, and they are *clean*. Once all stacks of a slab are clean, and no more than the
-/// kept ones would be missed, the slab is unmapped.
+/// been free for longest is given back, a batch at a time, and they are *clean*. Once all stacks of a slab are clean, and
+/// no more than the kept ones would be missed, the slab is unmapped.
 pub(crate) struct Class {
     pub(crate) size: usize,
     /// The dirty stacks, the one that was used last at the end. Beside them and not on them, so that those that have gone
@@ -148,9 +148,33 @@ impl Store {
     }
 
     /// The slab of a stack.
-    fn slab(&self, low: NonNull<u8>) -> &Slab {
-        let slab = self.slabs.iter().rev().find(|slab| slab.contains(low));
+    fn slab(&mut self, low: NonNull<u8>) -> &mut Slab {
+        let slab = self.slabs.iter_mut().rev().find(|slab| slab.contains(low));
         slab.expect("a stack is in a slab")
+    }
+
+    /// Takes stacks whose memory was given back.
+    fn take_clean(&mut self, lows: Vec<NonNull<u8>>) {
+        for &low in &lows {
+            self.slab(low).clean += 1;
+        }
+        self.clean.extend(lows);
+        self.warm = 0;
+    }
+
+    /// Unmaps slabs of clean stacks only, as long as `keep` clean ones stay.
+    fn unmap_spare(&mut self, keep: usize) {
+        let mut i = 0;
+        while let Some(slab) = self.slabs.get(i) {
+            let spare = self.clean.len().saturating_sub(keep);
+            if slab.clean == slab.carved && slab.carved <= spare {
+                self.clean.retain(|&low| !slab.contains(low));
+                // SAFETY: all its stacks were free, and they are on no list any more.
+                unsafe { self.slabs.remove(i).unmap() };
+            } else {
+                i += 1;
+            }
+        }
     }
 
     /// Gives the next clean stacks the memory of their first page.
@@ -212,7 +236,9 @@ impl Class {
             return Err(io::Error::from(io::ErrorKind::OutOfMemory));
         };
         store.warm = store.warm.saturating_sub(1);
-        Ok((store.slab(low).top(low), low))
+        let slab = store.slab(low);
+        slab.clean -= 1;
+        Ok((slab.top(low), low))
     }
 
     /// Makes clean stacks, of the newest slab or of one more.
@@ -237,7 +263,7 @@ impl Class {
         Ok(())
     }
 
-    /// Gives the memory of surplus stacks back.
+    /// Gives the memory of surplus stacks back, of a batch of them.
     #[cold]
     #[inline(never)]
     fn shrink(&self, dirty: &mut Vec<Dirty>) {
@@ -249,34 +275,19 @@ impl Class {
             return;
         }
         // Those that were free last stay.
-        let surplus = dirty.len() - keep / 2;
-        self.look.set(keep);
-
-        let mut lows: Vec<_> = dirty.drain(..surplus).map(|stack| stack.low).collect();
-        dirty.shrink_to(keep);
+        let batch = BATCH.min(dirty.len() - keep / 2);
+        let mut lows: Vec<_> = dirty.drain(..batch).map(|stack| stack.low).collect();
         lows.sort_unstable_by(|a, b| b.cmp(a));
         let ranges: Vec<_> = lows.iter().map(|&low| (low, self.size)).collect();
         // SAFETY: these stacks are free, and on no list but `lows`.
         unsafe { memory::give_back(&ranges) };
-        let Store { slabs, clean, warm } = store;
-        clean.extend(lows);
-        *warm = 0;
-
-        let mut spare = clean.len().saturating_sub(keep);
-        let mut i = 0;
-        while i < slabs.len() {
-            let slab = &slabs[i];
-            let all_clean = slab.carved <= spare
-                && clean.iter().filter(|&&low| slab.contains(low)).count() == slab.carved;
-            if all_clean {
-                spare -= slab.carved;
-                clean.retain(|&low| !slab.contains(low));
-                // SAFETY: all its stacks were free, and they are on no list any more.
-                unsafe { slabs.remove(i).unmap() };
-            } else {
-                i += 1;
-            }
+        store.take_clean(lows);
+        // Sooner than the next batch is full, so that what is left of the surplus shrinks.
+        self.look.set(dirty.len() + BATCH / 4);
+        if dirty.len() < dirty.capacity() / 4 {
+            dirty.shrink_to(keep);
         }
+        store.unmap_spare(keep);
     }
 
     /// Appends the tops of all stacks that are in use.
@@ -330,5 +341,57 @@ impl Class {
         }
         stats.used -= free;
         stats.free += free;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Free stacks, whether their memory was given back and how many slabs there are.
+    fn counts(class: &Class) -> (usize, usize, usize) {
+        let store = class.store.borrow();
+        let clean = store.slabs.iter().map(|slab| slab.clean).sum();
+        assert_eq!(store.clean.len(), clean);
+        (class.dirty.borrow().len(), clean, store.slabs.len())
+    }
+
+    #[test]
+    fn a_surplus_is_given_back_a_batch_at_a_time() {
+        const STACKS: usize = 20 * KEEP;
+        let pointer = Class::new(4 * page());
+        // SAFETY: made above, and closed at the end.
+        let class = unsafe { pointer.as_ref() };
+        let acquire = || unsafe { Class::acquire(pointer) };
+        let mut stacks: Vec<_> = (0..STACKS).map(|_| acquire().unwrap()).collect();
+        let (.., slabs) = counts(class);
+        // Every second one first, so that no slab is free before the end.
+        for odd in [1, 0] {
+            for i in (odd..STACKS).step_by(2) {
+                let (_, before, had) = counts(class);
+                let (top, stack) = stacks[i];
+                // SAFETY: acquired above, and released once.
+                unsafe { stack.release(top) };
+                let (_, clean, has) = counts(class);
+                assert!(has < had || clean <= before + BATCH, "{before} {clean}");
+            }
+        }
+        let (dirty, clean, left) = counts(class);
+        assert!(dirty <= 2 * KEEP, "{dirty} keep their memory");
+        assert!(
+            left < slabs,
+            "{left} of {slabs} slabs are left, with {clean} clean stacks"
+        );
+
+        // What is taken again is the same stacks, each once.
+        stacks = (0..STACKS).map(|_| acquire().unwrap()).collect();
+        let lows: HashSet<_> = stacks.iter().map(|(_, stack)| stack.low).collect();
+        assert_eq!(lows.len(), STACKS);
+        for (top, stack) in stacks {
+            // SAFETY: as above.
+            unsafe { stack.release(top) };
+        }
+        // SAFETY: nothing is acquired from it any more.
+        unsafe { Class::close(pointer) };
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Slab {
     pub(crate) count: usize,
     /// The stacks below this one have their guards.
     pub(crate) carved: usize,
+    /// Stacks that have a guard and no memory.
+    pub(crate) clean: usize,
     /// Stacks in use; counted only once the thread has ended.
     pub(crate) used: usize,
 }
@@ -55,6 +57,7 @@ impl Slab {
                         size,
                         count,
                         carved: 0,
+                        clean: 0,
                         used: 0,
                     });
                 }
@@ -131,6 +134,7 @@ impl Slab {
             )
         })?;
         self.carved = from + done;
+        self.clean += done;
         lows.extend((from..from + done).rev().map(|i| self.low(i)));
         Ok(())
     }
