@@ -1,19 +1,21 @@
 //! Data of a thread, for all its greenlets.
 
+#[cfg(own_thread_locals)]
 use std::cell::Cell;
 use std::fmt;
+#[cfg(not(own_thread_locals))]
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr;
 use std::thread::LocalKey;
-
-use crate::thread_locals::on_host;
 
 /// A static of which each thread has one value, whatever greenlet asks: made by [`per_thread!`](crate::per_thread).
 ///
 /// It differs from a `thread_local!` in two things. The value has no destructor: it can be asked for at any time, also
 /// by destructors of thread-locals, and goes with the thread as it is; [`at_thread_end`](crate::at_thread_end) can
-/// empty it. And it is found by a word of its own that belongs to the thread, so that it stays the one value of the
-/// thread also where greenlets have [thread-locals of their own](crate::thread_locals).
+/// empty it. And it stays the one value of the thread also where greenlets have
+/// [thread-locals of their own](crate::thread_locals): with that feature it is found by a word of its own, without it
+/// like every other thread-local.
 ///
 /// ```
 /// use std::cell::Cell;
@@ -29,50 +31,89 @@ use crate::thread_locals::on_host;
 /// assert_eq!(std::thread::spawn(move || count()).join().unwrap(), 0);
 /// ```
 pub struct PerThread<T: 'static> {
+    #[cfg(own_thread_locals)]
     word: LocalKey<Word<T>>,
     value: LocalKey<ManuallyDrop<T>>,
 }
 
 /// Where the value is; null before the first use of a thread.
+#[cfg(own_thread_locals)]
 #[doc(hidden)]
 pub struct Word<T>(Cell<*const T>);
+
+/// Nothing: the value is found without it.
+#[cfg(not(own_thread_locals))]
+#[doc(hidden)]
+pub struct Word<T>(PhantomData<T>);
 
 impl<T> Word<T> {
     #[doc(hidden)]
     #[allow(clippy::new_without_default, reason = "only the macro makes one")]
     pub const fn new() -> Word<T> {
-        Word(Cell::new(ptr::null()))
+        #[cfg(own_thread_locals)]
+        return Word(Cell::new(ptr::null()));
+        #[cfg(not(own_thread_locals))]
+        Word(PhantomData)
     }
 }
 
+impl<T: 'static> PerThread<T> {
+    /// Calls `f` with the value of this thread.
+    ///
+    /// `f` may switch: it goes on in the same thread.
+    #[inline(always)]
+    pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        // SAFETY: the value is a thread-local of this thread without a destructor: it is good while this thread runs
+        // code, and `f` returns in this thread.
+        f(unsafe { &*self.address() })
+    }
+}
+
+/// Greenlets share all thread-locals, so the value is found like every other.
+#[cfg(not(own_thread_locals))]
+impl<T: 'static> PerThread<T> {
+    #[doc(hidden)]
+    pub const fn new(_: LocalKey<Word<T>>, value: LocalKey<ManuallyDrop<T>>) -> PerThread<T> {
+        PerThread { value }
+    }
+
+    /// Where the value of this thread is.
+    #[inline(always)]
+    fn address(&'static self) -> *const T {
+        self.value.with(|value| ptr::from_ref(&**value))
+    }
+
+    /// The same; null only where that is not known before the first use.
+    #[inline(always)]
+    pub(crate) fn known(&'static self) -> *const T {
+        self.address()
+    }
+}
+
+#[cfg(own_thread_locals)]
 impl<T: 'static> PerThread<T> {
     #[doc(hidden)]
     pub const fn new(word: LocalKey<Word<T>>, value: LocalKey<ManuallyDrop<T>>) -> PerThread<T> {
         PerThread { word, value }
     }
 
-    /// Calls `f` with the value of this thread.
-    ///
-    /// `f` may switch: it goes on in the same thread.
+    /// Where the value of this thread is.
     #[inline(always)]
-    pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
-        let mut value = self.known();
-        if value.is_null() {
-            value = self.first();
+    fn address(&'static self) -> *const T {
+        let value = self.known();
+        match value.is_null() {
+            true => self.first(),
+            false => value,
         }
-        // SAFETY: the value is a thread-local of this thread without a destructor: it is good while this thread runs
-        // code, and `f` returns in this thread.
-        f(unsafe { &*value })
     }
 
-    /// The value of this thread, or null if it was never asked for.
+    /// The same, or null if this thread was never asked for it.
     #[inline(always)]
     pub(crate) fn known(&'static self) -> *const T {
         self.word.with(|word| word.0.get())
     }
 
     /// Where the word is.
-    #[cfg(own_thread_locals)]
     pub(crate) fn word(&'static self) -> *const Word<T> {
         self.word.with(ptr::from_ref)
     }
@@ -86,24 +127,18 @@ impl<T: 'static> PerThread<T> {
             return value;
         }
         // The value is among the thread's own thread-locals, whichever the running greenlet has.
-        on_host(&mut || value = self.first_of_thread());
+        crate::thread_locals::on_host(&mut || value = self.first_of_thread());
         self.word.with(|word| word.0.set(value));
         value
     }
 
     /// What the word of the OS thread leads to, if that can be seen from here: mostly the running greenlet has just begun.
-    #[cfg(own_thread_locals)]
     fn value_of_host(&'static self) -> *const T {
         match crate::thread_locals::of_host(self.word()) {
             // SAFETY: the word of this thread, which only this thread changes.
             Some(word) => unsafe { (*word).0.get() },
             None => ptr::null(),
         }
-    }
-
-    #[cfg(not(own_thread_locals))]
-    fn value_of_host(&'static self) -> *const T {
-        ptr::null()
     }
 
     fn first_of_thread(&'static self) -> *const T {

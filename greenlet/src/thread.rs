@@ -162,7 +162,8 @@ pub(crate) fn thread() -> &'static Thread {
 #[inline(always)]
 pub(crate) fn existing() -> Option<&'static Thread> {
     // SAFETY: as for `thread`.
-    unsafe { THREAD.known().as_ref() }
+    let thread = unsafe { THREAD.known().as_ref() };
+    thread.filter(|thread| thread.running.get().is_some())
 }
 
 /// The state of a thread that has none yet.

@@ -162,7 +162,7 @@ fn the_report_uses_the_given_name_and_number() {
     reports("named", "\ngreenthread 17 (spawned at ");
 }
 
-#[cfg(feature = "thread-locals")]
+#[cfg(all(feature = "thread-locals", not(feature = "context")))]
 #[test]
 fn one_with_thread_locals_of_its_own_is_reported_too() {
     reports("own thread-locals", "has overflowed its 64 KiB stack");

@@ -20,7 +20,7 @@ const FIELDS: &[&str] = &[
 pub fn check(sources: &[Source]) -> Vec<String> {
     let mut findings = Vec::new();
     let members = sources.iter().filter(|source| {
-        source.path.ends_with("/Cargo.toml") && source.path != "bench/peers/Cargo.toml"
+        source.path.ends_with("/Cargo.toml") && !source.path.starts_with("bench/peers/")
     });
     for manifest in members {
         let has = |field: &str| manifest.text.lines().any(|line| line.starts_with(field));

@@ -377,6 +377,7 @@ impl<T> Drop for GreenThread<T> {
         task.forget_awaiter();
         if task.detach() {
             drop_result(task);
+            Runtime::with(|runtime| runtime.keep_spare(task));
         }
     }
 }

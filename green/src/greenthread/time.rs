@@ -86,9 +86,11 @@ fn sleep_to(runtime: &Runtime, deadline: Option<Instant>) {
 /// green::yield_now();
 /// println!("second");
 /// ```
-#[inline]
+// Not inline, and the runtime is not passed to it: where it is found does not depend on what this stack has kept, so the
+// processor looks for the next greenthread before it has switched to this one.
+#[inline(never)]
 pub fn yield_now() {
-    Runtime::with(Runtime::yield_now);
+    Runtime::with(|runtime| runtime.yield_now());
 }
 
 /// Ticks at regular times: the first at once, the others every `period` after it.

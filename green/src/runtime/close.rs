@@ -65,6 +65,7 @@ impl Runtime {
         self.end_rooms();
         self.watched.take();
         drop(self.woken.take());
+        drop(self.spare.take());
         let reactor = self.reactor.take();
         drop(reactor);
         drop(self.current.take());

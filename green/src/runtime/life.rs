@@ -26,7 +26,7 @@ impl Runtime {
         }
         let id = self.next_id.get();
         self.next_id.set(id + 1);
-        let task = Rc::new(Task::new(id, spawned_at, state, self.last_turn.get()));
+        let task = self.make_task(id, spawned_at, state, self.last_turn.get());
         self.with_current(|spawner| {
             task.set_spawner(Some(spawner.id));
             task.set_member(spawner.member());
@@ -131,7 +131,9 @@ impl Runtime {
         }
         let next = self.next();
         let greenlet = self.prepare(&next);
-        drop(self.current.replace(Some(next)));
+        if let Some(task) = self.current.replace(Some(next)) {
+            self.keep_spare(&task);
+        }
         if self.observed.get() {
             self.observe_start();
         }

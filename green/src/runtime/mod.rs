@@ -37,6 +37,7 @@ mod run_queue;
 mod scheduler;
 mod sent;
 mod shortage;
+mod spare;
 mod task;
 mod thread_handle;
 mod turn;
@@ -141,6 +142,8 @@ pub(crate) struct Runtime {
     interrupted: Cell<bool>,
     /// Every greenthread that is not dead, the root as the first. Owns those that nobody else holds.
     tasks: RefCell<Slab<Rc<Task>>>,
+    /// For those to come.
+    spare: RefCell<Vec<Rc<Task>>>,
     next_id: Cell<u64>,
     reactor: RefCell<Option<Reactor<Alarm>>>,
     /// The buffer of `turn`, kept for its capacity.
@@ -247,6 +250,7 @@ impl Runtime {
             cause: Cell::new(WokenBy::Event),
             interrupted: Cell::new(false),
             tasks: RefCell::new(tasks),
+            spare: RefCell::default(),
             next_id: Cell::new(1),
             reactor: RefCell::new(None),
             woken: Cell::new(Vec::new()),

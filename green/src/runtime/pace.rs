@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use greenlet::ticks;
 
 /// Most switches between two looks at the clock. They are that far apart only while greenthreads run for a few
-/// microseconds each: one that begins to run for long is then noticed at its second switch.
-const MOST_SWITCHES: u32 = 4;
+/// microseconds each: one that begins to run for long is then noticed after so many switches, once.
+const MOST_SWITCHES: u32 = 8;
 
 /// A look that finds more than this since the last one is followed by a look at every switch.
 const LONG: u64 = 20;

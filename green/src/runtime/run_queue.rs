@@ -21,8 +21,8 @@ pub(super) struct RunQueue {
     left: u64,
     /// Woken by the reactor, each with how many had joined the line before it.
     due: VecDeque<(Entry, u64)>,
-    /// True if the last one out was of `due` and overtook the head of the line.
-    overtook: bool,
+    /// How many had left the line when one of `due` overtook its head last.
+    overtook: Option<u64>,
     /// Being killed.
     urgent: VecDeque<Entry>,
     /// Entries of those that were taken out of the middle. They are skipped when their turn comes.
@@ -47,10 +47,13 @@ impl Entry {
         self.task.ticket.get() != self.ticket
     }
 
-    /// The greenthread, unless it was taken out of the queue meanwhile.
+    /// The greenthread, or the entry itself if that was taken out of the queue meanwhile.
     #[inline(always)]
-    pub(super) fn into_task(self) -> Option<Rc<Task>> {
-        (!self.is_stale()).then_some(self.task)
+    pub(super) fn into_task(self) -> Result<Rc<Task>, Entry> {
+        match self.is_stale() {
+            true => Err(self),
+            false => Ok(self.task),
+        }
     }
 }
 
@@ -84,21 +87,23 @@ impl RunQueue {
         self.stale += 1;
     }
 
-    /// The next entry. One that is stale is the caller's to drop, outside any borrow.
+    /// The next entry. One that is stale has to be [skipped](RunQueue::skip).
     #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<Entry> {
-        let entry = match self.due.is_empty() && self.urgent.is_empty() {
+        match self.due.is_empty() && self.urgent.is_empty() {
             true => self.pop_line(),
             false => self.pop_first(),
-        }?;
-        self.stale -= usize::from(entry.is_stale());
-        Some(entry)
+        }
+    }
+
+    /// Counts that an entry was popped that is stale. It is the caller's to drop, outside any borrow.
+    pub(super) fn skip(&mut self) {
+        self.stale -= 1;
     }
 
     #[inline(always)]
     fn pop_line(&mut self) -> Option<Entry> {
         prefetch(&self.line, |entry| entry);
-        self.overtook = false;
         let entry = self.line.pop_front()?;
         self.left += 1;
         Some(entry)
@@ -113,10 +118,10 @@ impl RunQueue {
             Some((_, joined)) => *joined <= self.left || self.line.is_empty(),
             None => return self.pop_line(),
         };
-        if !in_turn && self.overtook {
+        if !in_turn && self.overtook == Some(self.left) {
             return self.pop_line();
         }
-        self.overtook = !in_turn;
+        self.overtook = (!in_turn).then_some(self.left);
         prefetch(&self.due, |(entry, _)| entry);
         self.due.pop_front().map(|(entry, _)| entry)
     }
@@ -125,9 +130,7 @@ impl RunQueue {
     pub(super) fn pop_any(&mut self, draw: impl FnOnce(usize) -> Option<usize>) -> Option<Entry> {
         self.line.extend(self.urgent.drain(..));
         self.line.extend(self.due.drain(..).map(|(entry, _)| entry));
-        let entry = self.line.swap_remove_front(draw(self.line.len())?)?;
-        self.stale -= usize::from(entry.is_stale());
-        Some(entry)
+        self.line.swap_remove_front(draw(self.line.len())?)
     }
 }
 

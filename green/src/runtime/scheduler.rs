@@ -60,7 +60,7 @@ impl Runtime {
     }
 
     /// Goes to the end of the run queue. Does nothing while the thread unwinds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn yield_now(&self) {
         if self.cannot_switch() {
             return;
@@ -195,15 +195,23 @@ impl Runtime {
     #[inline(always)]
     pub(super) fn pop(&self) -> Option<Rc<Task>> {
         loop {
-            // What was taken out of the queue before its turn is dropped outside the borrow.
             let entry = match self.seed.get() {
                 0 => self.run_queue.borrow_mut().pop(),
                 _ => self.pop_any(),
             };
-            if let Some(task) = entry?.into_task() {
-                return Some(task);
+            match entry?.into_task() {
+                Ok(task) => return Some(task),
+                Err(stale) => self.skip(stale),
             }
         }
+    }
+
+    /// Drops the entry of one that was taken out of the run queue before its turn.
+    #[cold]
+    fn skip(&self, stale: Entry) {
+        self.run_queue.borrow_mut().skip();
+        // Outside the borrow: it may be the last trace of a greenthread.
+        drop(stale);
     }
 
     /// Draws one from the run queue.

@@ -81,7 +81,7 @@ const ELAPSED: u8 = 2;
 pub(super) const FAILED: u8 = 4;
 
 /// No id that is ever given out.
-const NOBODY: u64 = u64::MAX;
+pub(super) const NOBODY: u64 = u64::MAX;
 const NOWHERE: usize = usize::MAX;
 
 /// A greenthread: its place to resume, its state, and what was thrown at it.
@@ -104,7 +104,7 @@ pub(crate) struct Task {
     /// True once its result is there.
     pub(super) complete: Cell<bool>,
     /// True once nobody can take the result.
-    detached: Cell<bool>,
+    pub(super) detached: Cell<bool>,
     /// See `layer::mark`.
     pub(crate) layer: Cell<u8>,
     pub(super) reason: Cell<Reason>,
@@ -116,13 +116,13 @@ pub(crate) struct Task {
     pub(super) key: Cell<usize>,
     pub(crate) id: u64,
     /// The id of the greenthread that spawned it; `NOBODY` if none did.
-    spawner: Cell<u64>,
+    pub(super) spawner: Cell<u64>,
     pub(crate) spawned_at: &'static Location<'static>,
     /// On whose behalf it works.
     pub(super) member: Cell<Option<Rc<Member>>>,
     /// The time of its spawn, as of the scheduler's last look at the clock.
     pub(super) born: Instant,
-    extra: OnceCell<Box<Extra>>,
+    pub(super) extra: OnceCell<Box<Extra>>,
 }
 
 /// What few greenthreads have.

@@ -362,6 +362,7 @@ mod tests {
         let pointer = Class::new(4 * page());
         // SAFETY: made above, and closed at the end.
         let class = unsafe { pointer.as_ref() };
+        // SAFETY: it is not closed before the end.
         let acquire = || unsafe { Class::acquire(pointer) };
         let mut stacks: Vec<_> = (0..STACKS).map(|_| acquire().unwrap()).collect();
         let (.., slabs) = counts(class);

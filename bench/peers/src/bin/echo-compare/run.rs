@@ -43,6 +43,12 @@ impl Drop for Process {
 /// A program of this package, or one at an absolute path, bound to one processor, with its output to be read.
 fn start(cpu: &str, program: &str, arguments: &[&str], hub: Option<&str>) -> io::Result<Process> {
     let path = std::env::current_exe()?.with_file_name(program);
+    if !path.exists() {
+        let path = path.display();
+        return Err(io::Error::other(format!(
+            "cannot start {path}, which is not built: docs/benchmarks.md says how"
+        )));
+    }
     let mut command = Command::new("taskset");
     command.args(["-c", cpu]).arg(path).args(arguments);
     if let Some(hub) = hub {

@@ -1,7 +1,10 @@
 //! `std-server KIND [ADDRESS]`: plain std under green-patch, on the hub that GREEN_HUB names: what a server for threads is,
 //! but for `green::spawn`.
 //!
-//! It is a program of its own, since every server in a program with green-patch calls libc through it.
+//! It is a package of its own, since every server in a program with green-patch calls libc through it, and greenlets that
+//! can have thread-locals of their own find the thread's state by one step more.
+
+#![forbid(unsafe_code)]
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
