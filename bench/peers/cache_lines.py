@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Cache lines of data that one request of an echo server touches in user space, counted by valgrind's lackey.
+"""Cache lines and pages of data that one request of an echo server touches in user space, counted by valgrind's lackey.
 
 cache_lines.py SERVER [ARGUMENT...]: `{}` among the arguments stands for the address to listen at. The server is run with
 32 connections and with 96. When each has echoed a few times, one round of requests is traced, one request a connection;
-the slope between the two numbers is what one more request costs, without what all of them share. A line has 64 bytes.
+the slope between the two numbers is what one more request costs, without what all of them share. A line has 64 bytes, a
+page 4,096.
 
 cache_lines.py --functions SERVER [ARGUMENT...]: also tells which function is the first to touch them. That needs nm, and a
 server that is not stripped.
@@ -125,7 +126,7 @@ class Functions:
 
 
 def touched(trace, start, end, functions):
-    """The distinct lines of data, the instructions, and if functions are given who has touched lines first."""
+    """The distinct lines and pages of data, the instructions, and if functions are given who has touched lines first."""
     lines, instructions, at = {}, 0, b"0"
     with open(trace, "rb") as file:
         file.seek(start)
@@ -142,7 +143,7 @@ def touched(trace, start, end, functions):
     first = collections.Counter()
     if functions:
         first.update(functions.name(int(at.split(b",")[0], 16)) for at in lines.values())
-    return len(lines), instructions, first
+    return (len(lines), len({number // 64 for number in lines}), instructions), first
 
 
 def slow_clock(directory):
@@ -175,22 +176,24 @@ def measure(command, count, by_function):
 
 
 def slope(command, by_function=False):
-    """Cache lines and instructions of a request, and the lines by the function that is the first to touch them."""
-    (few, few_steps, few_first), (many, many_steps, first) = (
-        measure(command, count, by_function) for count in (FEW, MANY)
-    )
+    """Cache lines, pages and instructions of a request, and the lines by the function that is the first to touch them."""
+    (few, few_first), (many, first) = (measure(command, count, by_function) for count in (FEW, MANY))
     requests = MANY - FEW
     first.subtract(few_first)
     shares = [(count / requests, function) for function, count in first.most_common() if count / requests >= 0.05]
-    return (many - few) / requests, (many_steps - few_steps) / requests, shares
+    return *((more - less) / requests for less, more in zip(few, many)), shares
 
 
 def table(directory):
-    print("| | cache lines | instructions |\n|---|---|---|")
+    print("| | cache lines | pages | instructions |\n|---|---|---|---|")
     for title, kind, hub in SERVERS:
         os.environ["GREEN_HUB"] = hub or "epoll"
-        lines, instructions, _ = slope([os.path.join(directory, "echo-server"), kind, "{}"])
-        print(f"| {title} | {lines:.1f} | {instructions:,.0f} |", flush=True)
+        lines, pages, instructions, _ = slope([os.path.join(directory, "echo-server"), kind, "{}"])
+        print(f"| {title} | {lines:.1f} | {pages:.1f} | {instructions:,.0f} |", flush=True)
+
+
+def tell(lines, pages, instructions):
+    print(f"{lines:.1f} cache lines, {pages:.1f} pages and {instructions:.0f} instructions a request")
 
 
 def main():
@@ -198,13 +201,13 @@ def main():
         case ["--table", directory]:
             table(directory)
         case ["--functions", *command] if command:
-            lines, instructions, shares = slope(command, by_function=True)
-            print(f"{lines:.1f} cache lines and {instructions:.0f} instructions a request")
+            *counts, shares = slope(command, by_function=True)
+            tell(*counts)
             for share, function in shares:
                 print(f"{share:6.2f}  {function}")
         case [*command] if command:
-            lines, instructions, _ = slope(command)
-            print(f"{lines:.1f} cache lines and {instructions:.0f} instructions a request")
+            *counts, _ = slope(command)
+            tell(*counts)
         case _:
             sys.exit(__doc__)
 

@@ -21,8 +21,11 @@ const HABIT: u32 = 3;
 /// See [`Pace::is_check_due`].
 const CALM_MASK: u32 = 7;
 
-/// Microseconds for which runnable greenthreads may keep the hub from being polled.
-const INTERVAL: u64 = 50;
+/// Microseconds for which runnable greenthreads may keep those from running whose deadline is over.
+const TIMERS_INTERVAL: u64 = 50;
+
+/// Microseconds for which they may keep the hub from being polled: that is a system call.
+const INTERVAL: u64 = 200;
 
 /// The same where a poll takes long: polling gets a ninth of the time, but is never this many microseconds away.
 const LONGEST_INTERVAL: u64 = 10_000;
@@ -33,7 +36,7 @@ const SLICE: u64 = 200;
 /// What a greenthread that stops running looks at before the next one runs.
 pub(super) enum Look {
     Nothing,
-    /// Deadlines only: the hub has been polled not long ago, and takes long.
+    /// Deadlines only: the hub has been polled not long ago.
     Timers,
     /// Both.
     Hub,
@@ -56,6 +59,8 @@ pub(super) struct Pace {
     looked: Cell<u64>,
     /// The end of the last turn of the reactor.
     turned: Cell<u64>,
+    /// The last look at the deadlines, in a turn or without one.
+    expired: Cell<u64>,
     interval: Cell<u64>,
     /// How long the last poll took.
     took: Cell<u64>,
@@ -77,6 +82,7 @@ impl Pace {
             checked: Cell::new(ticks),
             looked: Cell::new(ticks),
             turned: Cell::new(ticks),
+            expired: Cell::new(ticks),
             interval: Cell::new(INTERVAL * 1000),
             took: Cell::new(0),
             rate: Cell::new(1000),
@@ -109,11 +115,14 @@ impl Pace {
             self.stride.set(MOST_SWITCHES);
         }
         self.left.set(self.stride.get() - 1);
-        match now.wrapping_sub(self.turned.get()) {
-            since if since >= self.interval.get() => Look::Hub,
-            since if since >= INTERVAL * self.rate.get() => Look::Timers,
-            _ => Look::Nothing,
+        if now.wrapping_sub(self.turned.get()) >= self.interval.get() {
+            return Look::Hub;
         }
+        if now.wrapping_sub(self.expired.get()) < TIMERS_INTERVAL * self.rate.get() {
+            return Look::Nothing;
+        }
+        self.expired.set(now);
+        Look::Timers
     }
 
     /// The next look is in so many switches, whatever the time.
@@ -163,6 +172,7 @@ impl Pace {
         let ticks = ticks();
         self.looked.set(ticks);
         self.turned.set(ticks);
+        self.expired.set(ticks);
         self.measure(ticks, now);
         if let Some(began) = began {
             let took = ticks.wrapping_sub(began);
