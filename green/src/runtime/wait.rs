@@ -90,12 +90,12 @@ impl Origin for Here {
     type Waiter = Waiter;
     type Parking = ();
 
-    #[inline]
+    #[inline(always)]
     fn waiter(runtime: &Runtime) -> (Waiter, ()) {
         (runtime.waiter(), ())
     }
 
-    #[inline]
+    #[inline(always)]
     fn park(runtime: &Runtime, (): (), reason: Reason, deadline: Option<Instant>) -> Wake {
         runtime.park(reason, deadline)
     }
