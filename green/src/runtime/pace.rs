@@ -130,6 +130,12 @@ impl Pace {
         self.left.set(switches - 1);
     }
 
+    /// The next look polls the hub, and the next switch looks.
+    pub(super) fn poll_next(&self) {
+        self.left.set(0);
+        self.turned.set(ticks().wrapping_sub(self.interval.get()));
+    }
+
     /// True if the clock is to be read before a call, with so many left of the budget: before each where something takes
     /// long, or what is done between them; else before one in eight. It is true if none is left.
     #[inline(always)]
@@ -217,6 +223,17 @@ mod tests {
         polled(&pace, 200_000 * rate);
         polled(&pace, 200_000 * rate);
         assert_eq!(pace.interval.get(), LONGEST_INTERVAL * rate);
+    }
+
+    #[test]
+    fn the_next_switch_polls_if_that_is_asked_for() {
+        let pace = Pace::new(Instant::now());
+        pace.interval.set(u64::MAX / 2);
+        pace.left.set(MOST_SWITCHES);
+        assert!(!pace.is_look_due() && !matches!(pace.look(), Look::Hub));
+        pace.left.set(MOST_SWITCHES);
+        pace.poll_next();
+        assert!(pace.is_look_due() && matches!(pace.look(), Look::Hub));
     }
 
     #[test]

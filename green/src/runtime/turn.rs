@@ -94,6 +94,11 @@ impl Runtime {
         self.turn(None);
     }
 
+    /// Has the hub polled before any other greenthread runs: what has come by now is known then.
+    pub(crate) fn poll_next(&self) {
+        self.pace.poll_next();
+    }
+
     /// Between two greenthreads: polls I/O and deadlines without waiting if that has not been done for a while.
     ///
     /// Mostly it has: that way out is short, and has no frame.

@@ -81,6 +81,8 @@ impl Life {
             return;
         }
         self.state.set(ServerState::Draining);
+        // Those that are told look for what has come before this.
+        Runtime::with(Runtime::poll_next);
         let closers: Vec<_> = {
             let closers = self.closers.borrow();
             closers.iter().map(|(_, close)| Rc::clone(close)).collect()
