@@ -7,7 +7,7 @@ use greenlet::ticks;
 
 /// Most switches between two looks at the clock. They are that far apart only while greenthreads run for a few
 /// microseconds each: one that begins to run for long is then noticed after so many switches, once.
-const MOST_SWITCHES: u32 = 8;
+const MOST_SWITCHES: u32 = 4;
 
 /// A look that finds more than this since the last one is followed by a look at every switch.
 const LONG: u64 = 20;

@@ -29,7 +29,7 @@ impl Runtime {
             place.renew(id, spawned_at, state, born);
             return old;
         }
-        Rc::new(Task::new(id, spawned_at, state, born))
+        allocated(id, spawned_at, state, born)
     }
 
     /// Keeps a task that its last owner is about to drop, if that is all that is left of its greenthread.
@@ -43,6 +43,17 @@ impl Runtime {
             spare.push(Rc::clone(task));
         }
     }
+}
+
+/// Not inline: who spawns would have a frame with room for a whole task.
+#[inline(never)]
+fn allocated(
+    id: u64,
+    spawned_at: &'static Location<'static>,
+    state: State,
+    born: Instant,
+) -> Rc<Task> {
+    Rc::new(Task::new(id, spawned_at, state, born))
 }
 
 impl Task {
